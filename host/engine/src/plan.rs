@@ -1,0 +1,249 @@
+//! What a run should look like: the tracker's wish, cut down to what the operator
+//! allows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Policy;
+use crate::task::{RunId, Task, slug};
+use crate::time::Millis;
+
+/// What a coding agent may do without being asked. The order is the ladder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Permission {
+    /// Whatever the CLI allows by default.
+    #[default]
+    Safe,
+    /// Edit files in the workspace.
+    AutoEdits,
+    /// Run any command.
+    FullAuto,
+}
+
+impl Permission {
+    /// The name used in the contract.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::AutoEdits => "auto-edits",
+            Self::FullAuto => "full-auto",
+        }
+    }
+
+    /// Reads the name used in the contract; unknown ones count as safe.
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "auto-edits" => Self::AutoEdits,
+            "full-auto" => Self::FullAuto,
+            _ => Self::Safe,
+        }
+    }
+}
+
+/// What a branch starts from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Base {
+    /// What the repository has checked out now.
+    #[default]
+    Head,
+    /// The default branch.
+    DefaultBranch,
+    /// A branch, tag or object id.
+    Revision(String),
+}
+
+/// Bounds a tracker wishes; absent means no wish.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitsWish {
+    /// For one attempt.
+    pub time: Option<Millis>,
+    /// Longest silence of the agent.
+    pub stall: Option<Millis>,
+    /// Over all attempts.
+    pub tokens: Option<u64>,
+    /// Over all attempts.
+    pub cost_usd: Option<f64>,
+    /// How many attempts.
+    pub attempts: Option<u32>,
+}
+
+/// Bounds in force. `None` means unbounded, and only the operator can say so.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// For one attempt.
+    pub time: Option<Millis>,
+    /// Longest silence of the agent.
+    pub stall: Option<Millis>,
+    /// Over all attempts.
+    pub tokens: Option<u64>,
+    /// Over all attempts.
+    pub cost_usd: Option<f64>,
+    /// How many attempts; at least one.
+    pub attempts: u32,
+}
+
+/// What a tracker plugin wishes for a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wish {
+    /// Key of a repository; absent for the default one.
+    pub repository: Option<String>,
+    /// What the branch starts from.
+    pub base: Base,
+    /// Wished name.
+    pub branch: Option<String>,
+    /// Provider plugin.
+    pub provider: Option<String>,
+    /// Model name for the provider.
+    pub model: Option<String>,
+    /// Wished permission.
+    pub permission: Option<Permission>,
+    /// Wished bounds.
+    pub limits: LimitsWish,
+    /// Session to resume.
+    pub session: Option<String>,
+}
+
+/// What a run will look like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Key of the repository.
+    pub repository: String,
+    /// What the branch starts from.
+    pub base: Base,
+    /// Name before it is made unique.
+    pub branch: String,
+    /// Provider plugin.
+    pub provider: String,
+    /// Model name, if any was chosen.
+    pub model: Option<String>,
+    /// In force.
+    pub permission: Permission,
+    /// Who set the permission: `tracker`, `operator`.
+    pub permission_by: PermissionSource,
+    /// In force.
+    pub limits: Limits,
+    /// Session to resume on the first attempt.
+    pub session: Option<String>,
+}
+
+/// Whose word decided the permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PermissionSource {
+    /// The task asked for this much and may have it.
+    Tracker,
+    /// The operator's ceiling, or default.
+    Operator,
+}
+
+/// Why a run cannot be done here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such repository.
+    #[error("the task asks for repository `{asked}`, but this host works on {known}")]
+    UnknownRepository {
+        /// What the task asks for.
+        asked: String,
+        /// What there is.
+        known: String,
+    },
+    /// No such provider.
+    #[error("the task asks for provider `{asked}`, but this host offers {known}")]
+    UnknownProvider {
+        /// What the task asks for.
+        asked: String,
+        /// What there is.
+        known: String,
+    },
+    /// Nothing configured at all.
+    #[error("this host has no {0}")]
+    Nothing(&'static str),
+}
+
+/// Longest part of a task's key that goes into a branch or folder name.
+const KEY_IN_NAMES: usize = 40;
+
+impl Plan {
+    /// The minimum of what the tracker wishes and what the operator allows.
+    pub fn cut(wish: &Wish, task: &Task, run: &RunId, policy: &Policy) -> Result<Self, Refusal> {
+        let repository =
+            choose(wish.repository.as_ref(), &policy.repositories).map_err(|known| {
+                match &wish.repository {
+                    Some(asked) => Refusal::UnknownRepository { asked: asked.clone(), known },
+                    None => Refusal::Nothing("repository: start it inside one, or name one with --repo"),
+                }
+            })?;
+        let provider =
+            choose(wish.provider.as_ref(), &policy.providers).map_err(|known| match &wish.provider {
+                Some(asked) => Refusal::UnknownProvider { asked: asked.clone(), known },
+                None => Refusal::Nothing("provider: name one with --provider"),
+            })?;
+        let wished = wish.permission.unwrap_or(policy.permission_default);
+        let permission = wished.min(policy.permission_ceiling);
+        let permission_by = if wish.permission == Some(permission) {
+            PermissionSource::Tracker
+        } else {
+            PermissionSource::Operator
+        };
+        let branch = wish
+            .branch
+            .clone()
+            .filter(|name| !name.trim().is_empty())
+            .unwrap_or_else(|| format!("hostler/{}-{}", slug(&task.key, KEY_IN_NAMES), run.short()));
+        Ok(Self {
+            repository,
+            base: wish.base.clone(),
+            branch,
+            provider,
+            model: wish.model.clone().or_else(|| policy.model.clone()),
+            permission,
+            permission_by,
+            limits: cut_limits(&wish.limits, &policy.limits),
+            session: wish.session.clone(),
+        })
+    }
+
+    /// Branch for attempt `number`: a clean try gets a name of its own, so that
+    /// the work of an earlier one is never touched.
+    pub fn branch_of(&self, number: u32) -> String {
+        if number <= 1 { self.branch.clone() } else { format!("{}-{number}", self.branch) }
+    }
+}
+
+/// Folder name of a run's workspace for attempt `number`.
+pub fn folder_of(task: &Task, run: &RunId, number: u32) -> String {
+    let name = format!("{}-{}", slug(&task.key, KEY_IN_NAMES), run.short());
+    if number <= 1 { name } else { format!("{name}-{number}") }
+}
+
+/// The asked one if it is known, the first if none is asked; else what is known.
+fn choose(asked: Option<&String>, known: &[String]) -> Result<String, String> {
+    let found = match asked {
+        Some(asked) => known.iter().find(|name| *name == asked),
+        None => known.first(),
+    };
+    found.cloned().ok_or_else(|| if known.is_empty() { "none".to_owned() } else { known.join(", ") })
+}
+
+fn cut_limits(wish: &LimitsWish, ceiling: &Limits) -> Limits {
+    Limits {
+        time: least(wish.time, ceiling.time),
+        stall: least(wish.stall, ceiling.stall),
+        tokens: least(wish.tokens, ceiling.tokens),
+        cost_usd: match (wish.cost_usd.filter(|cost| cost.is_finite() && *cost >= 0.0), ceiling.cost_usd) {
+            (Some(wish), Some(ceiling)) => Some(wish.min(ceiling)),
+            (wish, ceiling) => wish.or(ceiling),
+        },
+        attempts: wish.attempts.unwrap_or(ceiling.attempts).min(ceiling.attempts).max(1),
+    }
+}
+
+fn least<T: Ord>(wish: Option<T>, ceiling: Option<T>) -> Option<T> {
+    match (wish, ceiling) {
+        (Some(wish), Some(ceiling)) => Some(wish.min(ceiling)),
+        (wish, ceiling) => wish.or(ceiling),
+    }
+}

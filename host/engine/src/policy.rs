@@ -1,0 +1,74 @@
+//! What the operator allows. It reaches the engine as an input, so that replay
+//! decides as it was decided then.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{Limits, Permission};
+use crate::time::Millis;
+
+/// Runs at once if the operator says nothing: an agent takes a few hundred MB and
+/// a good part of a core, and its account's allowance is shared.
+pub const DEFAULT_SLOTS: u32 = 2;
+
+/// Attempts per run if nobody says otherwise: one retry cures most flukes, more
+/// mostly burns money.
+pub const DEFAULT_ATTEMPTS: u32 = 2;
+
+/// Time for one attempt if nobody says otherwise.
+pub const DEFAULT_TIME: Millis = Millis::minutes(60);
+
+/// Silence after which an agent counts as stalled: CLIs are silent through long
+/// builds and tests, so this is generous.
+pub const DEFAULT_STALL: Millis = Millis::minutes(20);
+
+/// How long a run waits for an account's allowance before it gives up.
+pub const DEFAULT_QUOTA_WAIT: Millis = Millis::minutes(6 * 60);
+
+/// How many times a run starts again after the host was stopped or its quota was
+/// used up, besides its attempts: enough for a day of restarts, not for a loop.
+pub const MAX_INTERRUPTIONS: u32 = 10;
+
+/// How long a process may stay after its CLI said it was finished.
+pub const LINGER: Millis = Millis::seconds(10);
+
+/// What the operator allows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Runs at once; at least one.
+    pub slots: u32,
+    /// Keys of the repositories; the first is the default.
+    pub repositories: Vec<String>,
+    /// Provider plugins; the first is the default.
+    pub providers: Vec<String>,
+    /// Used where the tracker wishes nothing.
+    pub model: Option<String>,
+    /// Used where the tracker wishes nothing.
+    pub permission_default: Permission,
+    /// Never more than this.
+    pub permission_ceiling: Permission,
+    /// Ceilings.
+    pub limits: Limits,
+    /// Longest wait for an allowance.
+    pub quota_wait: Millis,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            slots: DEFAULT_SLOTS,
+            repositories: Vec::new(),
+            providers: Vec::new(),
+            model: None,
+            permission_default: Permission::AutoEdits,
+            permission_ceiling: Permission::AutoEdits,
+            limits: Limits {
+                time: Some(DEFAULT_TIME),
+                stall: Some(DEFAULT_STALL),
+                tokens: None,
+                cost_usd: None,
+                attempts: DEFAULT_ATTEMPTS,
+            },
+            quota_wait: DEFAULT_QUOTA_WAIT,
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! What a plugin asks for and what an operator grants, in one shape, so that the
+//! two can be compared. Rooms check a right at the moment of use against the
+//! *grant*; the manifest is only what was asked.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::command::ProgramRight;
+
+/// Everything one plugin may ask for or be granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Rights {
+    /// HTTP origins.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<HttpRight>,
+    /// Directories.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileRight>,
+    /// Credentials the host injects.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secret: Vec<SecretRight>,
+    /// The program a provider starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramRight>,
+}
+
+/// Requests to one origin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HttpRight {
+    /// Scheme, host and port, such as `https://api.example.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// Configuration field whose value is the origin (or an URL below it).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin_from: Option<String>,
+    /// In capitals.
+    pub methods: Vec<String>,
+    /// Prefix that the path must have; ends a segment or with `/`.
+    #[serde(default = "root_path")]
+    pub path: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+fn root_path() -> String {
+    "/".to_owned()
+}
+
+/// How files of a directory may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// List and read.
+    Read,
+    /// Also write.
+    ReadWrite,
+}
+
+/// Files below one directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FileRight {
+    /// Handle under which the plugin knows it.
+    pub directory: String,
+    /// Configuration field that holds the path.
+    pub from: String,
+    /// What may be done.
+    pub access: Access,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// A credential that the host adds to requests; the plugin never sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SecretRight {
+    /// Handle under which the plugin names it.
+    pub handle: String,
+    /// Secret configuration field that holds it.
+    pub from: String,
+    /// Header to set.
+    pub header: String,
+    /// The header's value; `{}` stands for the secret.
+    pub form: String,
+    /// The only origin it is ever sent to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// Configuration field whose value is that origin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin_from: Option<String>,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// Scheme, host and port in normal form.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// `http` or `https`.
+    pub scheme: String,
+    /// Lower case, without a trailing dot.
+    pub host: String,
+    /// Explicit, also where it is the scheme's own.
+    pub port: u16,
+}
+
+/// Why a text is not an origin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    /// Not an URL at all.
+    #[error("`{0}` is not an address: write it like `https://api.example.com`")]
+    NotAnAddress(String),
+    /// Some other scheme.
+    #[error("`{0}` is neither http nor https")]
+    Scheme(String),
+    /// `https://user:pass@host`.
+    #[error("`{0}` contains a user name or password: use a secret instead")]
+    UserInfo(String),
+}
+
+impl Origin {
+    /// The origin of an address. Whatever parses an address for sending must be
+    /// the same parser, so both use the `url` crate.
+    pub fn of(address: &str) -> Result<Self, OriginError> {
+        let url = Url::parse(address).map_err(|_| OriginError::NotAnAddress(address.to_owned()))?;
+        Self::of_url(&url).map_err(|error| match error {
+            OriginError::UserInfo(_) => OriginError::UserInfo(redacted(&url)),
+            other => other,
+        })
+    }
+
+    /// The origin of a parsed address.
+    pub fn of_url(url: &Url) -> Result<Self, OriginError> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(OriginError::Scheme(url.scheme().to_owned()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(OriginError::UserInfo(redacted(url)));
+        }
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+            return Err(OriginError::NotAnAddress(url.to_string()));
+        };
+        Ok(Self {
+            scheme: url.scheme().to_owned(),
+            host: host.trim_end_matches('.').to_ascii_lowercase(),
+            port,
+        })
+    }
+}
+
+/// The address without what might be a password.
+fn redacted(url: &Url) -> String {
+    format!("{}://…@{}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let own = matches!((self.scheme.as_str(), self.port), ("https", 443) | ("http", 80));
+        write!(f, "{}://{}", self.scheme, self.host)?;
+        if own { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+/// Why a right cannot be used as configured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// The right names a field that has no value.
+    #[error("configuration field `{0}` has no value, but a right depends on it: set it in the configuration")]
+    MissingField(String),
+    /// Neither or both of `origin` and `origin-from`.
+    #[error("a right needs exactly one of `origin` and `origin-from`")]
+    OriginAmbiguous,
+    /// The value is not an origin.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+}
+
+/// The origin a right stands for, given the operator's configuration.
+pub fn resolve_origin(
+    fixed: Option<&String>,
+    from: Option<&String>,
+    config: &BTreeMap<String, String>,
+) -> Result<Origin, ResolveError> {
+    match (fixed, from) {
+        (Some(origin), None) => Ok(Origin::of(origin)?),
+        (None, Some(field)) => {
+            let value = config.get(field).ok_or_else(|| ResolveError::MissingField(field.clone()))?;
+            Ok(Origin::of(value)?)
+        }
+        _ => Err(ResolveError::OriginAmbiguous),
+    }
+}
+
+/// Whether `path` lies below `prefix`, segment by segment: `/api` covers
+/// `/api/tasks` but not `/apiary`. Paths that climb, also when encoded, are
+/// below nothing.
+pub fn path_below(prefix: &str, path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let climbs =
+        lower.split(['/', '\\']).any(|segment| matches!(segment.replace("%2e", ".").as_str(), "." | ".."))
+            || lower.contains("%2f")
+            || lower.contains("%5c");
+    if climbs {
+        return false;
+    }
+    match path.strip_prefix(prefix) {
+        Some(rest) => prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/'),
+        None => false,
+    }
+}
+
+impl Rights {
+    /// What is asked here but not covered by `granted`, one line each, for people.
+    /// Reasons do not count.
+    pub fn beyond(&self, granted: &Self) -> Vec<String> {
+        let mut missing = Vec::new();
+        for right in &self.http {
+            if !granted.http.iter().any(|other| other.covers(right)) {
+                missing.push(right.to_string());
+            }
+        }
+        for right in &self.files {
+            if !granted.files.iter().any(|other| other.covers(right)) {
+                missing.push(right.to_string());
+            }
+        }
+        for right in &self.secret {
+            if !granted.secret.iter().any(|other| other.covers(right)) {
+                missing.push(right.to_string());
+            }
+        }
+        if let Some(program) = &self.program
+            && !granted.program.as_ref().is_some_and(|other| other.covers(program))
+        {
+            missing.push(program.to_string());
+        }
+        missing
+    }
+
+    /// Every right as one line for people, with the plugin's reason.
+    pub fn lines(&self) -> Vec<(String, String)> {
+        let http = self.http.iter().map(|right| (right.to_string(), right.reason.clone()));
+        let files = self.files.iter().map(|right| (right.to_string(), right.reason.clone()));
+        let secrets = self.secret.iter().map(|right| (right.to_string(), right.reason.clone()));
+        let program = self.program.iter().map(|right| (right.to_string(), right.reason.clone()));
+        http.chain(files).chain(secrets).chain(program).collect()
+    }
+}
+
+impl HttpRight {
+    fn covers(&self, asked: &Self) -> bool {
+        self.origin == asked.origin
+            && self.origin_from == asked.origin_from
+            && asked.methods.iter().all(|method| self.methods.contains(method))
+            && path_below(&self.path, &asked.path)
+    }
+}
+
+impl FileRight {
+    fn covers(&self, asked: &Self) -> bool {
+        self.directory == asked.directory && self.from == asked.from && self.access >= asked.access
+    }
+}
+
+impl SecretRight {
+    fn covers(&self, asked: &Self) -> bool {
+        let facts = |right: &Self| Self { reason: String::new(), ..right.clone() };
+        facts(self) == facts(asked)
+    }
+}
+
+impl std::fmt::Display for HttpRight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "send {} requests to ", self.methods.join(", "))?;
+        match (&self.origin, &self.origin_from) {
+            (Some(origin), _) => write!(f, "{origin}{}", self.path),
+            (None, Some(field)) => write!(f, "the address in `{field}`, below {}", self.path),
+            (None, None) => f.write_str("nowhere"),
+        }
+    }
+}
+
+impl std::fmt::Display for FileRight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let verb = match self.access {
+            Access::Read => "read",
+            Access::ReadWrite => "read and write",
+        };
+        write!(f, "{verb} files in the folder set by `{}`", self.from)
+    }
+}
+
+impl std::fmt::Display for SecretRight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "have `{}` sent as header `{}` to ", self.from, self.header)?;
+        match (&self.origin, &self.origin_from) {
+            (Some(origin), _) => f.write_str(origin),
+            (None, Some(field)) => write!(f, "the address in `{field}`"),
+            (None, None) => f.write_str("nobody"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "rights_tests.rs"]
+mod tests;
