@@ -1,0 +1,178 @@
+//! What a tracker plugin implements.
+
+pub use crate::bindings::tracker::exports::hostler::plugin::tracker::{
+    Attempt, Base, Claim, Control, FileChange, Lease, Limits, NextAttempt, Operation, Output, Progress,
+    ProviderInfo, Report, RunPlan, RunRef, RunStatus, Runner, Task, Verdict, Workspace,
+};
+pub use crate::bindings::tracker::hostler::plugin::effects::{Effect, Frame, Payload, Reply, SocketOpen};
+pub use crate::connection::{Connection, Export};
+
+use crate::{Config, Context, Milliseconds, Problem, Section, reason};
+
+/// What one poll brought.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Polled {
+    /// Tasks that can be claimed.
+    pub offered: Vec<Task>,
+    /// Tasks that are ours already, where polling claims.
+    pub claimed: Vec<Claim>,
+    /// When to poll next; absent to leave it as it is.
+    pub pace: Option<Milliseconds>,
+}
+
+/// The protocol of one tracker, and what its tasks mean.
+///
+/// Operations are `async`: they await effects through the [`Context`], and
+/// several may be under way at once, which is why they take `&self`. Everything
+/// that a simple tracker does not care about has a default.
+#[allow(async_fn_in_trait, reason = "plugins are single-threaded: no caller needs a `Send` bound")]
+pub trait Tracker: Sized + 'static {
+    /// Makes a connection. `saved` is what [`Tracker::save`] last returned.
+    fn open(config: Config, saved: Option<Vec<u8>>) -> Result<Self, Problem>;
+
+    /// Says who this host is. By default there is nobody to tell.
+    async fn register(&self, cx: &Context, runner: Runner) -> Result<(), Problem> {
+        let _ = (cx, runner);
+        Ok(())
+    }
+
+    /// Looks for at most `limit` tasks.
+    async fn poll(&self, cx: &Context, limit: u32) -> Result<Polled, Problem>;
+
+    /// Makes an offered task ours. Claiming again with the same run must succeed.
+    /// By default it is ours as offered, without a lease.
+    async fn claim(&self, cx: &Context, run: RunRef) -> Result<Claim, Problem> {
+        let _ = cx;
+        Ok(Claim { task: run.task, lease: None })
+    }
+
+    /// Renews leases and brings control, as pairs of run and word.
+    async fn heartbeat(&self, cx: &Context, runs: Vec<RunStatus>) -> Result<Vec<(String, Control)>, Problem> {
+        let _ = (cx, runs);
+        Ok(Vec::new())
+    }
+
+    /// Shows progress. By default it is not shown.
+    async fn progress(&self, cx: &Context, run: RunRef, lines: Vec<Progress>) -> Result<(), Problem> {
+        let _ = (cx, run, lines);
+        Ok(())
+    }
+
+    /// The terminal report; repeated until it is accepted, so it must be safe to
+    /// repeat.
+    async fn report(&self, cx: &Context, run: RunRef, report: Report) -> Result<(), Problem>;
+
+    /// Gives a task back untouched. By default there is nobody to tell.
+    async fn release(&self, cx: &Context, run: RunRef) -> Result<(), Problem> {
+        let _ = (cx, run);
+        Ok(())
+    }
+
+    /// A frame has arrived on a socket.
+    async fn receive(&self, cx: &Context, frame: Frame) -> Result<(), Problem> {
+        let _ = (cx, frame);
+        Ok(())
+    }
+
+    /// An operation that this version of the contract does not name.
+    async fn other(&self, cx: &Context, name: String, details: String) -> Result<(), Problem> {
+        let _ = (cx, details);
+        Err(Problem::unsupported(format!("This plugin does not know the operation `{name}`.")))
+    }
+
+    /// What the next connection should know; at most 64 KiB, never a secret.
+    fn save(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// What a run of this task should look like. By default: as the operator says.
+    fn plan(config: &Config, task: &Task) -> Result<RunPlan, Problem> {
+        let _ = (config, task);
+        Ok(RunPlan::default())
+    }
+
+    /// The prompt for the next attempt. By default the task, and what became of
+    /// the last attempt.
+    fn prompt(
+        config: &Config,
+        task: &Task,
+        at: &Workspace,
+        history: &[Attempt],
+    ) -> Result<Vec<Section>, Problem> {
+        let _ = config;
+        Ok(task_prompt(task, at, history))
+    }
+
+    /// What to do after a failed attempt. By default see [`judge`].
+    fn retry(config: &Config, task: &Task, history: &[Attempt]) -> Verdict {
+        let _ = (config, task);
+        judge(history)
+    }
+}
+
+/// The task's title and sections, and what became of the last attempt.
+pub fn task_prompt(task: &Task, at: &Workspace, history: &[Attempt]) -> Vec<Section> {
+    let mut sections = vec![Section { title: task.title.clone(), body: String::new(), trusted: false }];
+    sections.extend(task.sections.iter().cloned());
+    if let Some(last) = history.last() {
+        let work = if at.continued {
+            "Its work is still in this workspace; look at it first."
+        } else {
+            "Its work is gone; start from the beginning."
+        };
+        sections.push(Section {
+            title: "Earlier attempt".into(),
+            body: format!("Attempt {} ended without success. {work}", last.number),
+            trusted: true,
+        });
+        sections.push(Section {
+            title: "How the earlier attempt ended".into(),
+            body: last.outcome.message.clone(),
+            trusted: false,
+        });
+    }
+    sections
+}
+
+/// The judgement a tracker gets without its own: transient failures are tried
+/// again twice with growing pauses, a refused session with a fresh one, used-up
+/// allowances and refused credentials wait for a person, the rest is final.
+pub fn judge(history: &[Attempt]) -> Verdict {
+    /// Pauses before the second and the third attempt.
+    const PAUSES: [Milliseconds; 2] = [15_000, 120_000];
+    let Some(last) = history.last() else {
+        return Verdict::Finish;
+    };
+    match last.outcome.class.as_str() {
+        "permanent" | "cancelled" | "budget" => Verdict::Finish,
+        "auth" | "quota" => Verdict::Park(last.outcome.message.clone()),
+        _ => match PAUSES.get(history.len() - 1) {
+            Some(after) => Verdict::Retry(NextAttempt {
+                after: *after,
+                fresh: last.outcome.reason == reason::Reason::SessionRefused.name(),
+            }),
+            None => Verdict::Finish,
+        },
+    }
+}
+
+impl Default for RunPlan {
+    fn default() -> Self {
+        Self {
+            repository: None,
+            base: Base::Head,
+            branch: None,
+            provider: None,
+            model: None,
+            permission: None,
+            limits: Limits::default(),
+            session: None,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { time: None, stall: None, tokens: None, cost_usd: None, attempts: None }
+    }
+}
