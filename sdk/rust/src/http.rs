@@ -16,7 +16,7 @@ const QUOTED_CHARS: usize = 200;
 #[must_use = "a request does nothing before it is sent"]
 pub struct Request {
     context: Context,
-    request: HttpRequest,
+    wish: HttpRequest,
     unfit: Option<Problem>,
 }
 
@@ -24,7 +24,7 @@ impl Request {
     pub(crate) fn new(context: Context, method: &str, url: String) -> Self {
         Self {
             context,
-            request: HttpRequest {
+            wish: HttpRequest {
                 method: method.to_owned(),
                 url,
                 headers: Vec::new(),
@@ -38,25 +38,25 @@ impl Request {
 
     /// Adds a header.
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.request.headers.push((name.to_owned(), value.into()));
+        self.wish.headers.push((name.to_owned(), value.into()));
         self
     }
 
     /// Lets the host add the secret with this handle of the manifest.
     pub fn credential(mut self, handle: &str) -> Self {
-        self.request.credential = Some(handle.to_owned());
+        self.wish.credential = Some(handle.to_owned());
         self
     }
 
     /// Ends the request after this long.
     pub fn timeout(mut self, time: Milliseconds) -> Self {
-        self.request.timeout = Some(time);
+        self.wish.timeout = Some(time);
         self
     }
 
     /// Sets the body.
     pub fn body(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.request.body = bytes.into();
+        self.wish.body = bytes.into();
         self
     }
 
@@ -64,11 +64,11 @@ impl Request {
     /// a problem when the request is sent.
     pub fn json(mut self, value: &impl Serialize) -> Self {
         match serde_json::to_vec(value) {
-            Ok(body) => self.request.body = body,
+            Ok(body) => self.wish.body = body,
             Err(error) => {
                 self.unfit = Some(Problem::permanent(format!(
                     "The body of {} {} cannot be written as JSON: {error}.",
-                    self.request.method, self.request.url
+                    self.wish.method, self.wish.url
                 )));
             }
         }
@@ -80,8 +80,8 @@ impl Request {
         if let Some(problem) = self.unfit {
             return Err(problem);
         }
-        let asked = format!("{} {}", self.request.method, self.request.url);
-        match self.context.effect(Effect::Http(self.request)).await? {
+        let asked = format!("{} {}", self.wish.method, self.wish.url);
+        match self.context.effect(Effect::Http(self.wish)).await? {
             Reply::Http(answer) => Ok(Response { asked, answer }),
             _ => Err(wrong_reply(&asked)),
         }

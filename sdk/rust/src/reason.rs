@@ -175,9 +175,24 @@ impl Outcome {
     }
 }
 
+#[allow(clippy::derivable_impls, reason = "the type is generated and cannot derive it")]
 impl Default for Usage {
     fn default() -> Self {
         Self { input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost_usd: None }
+    }
+}
+
+impl Usage {
+    /// Adds what another turn or model used. The cost stays unknown only while no
+    /// part has one.
+    pub fn add(&mut self, other: &Self) {
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
+        self.cost_usd = match (self.cost_usd, other.cost_usd) {
+            (None, None) => None,
+            (mine, theirs) => Some(mine.unwrap_or(0.0) + theirs.unwrap_or(0.0)),
+        };
     }
 }
 

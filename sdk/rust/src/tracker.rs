@@ -171,6 +171,7 @@ impl Default for RunPlan {
     }
 }
 
+#[allow(clippy::derivable_impls, reason = "the type is generated and cannot derive it")]
 impl Default for Limits {
     fn default() -> Self {
         Self { time: None, stall: None, tokens: None, cost_usd: None, attempts: None }
