@@ -107,14 +107,14 @@ pub enum JournalError {
         /// What the system said.
         detail: String,
     },
-    /// Anything else that SQLite reports.
+    /// Anything else that `SQLite` reports.
     #[error(
         "the journal {} failed unexpectedly ({detail}); please report this", path.display()
     )]
     Other {
         /// The journal.
         path: PathBuf,
-        /// What SQLite said.
+        /// What `SQLite` said.
         detail: String,
     },
     /// An entry does not fit to what is recorded.
@@ -171,7 +171,7 @@ impl JournalError {
         }
     }
 
-    /// An error of SQLite. With the connection it happened on, the system's own
+    /// An error of `SQLite`. With the connection it happened on, the system's own
     /// error number tells a full quota from a broken disk.
     pub(crate) fn from_sqlite(path: &Path, connection: Option<&Connection>, error: &rusqlite::Error) -> Self {
         let detail = error.to_string();
@@ -206,7 +206,7 @@ fn system_error(connection: &Connection) -> Option<io::Error> {
 /// Why a step failed, before it is known on which file.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// SQLite said no.
+    /// `SQLite` said no.
     Sqlite(rusqlite::Error),
     /// The entry does not fit to what is recorded.
     Contradiction(String),

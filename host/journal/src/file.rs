@@ -67,8 +67,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_size_limit", -1)
 }
 
-/// Makes the file, durably, before SQLite sees it: so it is private from its
-/// first moment, and the files SQLite puts beside it take over its mode.
+/// Makes the file, durably, before `SQLite` sees it: so it is private from its
+/// first moment, and the files `SQLite` puts beside it take over its mode.
 fn create(path: &Path) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

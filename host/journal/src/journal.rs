@@ -195,30 +195,6 @@ mod tests {
     }
 
     #[test]
-    fn when_one_entry_of_a_batch_fails_none_of_the_batch_is_acknowledged_or_kept() {
-        let (_folder, path) = place();
-        let (journal, _) = Journal::open(&path).unwrap();
-        let holder = Connection::open(&path).unwrap();
-        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
-        // Whatever the writer has picked up already waits for the lock alone.
-        let first = wait_for(journal.submit(entry(1))).unwrap();
-        let bad = Entry {
-            outbox: vec![crate::OutboxChange::Accepted { run: "unknown".to_owned(), at_ms: 0 }],
-            ..entry(2)
-        };
-        let good = wait_for(journal.submit(entry(3))).unwrap();
-        let bad = wait_for(journal.submit(bad)).unwrap();
-        let after = wait_for(journal.submit(entry(4))).unwrap();
-        drop(holder);
-        let kept = usize::from(wait_for(first.durable()).is_ok());
-        for receipt in [good, bad, after] {
-            wait_for(receipt.durable()).unwrap_err();
-        }
-        drop(journal);
-        assert_eq!(Journal::open(&path).unwrap().1.inputs.len(), kept);
-    }
-
-    #[test]
     fn a_disk_that_became_read_only_is_called_so() {
         let (_folder, path) = place();
         let (journal, _) = Journal::open_with(&path, MIGRATIONS, |connection| {

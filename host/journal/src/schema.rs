@@ -100,7 +100,7 @@ mod tests {
     use crate::file::open_for_writing;
 
     const SECOND: Migration = "ALTER TABLE runs ADD COLUMN cost REAL NOT NULL DEFAULT 0";
-    const BROKEN: Migration = "DELETE FROM runs; CREATE TABLE runs (again)";
+    const BROKEN: Migration = "DELETE FROM outbox; CREATE TABLE runs (again)";
 
     /// A journal as version 1 left it, with something in every table.
     fn first_version() -> (tempfile::TempDir, PathBuf) {

@@ -200,6 +200,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::entry::OutboxChange;
+    use crate::{file, schema};
 
     fn request(bytes: usize) -> Request {
         let input = "x".repeat(bytes);
@@ -250,5 +252,57 @@ mod tests {
             assert!(sender.try_send(request(1)).is_ok());
         }
         assert!(matches!(sender.try_send(request(1)), Err(mpsc::error::TrySendError::Full(_))));
+    }
+
+    /// Lets a writer work on what waits already, and gives the answers and the tally.
+    fn written(entries: Vec<Entry>) -> (Vec<Result<Seq, JournalError>>, Tally, i64) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        let mut connection = file::open_for_writing(&path).unwrap();
+        schema::bring_forward(&mut connection, &path, schema::MIGRATIONS).unwrap();
+        let counter = Arc::new(Counter::default());
+        let (jobs, answers): (Vec<_>, Vec<_>) = entries.into_iter().map(Job::new).unzip();
+        let queue = waiting(jobs.into_iter().map(Request::Append).collect());
+        Writer::new(connection, path.clone(), Arc::clone(&counter)).run(queue);
+
+        let answers = answers.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect();
+        let rows = file::open_for_reading(&path)
+            .unwrap()
+            .query_one("SELECT count(*) FROM entries", [], |row| row.get(0))
+            .unwrap();
+        (answers, counter.read(), rows)
+    }
+
+    #[test]
+    fn entries_that_wait_together_take_one_commit() {
+        let (answers, tally, rows) = written(vec![Entry::default(); BATCH_ENTRIES]);
+        assert!(answers.into_iter().map(Result::unwrap).eq((1..=256).map(Seq::new)));
+        assert_eq!((tally.entries, tally.commits, rows), (256, 1, 256));
+
+        let (_, tally, rows) = written(vec![Entry::default(); BATCH_ENTRIES + 1]);
+        assert_eq!((tally.entries, tally.commits, rows), (257, 2, 257));
+    }
+
+    #[test]
+    fn when_one_entry_of_a_batch_fails_none_of_the_batch_is_acknowledged_or_kept() {
+        let change = OutboxChange::Accepted { run: "unknown".to_owned(), at_ms: 0 };
+        let bad = Entry { outbox: vec![change], ..Entry::default() };
+        let (answers, tally, rows) = written(vec![Entry::default(), bad, Entry::default()]);
+        for answer in answers {
+            assert!(matches!(answer, Err(JournalError::Contradiction { .. })), "{answer:?}");
+        }
+        assert_eq!((tally, rows), (Tally::default(), 0));
+    }
+
+    #[test]
+    fn after_a_failed_batch_the_batches_behind_it_are_refused() {
+        let change = OutboxChange::Accepted { run: "unknown".to_owned(), at_ms: 0 };
+        let mut entries = vec![Entry::default(); BATCH_ENTRIES + 1];
+        entries[0].outbox.push(change);
+        let (mut answers, _, rows) = written(entries);
+        let first = Box::new(answers.swap_remove(0).unwrap_err());
+        // The last answer took the first one's place.
+        assert_eq!(answers[0], Err(JournalError::Stopped { first }));
+        assert_eq!(rows, 0);
     }
 }
