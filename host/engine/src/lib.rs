@@ -11,7 +11,10 @@
 //! Start reading at [`run`]: the life of a run.
 
 pub mod command;
+pub mod effect;
+pub mod engine;
 pub mod event;
+pub mod input;
 pub mod outcome;
 pub mod plan;
 pub mod policy;
@@ -20,6 +23,11 @@ pub mod prompt;
 pub mod report;
 pub mod request;
 pub mod rights;
+pub mod run;
 pub mod task;
 pub mod time;
 pub mod verdict;
+
+pub use effect::{Action, Effect};
+pub use engine::Engine;
+pub use input::Input;

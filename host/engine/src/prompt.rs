@@ -40,7 +40,7 @@ pub fn render(sections: &[Section], nonce: &str) -> String {
 
 fn push_trusted(prompt: &mut String, title: &str, body: &str) {
     if !title.is_empty() {
-        prompt.push_str(&format!("# {title}\n\n"));
+        prompt.extend(["# ", title, "\n\n"]);
     }
     let room = MAX_PROMPT_BYTES.saturating_sub(prompt.len() + CUT.len() + 2);
     push_cut(prompt, body.trim_end(), room);

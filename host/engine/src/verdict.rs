@@ -75,14 +75,13 @@ impl Facts<'_> {
     /// Decides without asking anybody, where the class of the failure is enough.
     /// `None`: the plugin is to be asked.
     pub fn settled(&self) -> Option<Decision> {
-        let budget_left = self.failures < self.limits.attempts;
         match self.outcome.class {
-            Class::Permanent | Class::Auth | Class::Cancelled | Class::Budget => Some(Decision::Finish),
-            Class::Interrupted if self.interruptions > MAX_INTERRUPTIONS => Some(Decision::Finish),
-            Class::Interrupted => Some(Decision::Retry { at: self.now, fresh: false }),
+            Class::Interrupted if self.interruptions <= MAX_INTERRUPTIONS => {
+                Some(Decision::Retry { at: self.now, fresh: false })
+            }
             Class::Quota => Some(self.after_quota()),
-            Class::Retryable if budget_left => None,
-            Class::Retryable => Some(Decision::Finish),
+            Class::Retryable if self.failures < self.limits.attempts => None,
+            _ => Some(Decision::Finish),
         }
     }
 

@@ -1,0 +1,398 @@
+//! All runs of one host: admission, slots, and which run an input belongs to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::effect::{Action, Effect};
+use crate::input::{Input, Offer, Step};
+use crate::outcome::EndReason;
+use crate::policy::Policy;
+use crate::run::{Run, State, Stop, lease_deadline};
+use crate::task::{Claim, Fence, RunId, Task};
+use crate::time::{Millis, Timestamp};
+
+/// The highest fence seen is remembered for this many tasks, so that a late
+/// duplicate of an old claim starts nothing; older tasks are long settled.
+pub const REMEMBERED_FENCES: usize = 10_000;
+
+/// Whether new work is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Yes.
+    #[default]
+    Open,
+    /// No; what runs may finish.
+    Draining,
+    /// No; what runs is ended and goes on at the next start.
+    Stopping,
+}
+
+/// The state of one host.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Engine {
+    policy: Policy,
+    mode: Mode,
+    runs: BTreeMap<RunId, Run>,
+    /// Highest fence per tracker and task, in order of arrival.
+    fences: Vec<(String, String, Fence)>,
+}
+
+impl Engine {
+    /// The operator's policy in force.
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Whether new work is taken.
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Runs that are not forgotten yet, oldest first.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.values()
+    }
+
+    /// One run.
+    pub fn run(&self, id: &RunId) -> Option<&Run> {
+        self.runs.get(id)
+    }
+
+    /// How many more runs could start now.
+    pub fn free_slots(&self) -> u32 {
+        if self.mode != Mode::Open {
+            return 0;
+        }
+        // Runs that wait for their next attempt come before new ones.
+        let due = self.runs.values().filter(|run| matches!(run.state, State::Blocked { .. })).count();
+        self.unoccupied().saturating_sub(u32::try_from(due).unwrap_or(u32::MAX))
+    }
+
+    fn unoccupied(&self) -> u32 {
+        let occupied = self.runs.values().filter(|run| run.state.occupies_slot()).count();
+        self.policy.slots.max(1).saturating_sub(u32::try_from(occupied).unwrap_or(u32::MAX))
+    }
+
+    /// When `Tick` is due, if nothing else happens before. `None`: never.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let may_start = self.mode == Mode::Open && self.unoccupied() > 0;
+        self.runs
+            .values()
+            .filter_map(|run| match run.state {
+                State::Waiting { .. } if !may_start || !run.is_due(Timestamp(i64::MAX)) => {
+                    run.lease.map(|lease| lease.deadline)
+                }
+                _ => run.deadline(),
+            })
+            .min()
+    }
+
+    /// Takes what happened and says what is to be done. Deterministic: the same
+    /// inputs lead to the same state and effects.
+    pub fn apply(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        let mut effects = self.react(now, input);
+        effects.extend(self.unblock(now));
+        effects.extend(self.start_due(now));
+        debug_assert!(self.one_agent_per_task(), "two runs of one task may have an agent");
+        effects
+    }
+
+    fn react(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        match input {
+            Input::Configured { policy } => {
+                self.policy = policy;
+                Vec::new()
+            }
+            Input::Restarted => {
+                self.mode = Mode::Open;
+                self.runs.values_mut().filter_map(|run| run.recover(now)).collect()
+            }
+            Input::Offered { tracker, offers } => self.offered(now, &tracker, offers),
+            Input::Given { tracker, run, sent, claim } => {
+                self.given(now, tracker, run, sent, claim).into_iter().collect()
+            }
+            Input::Drain => {
+                self.mode = self.mode.max_of(Mode::Draining);
+                Vec::new()
+            }
+            Input::StopNow => {
+                self.mode = Mode::Stopping;
+                self.runs.values_mut().filter_map(|run| stop_for_now(run, now)).collect()
+            }
+            Input::Tick => self.runs.values_mut().filter_map(|run| run.tick(now)).collect(),
+            other => self.react_one(now, other).into_iter().collect(),
+        }
+    }
+
+    /// Inputs about one run.
+    fn react_one(&mut self, now: Timestamp, input: Input) -> Option<Effect> {
+        let policy = self.policy.clone();
+        match input {
+            Input::ClaimAnswered { at, sent, answer } => {
+                let run = self.at_step(&at).filter(|run| run.state == State::Claiming)?;
+                match answer {
+                    Ok(lease) => {
+                        let effect = run.claimed(now, sent, lease);
+                        let (tracker, task, fence) = (run.tracker.clone(), run.task.id.clone(), run.fence);
+                        self.remember_fence(tracker, task, fence);
+                        effect
+                    }
+                    Err(problem) => run.claim_refused(now, &problem),
+                }
+            }
+            Input::Planned { at, wish } => {
+                self.at_step(&at).filter(|run| run.state == State::Planning)?.planned(now, wish, &policy)
+            }
+            Input::Prepared { at, workspace } => {
+                self.at_step(&at).filter(|run| run.state == State::Preparing)?.prepared(now, workspace)
+            }
+            Input::Started { at, process } => {
+                let run = self.at_step(&at)?;
+                let State::Starting { attempt } = run.state else { return None };
+                run.started(now, attempt, process)
+            }
+            Input::Heard { run, attempt, usage } => self.working(&run, attempt)?.heard(now, usage),
+            Input::AgentFinished { run, attempt } => {
+                self.working(&run, attempt)?.agent_finished(now);
+                None
+            }
+            Input::AttemptEnded { run, attempt, outcome } => {
+                self.working(&run, attempt)?.attempt_ended(now, attempt, outcome)
+            }
+            Input::Collected { at, changes } => self
+                .at_step(&at)
+                .filter(|run| run.state == State::Collecting)?
+                .collected(now, changes, &policy),
+            Input::Advised { at, verdict } => {
+                self.at_step(&at).filter(|run| run.state == State::Advising)?.advised(now, verdict, &policy)
+            }
+            Input::Reported { at, answer } => self.at_step(&at)?.reported(now, answer),
+            Input::Released { at, answer: _ } => {
+                self.at_step(&at).filter(|run| run.state == State::Releasing)?.released(now)
+            }
+            Input::Renewed { run, fence, sent, ttl } => {
+                let run = self.fenced(&run, fence)?;
+                if let Some(lease) = &mut run.lease {
+                    lease.deadline = lease.deadline.max(lease_deadline(sent, ttl));
+                    lease.confirmed = true;
+                }
+                None
+            }
+            Input::CancelAsked { run, fence, reason } => {
+                let stop = Stop { why: EndReason::Cancelled, message: reason };
+                self.fenced(&run, fence)?.stop(now, stop)
+            }
+            Input::LeaseLost { run, fence, reason } => self.fenced(&run, fence)?.lost(now, reason),
+            Input::StopAsked { run } => {
+                let message = "Stopped by the operator.".to_owned();
+                let run = self.runs.get_mut(&run).filter(|run| !run.is_closed())?;
+                run.stop(now, Stop { why: EndReason::Cancelled, message })
+            }
+            _ => None,
+        }
+    }
+
+    /// The run that is at this step; a stale step finds nothing.
+    fn at_step(&mut self, at: &Step) -> Option<&mut Run> {
+        self.runs.get_mut(&at.run).filter(|run| run.step == at.number)
+    }
+
+    /// The run whose agent of this attempt may live.
+    fn working(&mut self, id: &RunId, attempt: u32) -> Option<&mut Run> {
+        self.runs.get_mut(id).filter(|run| run.state.may_have_agent() && run.next_attempt() == attempt)
+    }
+
+    /// The run, if the word about it came under the fence it holds (I5).
+    fn fenced(&mut self, id: &RunId, fence: Fence) -> Option<&mut Run> {
+        self.runs.get_mut(id).filter(|run| run.fence == fence && !run.is_closed())
+    }
+
+    // ── admission ───────────────────────────────────────────────────────────
+
+    fn offered(&mut self, now: Timestamp, tracker: &str, mut offers: Vec<Offer>) -> Vec<Effect> {
+        offers.sort_by_key(|offer| std::cmp::Reverse(offer.task.priority));
+        let mut effects = Vec::new();
+        for Offer { run: id, task } in offers {
+            let taken = self.open_run_of(tracker, &task).is_some() || self.runs.contains_key(&id);
+            if taken || self.free_slots() == 0 {
+                continue;
+            }
+            let run = Run::new(id.clone(), tracker.to_owned(), task, State::Claiming, now);
+            effects.push(Effect { at: run.at(), action: Action::Claim });
+            self.runs.insert(id, run);
+        }
+        effects
+    }
+
+    fn given(
+        &mut self,
+        now: Timestamp,
+        tracker: String,
+        id: RunId,
+        sent: Timestamp,
+        claim: Claim,
+    ) -> Option<Effect> {
+        let fence = claim.lease.map_or(Fence::default(), |lease| lease.fence);
+        let stale = fence > Fence::default() && fence <= self.known_fence(&tracker, &claim.task.id);
+        if self.runs.contains_key(&id) || stale {
+            return None;
+        }
+        let earlier = self.open_run_of(&tracker, &claim.task).map(|run| run.id.clone());
+        if earlier.is_some() && fence == Fence::default() {
+            return None;
+        }
+        self.remember_fence(tracker.clone(), claim.task.id.clone(), fence);
+        let mut newcomer = Run::new(id.clone(), tracker, claim.task, State::Claiming, now);
+        newcomer.hold(sent, claim.lease);
+        let effect = if let Some(by) = earlier {
+            let message = "The tracker gave the task out again.".to_owned();
+            newcomer.state = State::Blocked { by: by.clone() };
+            self.runs.get_mut(&by).and_then(|run| run.lost(now, message))
+        } else {
+            if self.free_slots() == 0 {
+                let message = "No free slot.".to_owned();
+                newcomer.stop = Some(Stop { why: EndReason::Cancelled, message });
+            }
+            newcomer.claimed(now, sent, claim.lease)
+        };
+        self.runs.insert(id, newcomer);
+        effect
+    }
+
+    fn open_run_of(&self, tracker: &str, task: &Task) -> Option<&Run> {
+        // A blocked run is the newest of its task.
+        let same = |run: &&Run| run.tracker == tracker && run.task.id == task.id && !run.is_closed();
+        self.runs.values().rev().find(same)
+    }
+
+    fn known_fence(&self, tracker: &str, task: &str) -> Fence {
+        self.fences
+            .iter()
+            .find(|(of, id, _)| of == tracker && id == task)
+            .map_or(Fence::default(), |(_, _, fence)| *fence)
+    }
+
+    fn remember_fence(&mut self, tracker: String, task: String, fence: Fence) {
+        if fence == Fence::default() {
+            return;
+        }
+        let fence = fence.max(self.known_fence(&tracker, &task));
+        self.fences.retain(|(of, id, _)| *of != tracker || *id != task);
+        self.fences.push((tracker, task, fence));
+        if self.fences.len() > REMEMBERED_FENCES {
+            self.fences.remove(0);
+        }
+    }
+
+    /// Runs whose predecessor is closed may begin. One that ends at once may free
+    /// the next.
+    fn unblock(&mut self, now: Timestamp) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while let Some(id) = self.first_unblocked() {
+            effects.extend(self.runs.get_mut(&id).and_then(|run| run.unblocked(now)));
+        }
+        effects
+    }
+
+    fn first_unblocked(&self) -> Option<RunId> {
+        let is_free = |run: &&Run| match &run.state {
+            State::Blocked { by } => self.runs.get(by).is_none_or(Run::is_closed),
+            _ => false,
+        };
+        self.runs.values().find(is_free).map(|run| run.id.clone())
+    }
+
+    /// Starts the next attempt of runs whose pause is over, oldest first, while
+    /// there are slots.
+    fn start_due(&mut self, now: Timestamp) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.mode != Mode::Open {
+            return effects;
+        }
+        let due: Vec<RunId> =
+            self.runs.values().filter(|run| run.is_due(now)).map(|run| run.id.clone()).collect();
+        for id in due {
+            if self.unoccupied() == 0 {
+                break;
+            }
+            effects.extend(self.runs.get_mut(&id).and_then(|run| run.resume(now)));
+        }
+        effects
+    }
+
+    /// Drops closed runs from memory; they live on in the journal. Returns how many.
+    pub fn forget_closed(&mut self) -> usize {
+        let before = self.runs.len();
+        self.runs.retain(|_, run| !run.is_closed());
+        before - self.runs.len()
+    }
+
+    // ── questions of the daemon ─────────────────────────────────────────────
+
+    /// Whether a drain is complete: no slot is taken and no report is on its way.
+    /// Reports that wait for their next try stay in the outbox.
+    pub fn is_quiet(&self) -> bool {
+        self.runs.values().all(|run| match &run.state {
+            State::Reporting { next_try, .. } => next_try.is_some(),
+            State::Releasing => false,
+            state => !state.occupies_slot(),
+        })
+    }
+
+    /// Whether nothing is left to do at all, short of what waits for a person.
+    pub fn is_done(&self) -> bool {
+        self.runs.values().all(|run| matches!(run.state, State::Closed { .. } | State::Parked { .. }))
+    }
+
+    /// Runs the tracker should hear of in a heartbeat.
+    pub fn held(&self, tracker: &str) -> Vec<&Run> {
+        self.runs
+            .values()
+            .filter(|run| {
+                run.tracker == tracker
+                    && !matches!(
+                        run.state,
+                        State::Claiming | State::Closed { .. } | State::Releasing | State::Blocked { .. }
+                    )
+            })
+            .collect()
+    }
+
+    /// How often to send heartbeats: as often as the most impatient lease wants.
+    pub fn heartbeat_every(&self, default: Millis) -> Millis {
+        self.runs
+            .values()
+            .filter(|run| !run.is_closed())
+            .filter_map(|run| run.lease.map(|lease| lease.renew_every))
+            .fold(default, Millis::min)
+    }
+
+    /// I1, as far as the engine can see it.
+    pub fn one_agent_per_task(&self) -> bool {
+        let mut seen = std::collections::BTreeSet::new();
+        self.runs
+            .values()
+            .filter(|run| run.state.may_have_agent())
+            .all(|run| seen.insert((&run.tracker, &run.task.id)))
+    }
+}
+
+impl Mode {
+    fn max_of(self, other: Self) -> Self {
+        if self == Self::Open { other } else { self }
+    }
+}
+
+/// Ends a run's agent so that the run goes on at the next start.
+fn stop_for_now(run: &mut Run, now: Timestamp) -> Option<Effect> {
+    if !matches!(run.state, State::Running { .. } | State::Starting { .. }) {
+        return None;
+    }
+    run.stop(now, Stop { why: EndReason::Stopping, message: "The host is stopping.".to_owned() })
+}
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

@@ -1,0 +1,609 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::outcome::{Class, Outcome, OutcomeState, Usage};
+use crate::plan::{LimitsWish, Permission, PermissionSource, Wish};
+use crate::policy::{LINGER, MAX_INTERRUPTIONS};
+use crate::problem::{Problem, ProblemKind};
+use crate::report::{Changes, ReportState};
+use crate::run::Workspace;
+use crate::task::Lease;
+use crate::verdict::{MIN_PAUSE, Verdict};
+
+/// Drives an engine the way a daemon would, with a clock under the test's thumb.
+struct World {
+    engine: Engine,
+    now: Timestamp,
+    effects: Vec<Effect>,
+}
+
+fn run_id(name: &str) -> RunId {
+    RunId(name.to_owned())
+}
+
+fn task(id: &str) -> Task {
+    Task {
+        id: id.to_owned(),
+        key: id.to_owned(),
+        title: id.to_owned(),
+        sections: Vec::new(),
+        priority: 0,
+        data: "{}".to_owned(),
+    }
+}
+
+fn lease(fence: u64) -> Lease {
+    Lease { ttl: Millis::seconds(60), renew_every: Millis::seconds(15), fence: Fence(fence) }
+}
+
+fn policy() -> Policy {
+    Policy {
+        repositories: vec!["main".to_owned()],
+        providers: vec!["claude-code".to_owned(), "codex".to_owned()],
+        ..Policy::default()
+    }
+}
+
+fn success() -> Outcome {
+    Outcome { state: OutcomeState::Succeeded, ..Outcome::failed("", Class::Retryable, "") }
+}
+
+fn failure() -> Outcome {
+    Outcome::failed("exit-code", Class::Retryable, "It broke.")
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(policy())
+    }
+
+    fn with(policy: Policy) -> Self {
+        let mut world = Self { engine: Engine::default(), now: Timestamp(1_000_000), effects: Vec::new() };
+        world.tell(Input::Configured { policy });
+        world
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.effects = self.engine.apply(self.now, input);
+    }
+
+    fn pass(&mut self, length: Millis) {
+        self.now = self.now + length;
+        self.tell(Input::Tick);
+    }
+
+    fn offer(&mut self, name: &str) {
+        let offers = vec![Offer { run: run_id(name), task: task(name) }];
+        self.tell(Input::Offered { tracker: "t".to_owned(), offers });
+    }
+
+    fn give(&mut self, name: &str, task_id: &str, fence: u64) {
+        let claim = Claim { task: task(task_id), lease: Some(lease(fence)) };
+        let sent = self.now;
+        self.tell(Input::Given { tracker: "t".to_owned(), run: run_id(name), sent, claim });
+    }
+
+    fn run(&self, name: &str) -> &Run {
+        self.engine.run(&run_id(name)).unwrap()
+    }
+
+    fn state(&self, name: &str) -> &'static str {
+        self.run(name).state.name()
+    }
+
+    fn at(&self, name: &str) -> Step {
+        self.run(name).at()
+    }
+
+    fn planned(&mut self, name: &str, wish: Wish) {
+        let at = self.at(name);
+        self.tell(Input::Planned { at, wish: Ok(wish) });
+    }
+
+    fn prepared(&mut self, name: &str) {
+        let at = self.at(name);
+        let number = match self.effects.iter().find(|effect| effect.at == at).map(|effect| &effect.action) {
+            Some(Action::Prepare { order }) => order.number,
+            other => panic!("{name} should prepare, but does {other:?}"),
+        };
+        let workspace = Workspace {
+            path: format!("/w/{name}-{number}"),
+            branch: format!("b-{number}"),
+            base: "base".to_owned(),
+            number,
+            record: String::new(),
+        };
+        self.tell(Input::Prepared { at, workspace: Ok(workspace) });
+    }
+
+    fn started(&mut self, name: &str) {
+        let at = self.at(name);
+        self.tell(Input::Started { at, process: "p".to_owned() });
+    }
+
+    /// From offer to a running agent.
+    fn running(&mut self, name: &str) {
+        self.running_as(name, Wish::default());
+    }
+
+    fn running_as(&mut self, name: &str, wish: Wish) {
+        self.offer(name);
+        let (at, sent) = (self.at(name), self.now);
+        self.tell(Input::ClaimAnswered { at, sent, answer: Ok(None) });
+        self.planned(name, wish);
+        self.prepared(name);
+        self.started(name);
+        assert_eq!(self.state(name), "running");
+    }
+
+    fn ended(&mut self, name: &str, outcome: Outcome) {
+        let attempt = self.run(name).next_attempt();
+        self.tell(Input::AttemptEnded { run: run_id(name), attempt, outcome });
+    }
+
+    fn collected(&mut self, name: &str) {
+        let at = self.at(name);
+        let changes = Changes { commits: 1, ..Changes::default() };
+        self.tell(Input::Collected { at, changes: Ok(changes) });
+    }
+
+    fn advised(&mut self, name: &str, fresh: bool) {
+        let at = self.at(name);
+        let verdict = Some(Verdict::Retry { after: Millis(0), fresh });
+        self.tell(Input::Advised { at, verdict });
+    }
+
+    fn reported(&mut self, name: &str, answer: Result<(), Problem>) {
+        let at = self.at(name);
+        self.tell(Input::Reported { at, answer });
+    }
+
+    fn report(&self, name: &str) -> &crate::report::Report {
+        match &self.run(name).state {
+            State::Reporting { report, .. } => report,
+            other => panic!("{name} should report, but is {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_task_walks_from_offer_to_report_and_is_closed_once_the_tracker_has_it() {
+    let mut world = World::new();
+    world.running("a");
+    world.ended("a", Outcome { summary: "Done.".to_owned(), ..success() });
+    world.collected("a");
+    assert_eq!(world.report("a").state, ReportState::Succeeded);
+    assert_eq!(world.report("a").summary, "Done.");
+    world.reported("a", Ok(()));
+    assert_eq!(world.state("a"), "closed");
+    assert!(matches!(world.effects[..], [Effect { action: Action::Tidy, .. }]));
+    assert!(world.engine.is_done());
+}
+
+#[test]
+fn no_more_runs_are_taken_than_there_are_slots_and_the_most_urgent_come_first() {
+    let mut world = World::with(Policy { slots: 2, ..policy() });
+    let offer = |name: &str, priority| Offer { run: run_id(name), task: Task { priority, ..task(name) } };
+    let offers = vec![offer("low", -1), offer("high", 5), offer("normal", 0)];
+    world.tell(Input::Offered { tracker: "t".to_owned(), offers });
+    assert_eq!(world.engine.runs().count(), 2);
+    assert_eq!((world.state("high"), world.state("normal")), ("claiming", "claiming"));
+    assert_eq!(world.engine.free_slots(), 0);
+}
+
+#[test]
+fn a_task_that_is_offered_again_while_it_runs_starts_nothing() {
+    let mut world = World::new();
+    world.running("a");
+    let offers = vec![Offer { run: run_id("b"), task: task("a") }];
+    world.tell(Input::Offered { tracker: "t".to_owned(), offers });
+    assert_eq!(world.effects, []);
+    assert_eq!(world.engine.runs().count(), 1);
+}
+
+#[test]
+fn a_claim_somebody_else_won_just_closes() {
+    let mut world = World::new();
+    world.offer("a");
+    let (at, sent) = (world.at("a"), world.now);
+    let answer = Err(Problem::new(ProblemKind::Gone, "taken"));
+    world.tell(Input::ClaimAnswered { at, sent, answer });
+    assert!(
+        matches!(&world.run("a").state, State::Closed { how: crate::run::Closing::NotOurs(why), .. } if why == "taken")
+    );
+}
+
+#[test]
+fn the_minimum_of_wish_and_policy_holds() {
+    let mut world = World::new();
+    let wish = Wish {
+        permission: Some(Permission::FullAuto),
+        limits: LimitsWish { attempts: Some(9), time: Some(Millis(5)), ..LimitsWish::default() },
+        ..Wish::default()
+    };
+    world.running_as("a", wish);
+    let plan = world.run("a").plan.as_ref().unwrap();
+    assert_eq!((plan.permission, plan.permission_by), (Permission::AutoEdits, PermissionSource::Operator));
+    assert_eq!((plan.limits.attempts, plan.limits.time), (2, Some(Millis(5))));
+    assert_eq!(plan.limits.stall, Some(crate::policy::DEFAULT_STALL));
+}
+
+#[test]
+fn a_task_for_an_unknown_repository_is_reported_with_what_is_known() {
+    let mut world = World::new();
+    world.offer("a");
+    let (at, sent) = (world.at("a"), world.now);
+    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None) });
+    world.planned("a", Wish { repository: Some("other".to_owned()), ..Wish::default() });
+    let report = world.report("a");
+    assert_eq!((report.state, report.reason.as_str()), (ReportState::Failed, "refused"));
+    assert!(report.message.contains("`other`") && report.message.contains("main"), "{}", report.message);
+}
+
+#[test]
+fn a_failure_is_tried_again_in_the_same_workspace_with_its_session() {
+    let mut world = World::new();
+    world.running("a");
+    world.ended("a", Outcome { session: Some("s1".to_owned()), ..failure() });
+    world.collected("a");
+    world.advised("a", false);
+    assert_eq!(world.state("a"), "waiting");
+    world.pass(MIN_PAUSE);
+    world.prepared("a");
+    assert_eq!(world.run("a").workspace.as_ref().unwrap().number, 1);
+    assert!(matches!(
+        &world.effects[..],
+        [Effect { action: Action::Start { attempt: 2, session: Some(session) }, .. }] if session == "s1"
+    ));
+}
+
+#[test]
+fn a_fresh_retry_gets_a_clean_workspace_the_same_start_and_no_session() {
+    let mut world = World::new();
+    world.running("a");
+    world.ended("a", Outcome { session: Some("s1".to_owned()), ..failure() });
+    world.collected("a");
+    world.advised("a", true);
+    world.pass(MIN_PAUSE);
+    let Action::Prepare { order } = &world.effects[0].action else { panic!("{:?}", world.effects) };
+    assert_eq!((order.number, order.start.as_deref()), (2, Some("base")));
+    assert!(order.branch.ends_with("-2") && order.folder.ends_with("-2"));
+    world.prepared("a");
+    assert!(matches!(&world.effects[0].action, Action::Start { attempt: 2, session: None }));
+}
+
+#[test]
+fn a_refused_session_is_not_tried_twice() {
+    let mut world = World::new();
+    world.running("a");
+    let refused = Outcome::failed("session-refused", Class::Retryable, "No such session.");
+    world.ended("a", Outcome { session: Some("s1".to_owned()), ..refused });
+    world.collected("a");
+    world.advised("a", false);
+    world.pass(MIN_PAUSE);
+    world.prepared("a");
+    assert!(matches!(&world.effects[0].action, Action::Start { session: None, .. }));
+}
+
+#[test]
+fn attempts_are_bounded_whatever_the_plugin_advises() {
+    let mut world = World::new();
+    world.running("a");
+    world.ended("a", failure());
+    world.collected("a");
+    world.advised("a", false);
+    world.pass(MIN_PAUSE);
+    world.prepared("a");
+    world.started("a");
+    world.ended("a", failure());
+    world.collected("a");
+    let report = world.report("a");
+    assert_eq!((report.state, report.attempts, report.retryable), (ReportState::Failed, 2, true));
+}
+
+#[test]
+fn an_interruption_uses_up_no_attempt_but_is_bounded_too() {
+    let mut world = World::new();
+    world.running("a");
+    for _ in 0..=MAX_INTERRUPTIONS {
+        assert_eq!(world.state("a"), "running");
+        world.tell(Input::Restarted);
+        assert!(matches!(world.effects[0].action, Action::Reap { .. }));
+        world.ended("a", Outcome::failed("interrupted", Class::Interrupted, "The host died."));
+        world.collected("a");
+        if world.state("a") == "preparing" {
+            world.prepared("a");
+            world.started("a");
+        }
+    }
+    assert_eq!(world.report("a").reason, "interrupted");
+}
+
+#[test]
+fn permanent_auth_and_budget_failures_are_reported_at_once() {
+    for class in [Class::Permanent, Class::Auth, Class::Budget] {
+        let mut world = World::new();
+        world.running("a");
+        world.ended("a", Outcome::failed("x", class, "No."));
+        world.collected("a");
+        assert_eq!(world.state("a"), "reporting", "{class:?}");
+    }
+}
+
+#[test]
+fn a_quota_is_waited_for_until_it_is_renewed_but_not_for_ever() {
+    let mut world = World::new();
+    world.running("a");
+    let reset = world.now + Millis::minutes(30);
+    let quota = Outcome { resets_at: Some(reset), ..Outcome::failed("quota", Class::Quota, "Used up.") };
+    world.ended("a", quota.clone());
+    world.collected("a");
+    assert!(matches!(world.run("a").state, State::Waiting { until } if until > reset));
+    world.pass(Millis::minutes(31));
+    world.prepared("a");
+    world.started("a");
+    let far = Outcome { resets_at: Some(world.now + Millis::minutes(60 * 24)), ..quota };
+    world.ended("a", far);
+    world.collected("a");
+    assert_eq!(world.report("a").reason, "quota");
+}
+
+#[test]
+fn the_time_limit_ends_the_agent_and_the_reason_is_kept() {
+    let mut world = World::new();
+    world.running("a");
+    world.pass(crate::policy::DEFAULT_STALL);
+    assert!(matches!(world.effects[0].action, Action::End { why: EndReason::Stalled, .. }));
+    world.ended("a", failure());
+    assert_eq!(world.run("a").attempts[0].outcome.reason, "stalled");
+}
+
+#[test]
+fn an_agent_that_is_heard_of_is_not_stalled_but_still_has_a_time_limit() {
+    let mut world = World::new();
+    world.running("a");
+    for _ in 0..6 {
+        assert_eq!(world.state("a"), "running");
+        world.now = world.now + Millis::minutes(10);
+        world.tell(Input::Heard { run: run_id("a"), attempt: 1, usage: Usage::default() });
+    }
+    world.tell(Input::Tick);
+    assert!(matches!(world.effects[0].action, Action::End { why: EndReason::TimedOut, .. }));
+}
+
+#[test]
+fn a_process_that_lingers_after_it_finished_is_ended_and_its_success_stands() {
+    let mut world = World::new();
+    world.running("a");
+    world.tell(Input::AgentFinished { run: run_id("a"), attempt: 1 });
+    assert_eq!(world.engine.next_deadline(), Some(world.now + LINGER));
+    world.pass(LINGER);
+    assert!(matches!(world.effects[0].action, Action::End { why: EndReason::Finished, .. }));
+    world.ended("a", success());
+    world.collected("a");
+    assert_eq!(world.report("a").state, ReportState::Succeeded);
+}
+
+#[test]
+fn a_token_limit_counts_all_attempts_and_ends_the_agent() {
+    let mut world = World::new();
+    let limits = LimitsWish { tokens: Some(100), ..LimitsWish::default() };
+    world.running_as("a", Wish { limits, ..Wish::default() });
+    let usage = |tokens| Usage { input_tokens: tokens, ..Usage::default() };
+    world.tell(Input::Heard { run: run_id("a"), attempt: 1, usage: usage(60) });
+    world.ended("a", failure());
+    world.collected("a");
+    world.advised("a", false);
+    world.pass(MIN_PAUSE);
+    world.prepared("a");
+    world.started("a");
+    world.tell(Input::Heard { run: run_id("a"), attempt: 2, usage: usage(40) });
+    assert_eq!(world.state("a"), "running");
+    world.tell(Input::Heard { run: run_id("a"), attempt: 2, usage: usage(41) });
+    assert!(matches!(world.effects[0].action, Action::End { why: EndReason::Budget, .. }));
+}
+
+#[test]
+fn a_cancelled_run_ends_its_agent_first_and_reports_afterwards() {
+    let mut world = World::new();
+    world.running("a");
+    world.tell(Input::StopAsked { run: run_id("a") });
+    assert!(matches!(world.effects[0].action, Action::End { why: EndReason::Cancelled, .. }));
+    world.ended("a", success());
+    world.collected("a");
+    assert_eq!(world.report("a").state, ReportState::Cancelled);
+}
+
+#[test]
+fn a_wish_to_stop_that_comes_while_an_answer_is_under_way_is_kept() {
+    let mut world = World::new();
+    world.offer("a");
+    let (at, sent) = (world.at("a"), world.now);
+    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None) });
+    world.planned("a", Wish::default());
+    let preparing = world.effects.clone();
+    world.tell(Input::StopAsked { run: run_id("a") });
+    assert_eq!(world.state("a"), "preparing");
+    world.effects = preparing;
+    world.prepared("a");
+    assert_eq!(world.report("a").state, ReportState::Cancelled);
+}
+
+#[test]
+fn a_report_is_repeated_with_growing_pauses_until_it_is_accepted() {
+    let mut world = World::new();
+    world.running("a");
+    world.ended("a", success());
+    world.collected("a");
+    let mut last = Millis(0);
+    for _ in 0..12 {
+        world.reported("a", Err(Problem::transient("no network")));
+        assert_eq!(world.state("a"), "reporting");
+        let pause = world.engine.next_deadline().unwrap().since(world.now);
+        assert!(pause >= last && pause <= crate::run::MAX_REPORT_PAUSE);
+        last = pause;
+        world.pass(pause);
+        assert!(matches!(world.effects[..], [Effect { action: Action::Report { .. }, .. }]));
+    }
+    assert_eq!(last, crate::run::MAX_REPORT_PAUSE);
+    world.reported("a", Ok(()));
+    assert_eq!(world.state("a"), "closed");
+}
+
+#[test]
+fn a_report_that_is_refused_for_good_is_parked_where_it_can_be_seen_and_tried_after_a_restart() {
+    let mut world = World::new();
+    world.running("a");
+    world.ended("a", success());
+    world.collected("a");
+    world.reported("a", Err(Problem::new(ProblemKind::Auth, "key expired")));
+    assert!(
+        matches!(&world.run("a").state, State::Parked { reason, report: Some(_) } if reason.contains("key expired"))
+    );
+    world.tell(Input::Restarted);
+    assert!(matches!(world.effects[..], [Effect { action: Action::Report { .. }, .. }]));
+}
+
+#[test]
+fn an_answer_to_an_older_step_changes_nothing() {
+    let mut world = World::new();
+    world.offer("a");
+    let (at, sent) = (world.at("a"), world.now);
+    world.tell(Input::ClaimAnswered { at: at.clone(), sent, answer: Ok(None) });
+    let before = world.engine.clone();
+    world.tell(Input::ClaimAnswered { at, sent, answer: Err(Problem::permanent("late")) });
+    assert_eq!((world.engine.clone(), world.effects.len()), (before, 0));
+}
+
+#[test]
+fn a_lease_that_is_not_renewed_ends_the_agent_before_anything_else() {
+    let mut world = World::new();
+    world.give("a", "a", 1);
+    world.planned("a", Wish::default());
+    world.prepared("a");
+    world.started("a");
+    let sent = world.now;
+    world.tell(Input::Renewed { run: run_id("a"), fence: Fence(1), sent, ttl: Millis::seconds(60) });
+    world.pass(Millis::seconds(47));
+    assert_eq!(world.state("a"), "running");
+    world.pass(Millis::seconds(1));
+    assert!(matches!(world.effects[0].action, Action::End { why: EndReason::LeaseLost, .. }));
+    assert_eq!(world.state("a"), "ending");
+    world.ended("a", failure());
+    world.collected("a");
+    assert!(matches!(&world.run("a").state, State::Closed { how: crate::run::Closing::Lost(_), .. }));
+}
+
+#[test]
+fn a_word_under_a_stale_fence_changes_nothing() {
+    let mut world = World::new();
+    world.give("a", "a", 7);
+    let before = world.engine.clone();
+    let run = run_id("a");
+    let (reason, sent, ttl) = (String::new(), world.now, Millis::minutes(9));
+    world.tell(Input::LeaseLost { run: run.clone(), fence: Fence(6), reason: reason.clone() });
+    world.tell(Input::CancelAsked { run: run.clone(), fence: Fence(6), reason });
+    world.tell(Input::Renewed { run, fence: Fence(6), sent, ttl });
+    world.give("b", "a", 6);
+    world.give("c", "a", 7);
+    assert_eq!(world.engine, before);
+}
+
+#[test]
+fn a_task_given_out_again_waits_until_the_old_agent_is_proven_dead() {
+    let mut world = World::new();
+    world.give("a", "task", 1);
+    world.planned("a", Wish::default());
+    world.prepared("a");
+    world.started("a");
+    world.give("b", "task", 2);
+    assert!(matches!(world.effects[..], [Effect { action: Action::End { .. }, .. }]));
+    assert_eq!((world.state("a"), world.state("b")), ("ending", "blocked"));
+    world.ended("a", failure());
+    assert_eq!(world.state("b"), "blocked");
+    world.collected("a");
+    assert_eq!((world.state("a"), world.state("b")), ("closed", "planning"));
+}
+
+#[test]
+fn a_task_given_without_a_free_slot_is_given_back() {
+    let mut world = World::with(Policy { slots: 1, ..policy() });
+    world.running("a");
+    world.give("b", "b", 1);
+    assert!(matches!(world.effects[..], [Effect { action: Action::Release, .. }]));
+    let at = world.at("b");
+    world.tell(Input::Released { at, answer: Ok(()) });
+    assert_eq!(world.state("b"), "closed");
+}
+
+#[test]
+fn after_a_restart_a_held_lease_must_be_confirmed_before_anything_starts() {
+    let mut world = World::new();
+    world.give("a", "a", 1);
+    world.planned("a", Wish::default());
+    world.prepared("a");
+    world.started("a");
+    world.tell(Input::Restarted);
+    world.ended("a", Outcome::failed("interrupted", Class::Interrupted, "died"));
+    world.collected("a");
+    assert_eq!(world.state("a"), "waiting");
+    let sent = world.now;
+    world.tell(Input::Renewed { run: run_id("a"), fence: Fence(1), sent, ttl: Millis::seconds(60) });
+    assert_eq!(world.state("a"), "preparing");
+}
+
+#[test]
+fn draining_takes_nothing_new_and_is_quiet_once_agents_are_done() {
+    let mut world = World::new();
+    world.running("a");
+    world.tell(Input::Drain);
+    world.offer("b");
+    assert_eq!(world.engine.runs().count(), 1);
+    assert!(!world.engine.is_quiet());
+    world.ended("a", success());
+    world.collected("a");
+    assert!(!world.engine.is_quiet());
+    world.reported("a", Err(Problem::transient("no network")));
+    assert!(world.engine.is_quiet(), "a report that waits stays in the outbox");
+}
+
+#[test]
+fn stopping_now_ends_the_agent_and_the_run_goes_on_at_the_next_start() {
+    let mut world = World::new();
+    world.running("a");
+    world.tell(Input::StopNow);
+    assert!(matches!(world.effects[0].action, Action::End { why: EndReason::Stopping, .. }));
+    world.ended("a", failure());
+    world.collected("a");
+    assert_eq!(world.state("a"), "waiting");
+    assert!(world.engine.is_quiet());
+    world.tell(Input::Restarted);
+    assert!(matches!(world.effects[..], [Effect { action: Action::Prepare { .. }, .. }]));
+}
+
+#[test]
+fn a_run_waiting_for_its_retry_has_the_slot_before_new_work() {
+    let mut world = World::with(Policy { slots: 1, ..policy() });
+    world.running("a");
+    world.ended("a", failure());
+    world.collected("a");
+    world.advised("a", false);
+    world.offer("b");
+    assert_eq!(world.state("b"), "claiming", "the slot is free while `a` waits");
+    world.pass(MIN_PAUSE);
+    assert_eq!(world.state("a"), "waiting", "no slot");
+    let (at, sent) = (world.at("b"), world.now);
+    world.tell(Input::ClaimAnswered { at, sent, answer: Err(Problem::new(ProblemKind::Gone, "x")) });
+    assert_eq!(world.state("a"), "preparing");
+}
+
+#[test]
+fn fences_are_remembered_for_exactly_the_stated_number_of_tasks() {
+    let mut engine = Engine::default();
+    for number in 0..=REMEMBERED_FENCES {
+        engine.remember_fence("t".to_owned(), number.to_string(), Fence(5));
+    }
+    assert_eq!(engine.fences.len(), REMEMBERED_FENCES);
+    assert_eq!(engine.known_fence("t", "0"), Fence(0), "the oldest made room");
+    assert_eq!(engine.known_fence("t", "1"), Fence(5));
+}
