@@ -7,7 +7,7 @@ pub use crate::bindings::tracker::exports::hostler::plugin::tracker::{
 pub use crate::bindings::tracker::hostler::plugin::effects::{Effect, Frame, Payload, Reply, SocketOpen};
 pub use crate::connection::{Connection, Export};
 
-use crate::{Config, Context, Milliseconds, Problem, Section, reason};
+use crate::{Config, Context, Milliseconds, Problem, Reason, Section};
 
 /// What one poll brought.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -106,7 +106,7 @@ pub trait Tracker: Sized + 'static {
     /// What to do after a failed attempt. By default see [`judge`].
     fn retry(config: &Config, task: &Task, history: &[Attempt]) -> Verdict {
         let _ = (config, task);
-        judge(history)
+        judge(history, ATTEMPTS)
     }
 }
 
@@ -134,25 +134,30 @@ pub fn task_prompt(task: &Task, at: &Workspace, history: &[Attempt]) -> Vec<Sect
     sections
 }
 
+/// How many attempts a task gets where nobody says otherwise.
+const ATTEMPTS: usize = 3;
+
+/// Pause before the second attempt; each later one waits four times as long.
+const FIRST_PAUSE: Milliseconds = 15_000;
+
 /// The judgement a tracker gets without its own: transient failures are tried
-/// again twice with growing pauses, a refused session with a fresh one, used-up
-/// allowances and refused credentials wait for a person, the rest is final.
-pub fn judge(history: &[Attempt]) -> Verdict {
-    /// Pauses before the second and the third attempt.
-    const PAUSES: [Milliseconds; 2] = [15_000, 120_000];
+/// again up to so many attempts in all, with growing pauses, a refused session
+/// with a fresh one; used-up allowances and refused credentials wait for a
+/// person; the rest is final.
+pub fn judge(history: &[Attempt], attempts: usize) -> Verdict {
     let Some(last) = history.last() else {
         return Verdict::Finish;
     };
     match last.outcome.class.as_str() {
         "permanent" | "cancelled" | "budget" => Verdict::Finish,
         "auth" | "quota" => Verdict::Park(last.outcome.message.clone()),
-        _ => match PAUSES.get(history.len() - 1) {
-            Some(after) => Verdict::Retry(NextAttempt {
-                after: *after,
-                fresh: last.outcome.reason == reason::Reason::SessionRefused.name(),
-            }),
-            None => Verdict::Finish,
-        },
+        _ if history.len() >= attempts => Verdict::Finish,
+        _ => {
+            let earlier = u32::try_from(history.len() - 1).unwrap_or(u32::MAX);
+            let after = FIRST_PAUSE.saturating_mul(4_u32.saturating_pow(earlier));
+            let fresh = last.outcome.reason == Reason::SessionRefused.name();
+            Verdict::Retry(NextAttempt { after, fresh })
+        }
     }
 }
 
@@ -175,5 +180,38 @@ impl Default for RunPlan {
 impl Default for Limits {
     fn default() -> Self {
         Self { time: None, stall: None, tokens: None, cost_usd: None, attempts: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Outcome;
+
+    fn history(reason: Reason, attempts: u32) -> Vec<Attempt> {
+        let attempt = |number| Attempt { number, outcome: Outcome::failed(reason, "why") };
+        (1..=attempts).map(attempt).collect()
+    }
+
+    #[test]
+    fn a_transient_failure_is_tried_again_until_the_attempts_are_used_up() {
+        let again = |after| Verdict::Retry(NextAttempt { after, fresh: false });
+        assert_eq!(judge(&history(Reason::Server, 1), 3), again(15_000));
+        assert_eq!(judge(&history(Reason::Server, 2), 3), again(60_000));
+        assert_eq!(judge(&history(Reason::Server, 3), 3), Verdict::Finish);
+    }
+
+    #[test]
+    fn a_refused_session_is_tried_again_with_a_fresh_one() {
+        let verdict = judge(&history(Reason::SessionRefused, 1), 2);
+        assert_eq!(verdict, Verdict::Retry(NextAttempt { after: 15_000, fresh: true }));
+    }
+
+    #[test]
+    fn a_used_up_allowance_waits_for_a_person_and_a_permanent_failure_is_final() {
+        assert_eq!(judge(&history(Reason::Quota, 1), 3), Verdict::Park("why".into()));
+        assert_eq!(judge(&history(Reason::Auth, 1), 3), Verdict::Park("why".into()));
+        assert_eq!(judge(&history(Reason::ModelNotFound, 1), 3), Verdict::Finish);
+        assert_eq!(judge(&[], 3), Verdict::Finish);
     }
 }
