@@ -1,0 +1,56 @@
+//! What a host is started with. Everything is resolved: where a value came from is
+//! the command line's business.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use hostler_engine::policy::Policy;
+
+use crate::home::Home;
+
+/// What a host is started with.
+pub struct Settings {
+    /// Where everything lies.
+    pub home: Home,
+    /// How to start the supervisor of an agent: program and leading arguments.
+    pub shim: Vec<PathBuf>,
+    /// For people, and for trackers.
+    pub name: String,
+    /// Where tasks come from.
+    pub tracker: PluginSettings,
+    /// Who works; the first is the default.
+    pub providers: Vec<PluginSettings>,
+    /// What is worked on; the first is the default.
+    pub repositories: Vec<RepositorySettings>,
+    /// What the operator allows. Its `repositories` and `providers` are filled in by
+    /// the host.
+    pub policy: Policy,
+    /// Stop when there is nothing left to do.
+    pub once: bool,
+    /// The environment from which agents get the granted part.
+    pub environment: BTreeMap<String, String>,
+    /// Where relative paths of the configuration start.
+    pub base: PathBuf,
+}
+
+/// One plugin and what the operator set for it.
+#[derive(Clone, Debug)]
+pub struct PluginSettings {
+    /// The `.wasm` file.
+    pub file: PathBuf,
+    /// Fields of the manifest's `config` table by name, secret ones included; the
+    /// daemon keeps those from the plugin. Values as text: numbers and booleans as
+    /// written, lists as JSON.
+    pub config: BTreeMap<String, String>,
+    /// For a provider: the program to start instead of the one on `PATH`.
+    pub program: Option<PathBuf>,
+}
+
+/// One repository.
+#[derive(Clone, Debug)]
+pub struct RepositorySettings {
+    /// What trackers call it.
+    pub key: String,
+    /// A folder inside it.
+    pub path: PathBuf,
+}
