@@ -1,0 +1,118 @@
+//! File operations that keep two promises: no link is followed where a
+//! directory of the host's should be, and a file is either old or new.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use crate::error::WorkspaceError;
+
+/// True if something is at `path`, even a dangling link.
+pub(crate) fn occupied(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// True if `path` itself is a directory, not a link to one.
+pub(crate) fn is_real_dir(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|data| data.is_dir())
+}
+
+/// Makes the directory if it is missing; refuses a link or a file there.
+/// The parent must exist.
+pub(crate) fn ensure_real_dir(path: &Path) -> Result<(), WorkspaceError> {
+    match fs::create_dir(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            if is_real_dir(path) {
+                Ok(())
+            } else {
+                Err(WorkspaceError::UnsafePath { path: path.to_owned() })
+            }
+        }
+        Err(error) => Err(WorkspaceError::io("create the directory", path)(error)),
+    }
+}
+
+/// Replaces the file with `content` so that readers and crashes see the old
+/// file or the new one, never a part; a link at `path` is replaced, not followed.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), WorkspaceError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".hostler-new");
+    let fresh = path.with_file_name(name);
+    let write = || -> std::io::Result<()> {
+        match fs::remove_file(&fresh) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = File::create_new(&fresh)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        match path.parent() {
+            Some(parent) => File::open(parent)?.sync_all(),
+            None => Ok(()),
+        }
+    };
+    write().map_err(WorkspaceError::io("write", path))
+}
+
+/// Copies an index file together with its modification time.
+///
+/// Git compares that time with those of the files to know which of them may
+/// have changed unnoticed in the same clock tick; a copy with a later time
+/// would hide such changes.
+pub(crate) fn copy_index(from: &Path, to: &Path) -> Result<(), WorkspaceError> {
+    let copy = || -> std::io::Result<()> {
+        let content = fs::read(from)?;
+        let modified = fs::metadata(from)?.modified()?;
+        match fs::remove_file(to) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = File::create_new(to)?;
+        file.write_all(&content)?;
+        file.set_modified(modified)
+    };
+    copy().map_err(WorkspaceError::io("copy the index to", to))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_to_a_directory_is_not_a_real_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        symlink(folder.path(), &link).unwrap();
+        assert!(!is_real_dir(&link));
+        assert!(occupied(&link));
+        assert!(matches!(ensure_real_dir(&link), Err(WorkspaceError::UnsafePath { .. })));
+    }
+
+    #[test]
+    fn replacing_a_link_leaves_what_it_points_at_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("target");
+        let link = folder.path().join("link");
+        fs::write(&target, "mine").unwrap();
+        symlink(&target, &link).unwrap();
+        replace(&link, b"new").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"mine");
+        assert_eq!(fs::read(&link).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_copied_index_keeps_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+        fs::write(&from, "index").unwrap();
+        let past = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000);
+        File::options().write(true).open(&from).unwrap().set_modified(past).unwrap();
+        copy_index(&from, &to).unwrap();
+        assert_eq!(fs::metadata(&to).unwrap().modified().unwrap(), past);
+    }
+}

@@ -1,0 +1,234 @@
+//! Making a workspace: branch, worktree record, files.
+//!
+//! The worktree record (`worktrees/<name>` in the common git directory, see
+//! gitrepository-layout(5)) and the branch are made under the repository's
+//! lock; checking out, which takes the time, runs in parallel.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::error::WorkspaceError;
+use crate::files::{self, ensure_real_dir, is_real_dir, occupied};
+use crate::git::{CHECKOUT_LIMIT, Call};
+use crate::lock::Lock;
+use crate::object_id::ObjectId;
+use crate::order::{Order, Workspace};
+use crate::private_gitdir::{PrivateGitDir, Store};
+use crate::receipt::{Receipt, Stage};
+use crate::repository::Repository;
+
+/// Keeps workspaces out of `git status` of the user's checkout. The repository
+/// may well track other files in `.hostler`.
+const EXCLUDE_LINE: &str = "/.hostler/worktrees/";
+
+impl Repository {
+    /// Makes the workspace of `order`, or finishes making it, or returns it.
+    ///
+    /// Safe to call again after a crash at any point. A folder or branch that
+    /// is there already and is not this order's is never touched.
+    pub fn prepare(&self, order: &Order) -> Result<Workspace, WorkspaceError> {
+        order.check()?;
+        let desk = self.desk(&order.folder);
+        fs::create_dir_all(&desk).map_err(WorkspaceError::io("create the directory", &desk))?;
+        let _desk_lock = Lock::acquire(&desk.join("lock"))?;
+        let mut receipt = match receipt_for(order, &desk)? {
+            Some(receipt) if receipt.stage == Stage::Ready => {
+                return self.reopen(receipt.workspace);
+            }
+            found => {
+                let _lock = Lock::acquire(&self.lock_path())?;
+                let receipt = match found {
+                    Some(receipt) => receipt,
+                    None => self.begin(order, &desk)?,
+                };
+                self.claim(&receipt.workspace)?;
+                receipt
+            }
+        };
+        self.check_out(&receipt.workspace, &desk)?;
+        receipt.stage = Stage::Ready;
+        receipt.write(&desk)?;
+        tracing::info!(path = %receipt.workspace.path.display(), "workspace ready");
+        Ok(receipt.workspace)
+    }
+
+    /// Takes up a workspace from the host's records after a restart.
+    pub fn reopen(&self, workspace: Workspace) -> Result<Workspace, WorkspaceError> {
+        let desk = self.desk_of(&workspace)?;
+        let known =
+            Receipt::read(&desk)?.is_some_and(|it| it.stage == Stage::Ready && it.workspace == workspace);
+        if !known {
+            return Err(WorkspaceError::NotOurs { path: workspace.path, state: desk });
+        }
+        if !is_real_dir(&workspace.path) {
+            return Err(WorkspaceError::Missing { path: workspace.path, branch: workspace.order.branch });
+        }
+        Ok(workspace)
+    }
+
+    /// Checks that nothing is in the way, and writes down what will be made.
+    fn begin(&self, order: &Order, desk: &Path) -> Result<Receipt, WorkspaceError> {
+        let path = self.workspace_root().join(&order.folder);
+        if occupied(&path) {
+            return Err(WorkspaceError::FolderTaken {
+                path,
+                owner: "something this host did not make".to_owned(),
+            });
+        }
+        let repository = self.refs()?;
+        repository.find_commit(order.start.oid()).map_err(|_| WorkspaceError::UnknownRevision {
+            revision: order.start.to_string(),
+            path: self.checkout().to_owned(),
+        })?;
+        if branch_target(&repository, &order.branch)?.is_some() {
+            return Err(WorkspaceError::BranchTaken { branch: order.branch.clone() });
+        }
+        let receipt = Receipt {
+            stage: Stage::Started,
+            drop_branch_at: None,
+            workspace: Workspace {
+                order: order.clone(),
+                path,
+                common_dir: self.common_dir().to_owned(),
+                git_dir: self.free_record(&order.folder),
+            },
+        };
+        receipt.write(desk)?;
+        Ok(receipt)
+    }
+
+    fn free_record(&self, folder: &str) -> PathBuf {
+        let records = self.common_dir().join("worktrees");
+        let mut candidate = records.join(folder);
+        let mut number = 2_u64;
+        while occupied(&candidate) {
+            candidate = records.join(format!("{folder}-{number}"));
+            number += 1;
+        }
+        candidate
+    }
+
+    /// Makes what other processes can see. Every step may have been done
+    /// before a crash; the receipt says that it was us.
+    fn claim(&self, workspace: &Workspace) -> Result<(), WorkspaceError> {
+        self.hide()?;
+        self.make_folders(workspace)?;
+        self.make_branch(&workspace.order)?;
+        let link = |path: &Path| format!("{}\n", path.display()).into_bytes();
+        let order = &workspace.order;
+        let record = &workspace.git_dir;
+        let head = format!("ref: refs/heads/{}\n", order.branch);
+        let reason = format!("in use by the host for {}\n", order.owner());
+        files::replace(&record.join("locked"), reason.as_bytes())?;
+        files::replace(&record.join("commondir"), b"../..\n")?;
+        files::replace(&record.join("HEAD"), head.as_bytes())?;
+        files::replace(&record.join("gitdir"), &link(&workspace.path.join(".git")))?;
+        let pointer = format!("gitdir: {}\n", record.display());
+        files::replace(&workspace.path.join(".git"), pointer.as_bytes())
+    }
+
+    fn make_folders(&self, workspace: &Workspace) -> Result<(), WorkspaceError> {
+        let root = self.workspace_root();
+        if let Some(parent) = root.parent() {
+            ensure_real_dir(parent)?;
+        }
+        ensure_real_dir(&root)?;
+        ensure_real_dir(&workspace.path)?;
+        ensure_real_dir(&self.common_dir().join("worktrees"))?;
+        ensure_real_dir(&workspace.git_dir)
+    }
+
+    fn make_branch(&self, order: &Order) -> Result<(), WorkspaceError> {
+        let repository = self.refs()?;
+        match branch_target(&repository, &order.branch)? {
+            Some(target) if target == order.start => return Ok(()),
+            Some(_) => {
+                return Err(WorkspaceError::BranchTaken { branch: order.branch.clone() });
+            }
+            None => {}
+        }
+        let name = format!("refs/heads/{}", order.branch);
+        let message = format!("branch: created by the host for {}", order.owner());
+        match repository.reference(&name, order.start.oid(), false, &message) {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == git2::ErrorCode::Exists => {
+                Err(WorkspaceError::BranchTaken { branch: order.branch.clone() })
+            }
+            Err(error) => Err(WorkspaceError::repository("create the branch", self.common_dir())(error)),
+        }
+    }
+
+    /// Adds the exclude line once. A link in place of the file is left alone:
+    /// it may lead anywhere.
+    fn hide(&self) -> Result<(), WorkspaceError> {
+        let info = self.common_dir().join("info");
+        ensure_real_dir(&info)?;
+        let path = info.join("exclude");
+        let mut content = match path.symlink_metadata() {
+            Ok(data) if !data.is_file() => {
+                tracing::warn!(path = %path.display(), "not a regular file; workspaces will show in git status");
+                return Ok(());
+            }
+            Ok(_) => fs::read(&path).map_err(WorkspaceError::io("read", &path))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(WorkspaceError::io("read", path)(error)),
+        };
+        let hidden = content.split(|byte| *byte == b'\n').any(|line| line == EXCLUDE_LINE.as_bytes());
+        if hidden {
+            return Ok(());
+        }
+        if !content.is_empty() && !content.ends_with(b"\n") {
+            content.push(b'\n');
+        }
+        content.extend_from_slice(EXCLUDE_LINE.as_bytes());
+        content.push(b'\n');
+        files::replace(&path, &content)
+    }
+
+    /// Writes the files, by way of the private git directory, and gives the
+    /// agent a copy of the index.
+    fn check_out(&self, workspace: &Workspace, desk: &Path) -> Result<(), WorkspaceError> {
+        let private = PrivateGitDir::of(workspace, desk);
+        private.create(self.common_dir())?;
+        let index = private.scratch_index()?;
+        let scope = private.scope(&index, Store::Private);
+        let start = workspace.order.start.to_string();
+        let call = Call { time_limit: CHECKOUT_LIMIT, ..Call::default() };
+        self.git.run(&scope, &["read-tree", "--reset", "-u", &start], &call)?;
+        let base_index = private.base_index();
+        fs::rename(&index, &base_index).map_err(WorkspaceError::io("move the index to", &base_index))?;
+        files::copy_index(&base_index, &workspace.git_dir.join("index"))
+    }
+}
+
+/// The receipt of this order, if the host has begun with it.
+fn receipt_for(order: &Order, desk: &Path) -> Result<Option<Receipt>, WorkspaceError> {
+    match Receipt::read(desk)? {
+        Some(receipt) if receipt.workspace.order != *order => Err(WorkspaceError::FolderTaken {
+            path: receipt.workspace.path,
+            owner: receipt.workspace.order.owner(),
+        }),
+        Some(receipt) if receipt.stage == Stage::Removing => Err(WorkspaceError::FolderTaken {
+            path: receipt.workspace.path,
+            owner: "a removal that has not finished".to_owned(),
+        }),
+        found => Ok(found),
+    }
+}
+
+/// Where a branch points, or `None` if there is none. A branch that is no
+/// plain pointer to a commit counts as taken by the caller's comparison.
+pub(crate) fn branch_target(
+    repository: &git2::Repository,
+    branch: &str,
+) -> Result<Option<ObjectId>, WorkspaceError> {
+    match repository.find_reference(&format!("refs/heads/{branch}")) {
+        Ok(reference) => match reference.target() {
+            Some(target) => Ok(Some(target.into())),
+            None => Err(WorkspaceError::BranchTaken { branch: branch.to_owned() }),
+        },
+        Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(WorkspaceError::repository("read the branch", repository.path())(error)),
+    }
+}

@@ -1,0 +1,278 @@
+//! Deleting a workspace: only on proof, and by renaming first.
+
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use crate::base::commit_of;
+use crate::changes::Inspection;
+use crate::error::WorkspaceError;
+use crate::files::{ensure_real_dir, is_real_dir, occupied};
+use crate::lock::Lock;
+use crate::object_id::ObjectId;
+use crate::order::Workspace;
+use crate::private_gitdir::Store;
+use crate::receipt::{Receipt, Stage};
+use crate::repository::Repository;
+
+/// A `HEAD` is one line; a branch name fits a file name.
+const MAX_HEAD_BYTES: u64 = 4096;
+
+/// Why a workspace may go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RemovalProof {
+    /// Everything in it is in this ref (full name, such as
+    /// `refs/remotes/origin/main`). Checked; the branch goes, too.
+    Merged {
+        /// The ref that holds the work.
+        into: String,
+    },
+    /// Nothing was changed. Checked; the branch goes, too.
+    NoChanges,
+    /// A person said so. The branch stays if it has commits of its own.
+    OperatorSaid,
+}
+
+/// What became of a workspace that was to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone.
+    Removed {
+        /// The branch is gone, too; everything on it is elsewhere.
+        branch_deleted: bool,
+        /// Files that could not be deleted, if any: out of the way, and tried
+        /// again at the next removal.
+        leftover: Option<PathBuf>,
+    },
+    /// It is still there, or cannot be proven to be safe to delete.
+    Kept {
+        /// One sentence for a person.
+        reason: String,
+    },
+}
+
+/// Why a proof does not hold.
+enum Doubt {
+    Unproven(String),
+    Failed(WorkspaceError),
+}
+
+impl From<WorkspaceError> for Doubt {
+    fn from(error: WorkspaceError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn unproven(reason: impl Into<String>) -> Doubt {
+    Doubt::Unproven(reason.into())
+}
+
+impl Repository {
+    /// Deletes the workspace if `proof` holds. The caller knows that no agent
+    /// process works in it any more. Removing what is gone already is fine.
+    pub fn remove(&self, workspace: &Workspace, proof: &RemovalProof) -> Removal {
+        match self.try_remove(workspace, proof) {
+            Ok(removal) => removal,
+            Err(Doubt::Unproven(reason)) => Removal::Kept { reason },
+            Err(Doubt::Failed(error)) => {
+                Removal::Kept { reason: format!("it could not be checked or deleted: {error}") }
+            }
+        }
+    }
+
+    fn try_remove(&self, workspace: &Workspace, proof: &RemovalProof) -> Result<Removal, Doubt> {
+        let desk = self.desk_of(workspace)?;
+        let Some(mut receipt) = Receipt::read(&desk)? else {
+            if occupied(&workspace.path) {
+                return Err(unproven("it was not made by this host"));
+            }
+            return Ok(Removal::Removed { branch_deleted: false, leftover: self.empty_trash() });
+        };
+        if receipt.workspace != *workspace {
+            return Err(unproven(format!("the folder belongs to {}", receipt.workspace.order.owner())));
+        }
+        if receipt.stage != Stage::Removing {
+            receipt.drop_branch_at = self.verify(workspace, proof)?;
+            receipt.stage = Stage::Removing;
+            receipt.write(&desk)?;
+        }
+        let _lock = Lock::acquire(&self.lock_path())?;
+        self.move_to_trash(workspace)?;
+        let branch_deleted = self.delete_branch(workspace, receipt.drop_branch_at)?;
+        self.delete_record(workspace)?;
+        fs::remove_dir_all(&desk).map_err(WorkspaceError::io("delete", &desk))?;
+        Ok(Removal::Removed { branch_deleted, leftover: self.empty_trash() })
+    }
+
+    /// Checks the proof; gives back the commit at which the branch may go.
+    fn verify(&self, workspace: &Workspace, proof: &RemovalProof) -> Result<Option<ObjectId>, Doubt> {
+        if *proof == RemovalProof::OperatorSaid {
+            return Ok(Some(workspace.order.start));
+        }
+        let inspection = self.inspect(workspace, Store::Private)?;
+        let tip = inspection.tip.ok_or_else(|| unproven("its branch is gone or names no commit"))?;
+        check_nothing_omitted(&inspection)?;
+        if inspection.uncommitted() {
+            return Err(unproven("it holds work that is not committed"));
+        }
+        check_head(workspace, tip)?;
+        match proof {
+            RemovalProof::Merged { into } => {
+                self.check_merged(workspace, &inspection, tip, into)?;
+            }
+            _ if tip == workspace.order.start => {}
+            _ => return Err(unproven("its branch has commits of its own")),
+        }
+        Ok(Some(tip))
+    }
+
+    fn check_merged(
+        &self,
+        workspace: &Workspace,
+        inspection: &Inspection,
+        tip: ObjectId,
+        into: &str,
+    ) -> Result<(), Doubt> {
+        if into == format!("refs/heads/{}", workspace.order.branch) {
+            return Err(unproven("a branch is no proof of its own merge"));
+        }
+        let target =
+            commit_of(&self.refs()?, into).ok_or_else(|| unproven(format!("`{into}` names no commit")))?;
+        let scope = inspection.private.scope(&inspection.private.base_index(), Store::Private);
+        let (tip, target) = (tip.to_string(), target.to_string());
+        let merged = self.git.ask(&scope, &["merge-base", "--is-ancestor", &tip, &target])?;
+        if merged { Ok(()) } else { Err(unproven(format!("its commits are not in `{into}`"))) }
+    }
+
+    fn trash(&self) -> PathBuf {
+        self.workspace_root().join(".trash")
+    }
+
+    /// After the rename the workspace is gone for everyone at once, however
+    /// long deleting takes.
+    fn move_to_trash(&self, workspace: &Workspace) -> Result<(), Doubt> {
+        let expected = self.workspace_root().join(&workspace.order.folder);
+        if workspace.path != expected {
+            return Err(unproven("its path is not where workspaces are"));
+        }
+        if !occupied(&workspace.path) {
+            return Ok(());
+        }
+        let root = self.workspace_root();
+        let real = root.parent().is_some_and(is_real_dir) && is_real_dir(&root);
+        if !real || !is_real_dir(&workspace.path) {
+            return Err(unproven("its path leads through a link"));
+        }
+        let trash = self.trash();
+        ensure_real_dir(&trash)?;
+        let mut target = trash.join(&workspace.order.folder);
+        let mut number = 2_u64;
+        while occupied(&target) {
+            target = trash.join(format!("{}-{number}", workspace.order.folder));
+            number += 1;
+        }
+        fs::rename(&workspace.path, &target).map_err(WorkspaceError::io("move", &workspace.path))?;
+        Ok(())
+    }
+
+    /// Deletes the branch if it is still where the proof saw it and the user
+    /// is not on it.
+    fn delete_branch(&self, workspace: &Workspace, at: Option<ObjectId>) -> Result<bool, Doubt> {
+        let repository = self.refs()?;
+        let name = format!("refs/heads/{}", workspace.order.branch);
+        let Ok(reference) = repository.find_reference(&name) else {
+            return Ok(true);
+        };
+        let proven = at.is_some_and(|at| reference.target() == Some(at.oid()));
+        let mut branch = git2::Branch::wrap(reference);
+        if !proven || branch.is_head() {
+            return Ok(false);
+        }
+        // Fails if the branch has moved since it was read.
+        branch
+            .get_mut()
+            .delete()
+            .map_err(WorkspaceError::repository("delete the branch", self.common_dir()))?;
+        Ok(true)
+    }
+
+    fn delete_record(&self, workspace: &Workspace) -> Result<(), Doubt> {
+        let record = &workspace.git_dir;
+        let records = self.common_dir().join("worktrees");
+        if record.parent() != Some(&records) || !is_real_dir(&records) {
+            return Err(unproven("its worktree record is not where records are"));
+        }
+        if !is_real_dir(record) {
+            return Ok(());
+        }
+        fs::remove_dir_all(record).map_err(WorkspaceError::io("delete", record))?;
+        Ok(())
+    }
+
+    /// Deletes what is in the trash; gives back the trash if some of it stays.
+    fn empty_trash(&self) -> Option<PathBuf> {
+        let trash = self.trash();
+        if !is_real_dir(&trash) {
+            return None;
+        }
+        match delete_tree(&trash) {
+            Ok(()) => None,
+            Err(error) if error.kind() == ErrorKind::NotFound && !occupied(&trash) => None,
+            Err(error) => {
+                tracing::warn!(path = %trash.display(), %error, "some files could not be deleted");
+                Some(trash)
+            }
+        }
+    }
+}
+
+fn check_nothing_omitted(inspection: &Inspection) -> Result<(), Doubt> {
+    match inspection.snapshot.omitted.first() {
+        None => Ok(()),
+        Some(first) => {
+            Err(unproven(format!("`{}` in it cannot be compared ({:?})", first.path.display(), first.reason)))
+        }
+    }
+}
+
+/// Commits made on a detached `HEAD` are on no branch. The agent can write this
+/// file, but only to its own loss: another branch's name there keeps nothing
+/// from view that the comparison of files does not see.
+fn check_head(workspace: &Workspace, tip: ObjectId) -> Result<(), Doubt> {
+    let path = workspace.git_dir.join("HEAD");
+    if !path.symlink_metadata().is_ok_and(|data| data.is_file()) {
+        return Err(unproven("its HEAD is gone"));
+    }
+    let mut text = String::new();
+    fs::File::open(&path)
+        .and_then(|file| file.take(MAX_HEAD_BYTES).read_to_string(&mut text))
+        .map_err(WorkspaceError::io("read", &path))?;
+    let text = text.trim();
+    if text.starts_with("ref: refs/heads/") || text == tip.to_string() {
+        return Ok(());
+    }
+    Err(unproven("its HEAD is on a commit that is on no branch"))
+}
+
+/// Deletes a tree, links not followed. Directories an agent made unreadable
+/// are made readable first.
+fn delete_tree(path: &Path) -> std::io::Result<()> {
+    if fs::remove_dir_all(path).is_ok() {
+        return Ok(());
+    }
+    open_up(path)?;
+    fs::remove_dir_all(path)
+}
+
+fn open_up(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_up(&entry.path())?;
+        }
+    }
+    Ok(())
+}
