@@ -1,0 +1,159 @@
+//! Processes as Linux shows them, in `/proc`.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::{ProcessId, Seen, Sent};
+
+/// Descriptors received over a socket are closed in programs we start.
+pub(crate) const RECEIVE: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+
+/// How long a process may take from one program to the next: usually less than a
+/// millisecond, longer on a busy machine.
+const EXEC_LIMIT: Duration = Duration::from_millis(10);
+
+/// Looks at one process; `None` if there is none of that number.
+pub(crate) fn look(pid: i32) -> Option<Seen> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    parse_stat(pid, &stat, boot())
+}
+
+/// The numbers of its children, of all its threads.
+pub(crate) fn children(pid: i32) -> Vec<i32> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    threads
+        .flatten()
+        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
+        .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
+/// The environment it was started with, entries ended by NUL; `None` if it is
+/// gone or not ours to read.
+///
+/// A process shows no environment while it changes from one program to the next.
+/// One that does so all the time would hide there, so we look until it is done.
+pub(crate) fn environ(pid: i32) -> Option<Vec<u8>> {
+    let deadline = Instant::now() + EXEC_LIMIT;
+    loop {
+        let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        if !environ.is_empty() || is_kernel_thread(pid) || Instant::now() > deadline {
+            return Some(environ);
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Kernel threads never have an environment.
+fn is_kernel_thread(pid: i32) -> bool {
+    const PF_KTHREAD: u64 = 0x0020_0000;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let flags =
+        stat.rsplit_once(')').and_then(|(_, tail)| tail.split_ascii_whitespace().nth(6)?.parse::<u64>().ok());
+    flags.is_none_or(|flags| flags & PF_KTHREAD != 0)
+}
+
+/// The numbers of all processes, rising and read bit by bit, so that a process
+/// which forks and exits ahead of the reader is met again further on.
+pub(crate) fn all() -> io::Result<impl Iterator<Item = i32>> {
+    Ok(fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()))
+}
+
+/// Signals exactly this process: the descriptor is opened first, then the start
+/// time is compared, so the number cannot change hands in between.
+pub(crate) fn signal(id: &ProcessId, signal: Signal) -> Sent {
+    let Some(pid) = Pid::from_raw(id.pid) else { return Sent::Gone };
+    let Ok(process) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return Sent::Gone };
+    if look(id.pid).is_none_or(|seen| seen.id != *id) {
+        return Sent::Gone;
+    }
+    match rustix::process::pidfd_send_signal(process, signal) {
+        Ok(()) => Sent::Delivered,
+        Err(Errno::PERM) => Sent::Denied,
+        Err(_) => Sent::Gone,
+    }
+}
+
+/// From now on every process below this one whose parent ends becomes a child
+/// of this one. Nothing below can get away.
+pub(crate) fn become_subreaper() -> io::Result<()> {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(io::Error::from)
+}
+
+/// A descriptor that becomes readable when this child ends.
+pub(crate) fn exit_watch(pid: i32) -> Option<OwnedFd> {
+    rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()
+}
+
+/// Start times count from boot, so they need its name to be unique.
+fn boot() -> &'static str {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| {
+        fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .map(|id| id.trim().to_owned())
+            .unwrap_or_default()
+    })
+}
+
+/// Reads `/proc/PID/stat`. The name in parentheses may hold anything, also
+/// spaces and parentheses, so fields are counted from the last one.
+fn parse_stat(pid: i32, stat: &str, boot: &str) -> Option<Seen> {
+    let (head, tail) = stat.rsplit_once(')')?;
+    let (_, name) = head.split_once('(')?;
+    let fields: Vec<&str> = tail.split_ascii_whitespace().collect();
+    let (state, parent, ticks) = (fields.first()?, fields.get(1)?, fields.get(19)?);
+    Some(Seen {
+        id: ProcessId { pid, started: format!("{boot}/{ticks}") },
+        parent: parent.parse().ok()?,
+        name: name.to_owned(),
+        ended: matches!(*state, "Z" | "X" | "x"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_name_with_spaces_and_parentheses_does_not_shift_the_fields() {
+        let stat = "42 (a ) S (b) Z 7 42 42 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 98765 0 0";
+        let seen = parse_stat(42, stat, "boot").unwrap();
+        assert_eq!(seen.parent, 7);
+        assert_eq!(seen.id.started, "boot/98765");
+        assert_eq!(seen.name, "a ) S (b");
+        assert!(seen.ended);
+    }
+
+    #[test]
+    fn a_short_line_is_no_process() {
+        assert_eq!(parse_stat(42, "42 (a) S 7", "boot"), None);
+    }
+
+    #[test]
+    fn an_empty_environment_is_told_after_a_short_wait() {
+        let mut child = std::process::Command::new("sleep").arg("30").env_clear().spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        assert_eq!(environ(pid), Some(Vec::new()));
+        assert!(!is_kernel_thread(pid));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(environ(pid), None);
+    }
+
+    #[test]
+    fn we_find_ourselves_and_our_environment() {
+        let me = rustix::process::getpid().as_raw_nonzero().get();
+        assert!(all().unwrap().any(|pid| pid == me));
+        assert!(look(me).unwrap().id.is_alive());
+        assert!(environ(me).is_some());
+    }
+}
