@@ -238,11 +238,12 @@ fn releasing_what_is_not_ours_or_not_there_changes_nothing() {
 
 #[test]
 fn a_running_task_that_its_owner_withdraws_is_cancelled() {
-    let edits: [(&str, &dyn Fn(&mut MemoryFiles)); 4] = [
-        ("deleted or renamed", &|files| files.remove("a.md")),
-        ("set to cancelled", &|files| files.set("a.md", "---\nstatus: cancelled\nrun: run_1\n---\n")),
-        ("run line was removed", &|files| files.set("a.md", "---\nstatus: doing\n---\n")),
-        ("set to nothing", &|files| files.set("a.md", "# A\n")),
+    type Edit = fn(&mut MemoryFiles);
+    let edits: [(&str, Edit); 4] = [
+        ("deleted or renamed", |files| files.remove("a.md")),
+        ("set to cancelled", |files| files.set("a.md", "---\nstatus: cancelled\nrun: run_1\n---\n")),
+        ("run line was removed", |files| files.set("a.md", "---\nstatus: doing\n---\n")),
+        ("set to nothing", |files| files.set("a.md", "# A\n")),
     ];
     for (reason, edit) in edits {
         let mut desk = Desk::new([("a.md", "# A\n")]);
