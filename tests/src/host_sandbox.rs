@@ -165,19 +165,8 @@ impl Default for HostSandbox {
 }
 
 impl Drop for HostSandbox {
-    /// Looks again after each round: a process may have started another meanwhile.
     fn drop(&mut self) {
-        const ROUNDS: usize = 200;
-        for _ in 0..ROUNDS {
-            let left = self.processes();
-            if left.is_empty() {
-                return;
-            }
-            for process in left {
-                processes::kill(process.pid);
-            }
-        }
-        eprintln!("{}: some processes could not be ended", self.marker);
+        processes::end_all(|| self.processes());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
 
 use crate::built;
 
@@ -25,7 +26,7 @@ pub enum RealCliError {
     Npm {
         /// Name and version.
         package: String,
-        /// The end of what npm said.
+        /// What npm said was wrong.
         said: String,
     },
     /// A folder could not be made or moved.
@@ -47,7 +48,12 @@ pub fn is_required() -> bool {
 ///
 /// The native program of the platform's package is taken directly: the wrapper
 /// package wants a newer Node.js than many machines have, and runs install scripts.
-pub fn claude() -> Result<PathBuf, RealCliError> {
+pub fn claude() -> Result<PathBuf, Arc<RealCliError>> {
+    static CLAUDE: OnceLock<Result<PathBuf, Arc<RealCliError>>> = OnceLock::new();
+    CLAUDE.get_or_init(|| find_or_install().map_err(Arc::new)).clone()
+}
+
+fn find_or_install() -> Result<PathBuf, RealCliError> {
     let platform = platform()?;
     let package = format!("@anthropic-ai/claude-code-{platform}");
     let cache = built::target_folder().join("real-cli");
@@ -78,14 +84,14 @@ fn install(cache: &Path, folder: &Path, package: &str) -> Result<(), RealCliErro
     std::fs::write(fresh.path().join("package.json"), "{}").map_err(failed)?;
     let output = Command::new("npm")
         .args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
-        .args(["--fetch-retries=1", "--fetch-timeout=60000"])
+        .args(["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=60000"])
         .arg(package)
         .current_dir(fresh.path())
         .stdin(Stdio::null())
         .output()
         .map_err(RealCliError::NoNpm)?;
     if !output.status.success() {
-        return Err(RealCliError::Npm { package: package.to_owned(), said: last_line(&output.stderr) });
+        return Err(RealCliError::Npm { package: package.to_owned(), said: complaint(&output.stderr) });
     }
     match std::fs::rename(fresh.path(), folder) {
         Ok(()) => Ok(()),
@@ -95,7 +101,7 @@ fn install(cache: &Path, folder: &Path, package: &str) -> Result<(), RealCliErro
     }
 }
 
-fn last_line(bytes: &[u8]) -> String {
+fn complaint(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let errors = text.lines().filter(|line| line.starts_with("npm error"));
     errors.take(3).collect::<Vec<_>>().join("; ")

@@ -3,13 +3,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use hostler_tests::scripted_agent::{
-    ChildKind, Installed, Pace, Script, SignalName, Start, Step, Stream, Trick, install, transcript,
+    ChildKind, Installed, Pace, Script, SignalName, Start, Step, Stream, Trick, imitations, install,
+    transcript,
 };
 use hostler_tests::{PATIENCE, ScratchRepository, processes, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
@@ -38,7 +39,7 @@ impl Stage {
     }
 
     fn shared(&self, file: &str) -> PathBuf {
-        self.folder.path().join("bin").join(file)
+        self.agent.shared(file)
     }
 
     /// As a careful host starts it: an environment with next to nothing in it.
@@ -65,20 +66,11 @@ impl Stage {
         assert_eq!(starts.len(), 1, "{starts:?}");
         starts.remove(0)
     }
-
-    fn wait_for(&self, file: &str) {
-        let file = self.shared(file);
-        wait_until(PATIENCE, "the agent makes its mark", || {
-            file.exists().then_some(()).ok_or(file.display())
-        });
-    }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        while let [first, ..] = processes::under(self.folder.path()).as_slice() {
-            processes::kill(first.pid);
-        }
+        processes::end_all(|| processes::under(self.folder.path()));
     }
 }
 
@@ -114,6 +106,7 @@ fn the_recorded_pace_takes_the_recorded_time() {
     let paced = |pace| {
         let script = Script::always([Step::Transcript {
             file: "slow.jsonl".into(),
+            lines: None,
             pace,
             stream: Stream::Stdout,
             replace: vec![],
@@ -209,7 +202,7 @@ fn a_letter_split_between_two_writes_arrives_in_two_reads() {
     let mut stdout = child.stdout.take().unwrap();
     let mut buffer = [0; 16];
     assert_eq!(stdout.read(&mut buffer).unwrap(), 2);
-    std::fs::write(stage.shared("go"), "").unwrap();
+    stage.agent.let_go("go").unwrap();
     assert_eq!(stdout.read(&mut buffer[2..]).unwrap(), 2);
     assert_eq!(&buffer[..4], "€\n".as_bytes());
     assert!(child.wait().unwrap().success());
@@ -264,7 +257,7 @@ fn it_works_on_files_and_commits_them() {
 fn with_its_input_left_open_it_waits_for_ever_or_as_long_as_its_patience() {
     let patient = Stage::new(&Script::always([Step::mark("up"), Step::read_stdin()]));
     let mut child = patient.start();
-    patient.wait_for("up");
+    patient.agent.wait_for_mark("up");
     assert_eq!(child.try_wait().unwrap(), None);
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
@@ -305,9 +298,9 @@ fn it_hangs_after_its_result_and_ignores_sigterm() {
         Step::hang(),
     ]));
     let mut child = stage.start();
-    stage.wait_for("result");
+    stage.agent.wait_for_mark("result");
     send(&child, Signal::TERM);
-    stage.wait_for("termed");
+    stage.agent.wait_for_mark("termed");
     assert_eq!(child.try_wait().unwrap(), None);
     send(&child, Signal::KILL);
     assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL.as_raw()));
@@ -324,7 +317,7 @@ fn it_reacts_to_a_signal_as_the_real_cli_does() {
     ]));
     for (signal, code, said) in [(Signal::INT, 0, "aborted\n"), (Signal::TERM, 143, "")] {
         let child = stage.start();
-        stage.wait_for("up");
+        stage.agent.wait_for_mark("up");
         std::fs::remove_file(stage.shared("up")).unwrap();
         send(&child, signal);
         let output = child.wait_with_output().unwrap();
@@ -366,7 +359,7 @@ fn killing_the_process_group_leaves_a_child_in_its_own_session() {
         Step::hang(),
     ]));
     let mut child = stage.command().process_group(0).spawn().unwrap();
-    stage.wait_for("up");
+    stage.agent.wait_for_mark("up");
     let children = stage.only_start().children;
     let [(ChildKind::Plain, plain), (ChildKind::Session, session)] = children[..] else {
         panic!("{children:?}");
@@ -381,23 +374,38 @@ fn killing_the_process_group_leaves_a_child_in_its_own_session() {
 
 #[test]
 fn a_child_told_to_ignore_sigterm_outlives_it() {
-    let stage = Stage::new(&Script::always([Step::Spawn {
-        kind: ChildKind::Session,
-        holds_stdout: false,
-        ignores_term: true,
-    }]));
+    let child = |ignores_term| Step::Spawn { kind: ChildKind::Session, holds_stdout: false, ignores_term };
+    let stage = Stage::new(&Script::always([child(true), child(false)]));
     assert!(stage.run().status.success());
-    let (_, pid) = stage.only_start().children[0];
-    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
-    if let Ok(status) = status {
-        wait_until(PATIENCE, "the signal was delivered", || {
-            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-            if status.contains("ShdPnd:\t0000000000000000") { Ok(()) } else { Err(status) }
-        });
-        assert!(status.contains("SigCgt"));
+    let children = stage.only_start().children;
+    let [(_, stubborn), (_, meek)] = children[..] else {
+        panic!("{children:?}");
+    };
+    for pid in [stubborn, meek] {
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
     }
-    assert!(processes::is_alive(pid));
+    wait_until(PATIENCE, "the meek child is gone", || {
+        if processes::is_alive(meek) { Err("alive") } else { Ok(()) }
+    });
+    assert!(processes::is_alive(stubborn));
+}
+
+#[test]
+fn what_a_test_forgets_to_end_goes_away_with_its_folder() {
+    let kinds = [ChildKind::Plain, ChildKind::Session, ChildKind::Daemon, ChildKind::Reforker];
+    let steps = kinds.map(Step::spawn).into_iter().chain([Step::mark("up"), Step::hang()]);
+    let stage = Stage::new(&Script::always(steps));
+    let mut child = stage.start();
+    stage.agent.wait_for_mark("up");
+    let folder = stage.folder.path().canonicalize().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    child.wait().unwrap();
+    let mentions = |word: &String| word.contains(folder.to_str().unwrap());
+    wait_until(PATIENCE, "nothing of it runs", || {
+        let mut left = processes::all();
+        left.retain(|process| !process.zombie && process.argv.iter().any(mentions));
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    });
 }
 
 #[test]
@@ -476,4 +484,78 @@ fn starts_side_by_side_are_told_apart_by_folder_and_by_argument() {
     };
     let codes = ["app-1", "app-2", "app-1", "app-2"].map(run);
     assert_eq!(codes, [11, 21, 12, 21]);
+}
+
+/// What an imitation does when nobody interferes, with its input closed.
+fn imitate(script: &Script) -> Output {
+    let repository = ScratchRepository::new();
+    let stage = Stage::new(script);
+    stage.command().current_dir(repository.path()).output().unwrap()
+}
+
+#[test]
+fn imitations_that_end_do_so_as_the_real_cli_did() {
+    let last = |output: &Output| text(&output.stdout).lines().last().unwrap_or("").to_owned();
+    for (script, code, result) in [
+        (imitations::does_its_task(), 0, r#""is_error":false"#),
+        (imitations::babbles(), 0, r#""is_error":false"#),
+        (imitations::waits_for_the_end_of_its_input(), 0, "turn.completed"),
+        (imitations::has_its_key_refused(), 1, r#""api_error_status":401"#),
+        (imitations::is_out_of_quota(), 1, "usage_limit_reached"),
+    ] {
+        let output = imitate(&script);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert!(last(&output).contains(result), "{}", last(&output));
+    }
+    let silent = imitate(&imitations::ends_well_without_a_result());
+    assert_eq!(silent.status.code(), Some(0));
+    assert!(!text(&silent.stdout).contains(r#""type":"result""#));
+    let crashed = imitate(&imitations::crashes());
+    assert_eq!(crashed.status.signal(), Some(Signal::SEGV.as_raw()));
+    assert!(!text(&crashed.stdout).ends_with('\n'));
+}
+
+#[test]
+fn imitations_that_hang_have_said_as_much_as_the_real_cli_and_end_by_the_right_signal() {
+    let result = r#""type":"result""#;
+    for (script, said, signal) in [
+        (imitations::hangs_in_the_middle(), false, Signal::TERM),
+        (imitations::hangs_after_its_result(), true, Signal::TERM),
+        (imitations::hangs_after_its_result_and_ignores_sigterm(), true, Signal::KILL),
+        (imitations::ends_well_on_sigterm_without_a_result(), false, Signal::TERM),
+    ] {
+        let lines = if said { 6 } else { 3 };
+        let stage = Stage::new(&script);
+        let mut child = stage.start();
+        let mut reader = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut seen = String::new();
+        for _ in 0..lines {
+            reader.read_line(&mut seen).unwrap();
+        }
+        assert_eq!(seen.contains(result), said);
+        assert_eq!(child.try_wait().unwrap(), None);
+        if signal == Signal::KILL {
+            send(&child, Signal::TERM);
+        }
+        send(&child, signal);
+        let status = child.wait().unwrap();
+        if script == imitations::ends_well_on_sigterm_without_a_result() {
+            assert_eq!(status.code(), Some(0));
+        } else {
+            assert_eq!(status.signal(), Some(signal.as_raw()));
+        }
+    }
+}
+
+#[test]
+fn imitations_that_leave_something_behind_are_gone_themselves() {
+    for script in [imitations::leaves_a_tool_behind(), imitations::leaves_a_reforker_behind()] {
+        let stage = Stage::new(&script);
+        let mut child = stage.start();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(stage.only_start().children.len(), 1);
+        wait_until(PATIENCE, "something is seen to be left", || {
+            if processes::under(stage.folder.path()).is_empty() { Err("nothing") } else { Ok(()) }
+        });
+    }
 }

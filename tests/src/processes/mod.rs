@@ -72,6 +72,29 @@ pub fn kill(pid: i32) {
     }
 }
 
+/// Kills what `find` finds until it finds nothing any more. A list of processes is
+/// stale when it is read, so one empty look is no proof.
+///
+/// # Panics
+///
+/// If some come back again and again.
+pub fn end_all(find: impl Fn() -> Vec<Process>) {
+    const EMPTY_LOOKS: usize = 3;
+    const LOOKS: usize = 2000;
+    let mut empty = 0;
+    for _ in 0..LOOKS {
+        let found = find();
+        empty = if found.is_empty() { empty + 1 } else { 0 };
+        if empty == EMPTY_LOOKS {
+            return;
+        }
+        for process in found {
+            kill(process.pid);
+        }
+    }
+    panic!("these processes cannot be ended: {:?}", find());
+}
+
 fn living(wanted: impl Fn(&Process) -> bool) -> Vec<Process> {
     let own = std::process::id().cast_signed();
     let mut processes = all();

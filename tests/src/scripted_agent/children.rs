@@ -1,17 +1,15 @@
 //! Processes the agent leaves behind. Each is this program again in another
 //! role, so that it is found by its executable and needs nothing else installed.
 
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::player::PlayError;
-use super::signals::on_signal;
 use super::starts::{StartLog, read_starts};
-use super::step::{ChildKind, SignalName};
+use super::step::ChildKind;
 
 /// First argument of a process that was left behind; the second describes it.
 pub(super) const ROLE: &str = "--scripted-child";
@@ -21,6 +19,13 @@ pub(super) const LONGEST_LIFE: Duration = Duration::from_mins(5);
 
 /// How long a re-forker stays one process: shorter than reading `/proc` and acting on it.
 const GENERATION: Duration = Duration::from_millis(10);
+
+/// How often a process left behind looks whether its test is over.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Sets SIGTERM aside before this program begins. A handler installed later would
+/// leave a moment in which the signal ends it, and would not be inherited.
+const IGNORING_TERM: &str = r#"trap "" TERM; exec "$0" "$@""#;
 
 /// A started process says it is ready within this time, or the machine is stuck.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -62,10 +67,7 @@ pub(super) fn leave_behind(
         log: log.path().to_owned(),
         number: log.number(),
         until_ms: now_ms() + u64::try_from(LONGEST_LIFE.as_millis()).unwrap_or(u64::MAX),
-        stage: match kind {
-            ChildKind::Plain | ChildKind::Session => Stage::First,
-            ChildKind::Daemon | ChildKind::Reforker => Stage::Between,
-        },
+        stage: if kind.has_stages() { Stage::Between } else { Stage::First },
     };
     let stdout = if holds_stdout { Stdio::inherit() } else { Stdio::null() };
     let mut process = child.command()?.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::null()).spawn()?;
@@ -89,25 +91,30 @@ pub(super) fn live(description: &str) -> Result<(), PlayError> {
         child.next(Stage::First).command()?.spawn()?;
         return Ok(());
     }
-    if child.ignores_term {
-        on_signal(SignalName::Term, || {})?;
-    }
     if child.stage == Stage::First {
         if child.kind != ChildKind::Plain {
             rustix::process::setsid().map_err(std::io::Error::from)?;
         }
         StartLog::of(child.log.clone(), child.number).child(child.kind)?;
     }
-    let left = Duration::from_millis(child.until_ms.saturating_sub(now_ms()));
     if child.kind != ChildKind::Reforker {
-        std::thread::sleep(left);
+        linger(&child.log, Duration::from_millis(child.until_ms.saturating_sub(now_ms())));
         return Ok(());
     }
-    std::thread::sleep(left.min(GENERATION));
-    if now_ms() < child.until_ms {
+    std::thread::sleep(GENERATION);
+    if child.log.exists() && now_ms() < child.until_ms {
         child.next(Stage::Later).command()?.spawn()?;
     }
     Ok(())
+}
+
+/// Does nothing for as long as the log is there: what a test forgot to end goes
+/// away with the test's folder.
+pub(super) fn linger(log: &Path, longest: Duration) {
+    let since = Instant::now();
+    while log.exists() && since.elapsed() < longest {
+        std::thread::sleep(LOOK_EVERY);
+    }
 }
 
 impl Child {
@@ -115,15 +122,27 @@ impl Child {
         Self { stage, ..self.clone() }
     }
 
-    /// Keeps the caller's name in front: finders see the CLI's name, as with real ones.
     fn command(&self) -> Result<Command, PlayError> {
         let description = serde_json::to_string(self).map_err(std::io::Error::other)?;
-        let mut command = Command::new(std::env::current_exe()?);
-        if let Some(name) = std::env::args_os().next() {
-            command.arg0(name);
-        }
+        let program = std::env::current_exe()?;
+        // Later stages inherit what the first one ignores.
+        let first_of_all = self.stage == Stage::Between || !self.kind.has_stages();
+        let mut command = if self.ignores_term && first_of_all {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", IGNORING_TERM]).arg(program);
+            shell
+        } else {
+            Command::new(program)
+        };
         command.arg(ROLE).arg(description);
         Ok(command)
+    }
+}
+
+impl ChildKind {
+    /// Whether a process between starts the one that stays.
+    fn has_stages(self) -> bool {
+        matches!(self, Self::Daemon | Self::Reforker)
     }
 }
 

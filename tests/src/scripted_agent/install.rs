@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::built;
+use crate::waiting::{PATIENCE, wait_until};
 
 use super::locate;
 use super::script::Script;
@@ -76,5 +77,39 @@ impl Installed {
     /// All starts so far, in order.
     pub fn starts(&self) -> Result<Vec<Start>, StartsError> {
         read_starts(&self.log)
+    }
+
+    /// A file shared with the script, whose steps `wait-for` and `mark` name it alike.
+    pub fn shared(&self, file: &str) -> PathBuf {
+        self.program.with_file_name(file)
+    }
+
+    /// Makes the file a `wait-for` step waits for.
+    pub fn let_go(&self, file: &str) -> io::Result<()> {
+        std::fs::write(self.shared(file), "")
+    }
+
+    /// Waits until the agent has started so often, and returns the last of these starts.
+    ///
+    /// # Panics
+    ///
+    /// After [`PATIENCE`], with what is in the log.
+    pub fn wait_for_start(&self, number: usize) -> Start {
+        wait_until(PATIENCE, &format!("start {number}"), || match self.starts() {
+            Ok(mut starts) if starts.len() >= number && number > 0 => Ok(starts.swap_remove(number - 1)),
+            other => Err(format!("{other:?}")),
+        })
+    }
+
+    /// Waits until the agent has played a `mark` step.
+    ///
+    /// # Panics
+    ///
+    /// After [`PATIENCE`], with what is in the log.
+    pub fn wait_for_mark(&self, file: &str) {
+        let path = self.shared(file);
+        wait_until(PATIENCE, &format!("{} is there", path.display()), || {
+            if path.exists() { Ok(()) } else { Err(format!("{:?}", self.starts())) }
+        });
     }
 }

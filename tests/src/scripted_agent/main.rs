@@ -82,7 +82,11 @@ fn start(command_line: Vec<String>) -> Result<(Ending, Option<StartLog>), StartE
         argv: command_line.clone(),
     };
     let (log, attempt) = StartLog::arrive(&log, script.counting, &arrival)?;
-    let steps = script.steps_for(attempt, &started.cwd.to_string_lossy(), args)?;
+    let folder = started.cwd.to_string_lossy().into_owned();
+    let steps = match script.steps_for(attempt, &folder, args) {
+        Ok(steps) => steps,
+        Err(error) => ending::fail(Some(&log), &error),
+    };
     let player = Player { shared, cwd: started.cwd, log: log.clone() };
     match player.play(steps) {
         Ok(ending) => Ok((ending.unwrap_or(Ending::Exit(0)), Some(log))),

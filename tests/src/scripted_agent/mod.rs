@@ -13,6 +13,7 @@
 mod answers;
 mod children;
 mod ending;
+pub mod imitations;
 mod install;
 mod locate;
 mod main;

@@ -44,16 +44,22 @@ pub(super) fn print_pieces(stream: Stream, pieces: &[Vec<u8>], pause: Duration) 
     Ok(())
 }
 
-/// Prints a transcript line by line. A last line without an end stays without one.
+/// The first lines of a transcript, or all of them, each with its line end. A
+/// last line without an end stays without one.
+pub(super) fn first_lines(transcript: &[u8], count: Option<usize>) -> Vec<&[u8]> {
+    let lines = transcript.split_inclusive(|byte| *byte == b'\n');
+    lines.take(count.unwrap_or(usize::MAX)).collect()
+}
+
+/// Prints a transcript line by line.
 pub(super) fn print_transcript(
     stream: Stream,
-    transcript: &[u8],
+    lines: &[&[u8]],
     pace: Pace,
     replace: &[Replacement],
     cwd: &Path,
 ) -> io::Result<()> {
-    let lines: Vec<&[u8]> = transcript.split_inclusive(|byte| *byte == b'\n').collect();
-    for (gap, line) in gaps(&lines, pace).into_iter().zip(lines) {
+    for (gap, line) in gaps(lines, pace).into_iter().zip(lines) {
         std::thread::sleep(gap);
         print(stream, &exchanged(line, replace, cwd))?;
     }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::children::{self, LONGEST_LIFE};
+use super::children::{self, LONGEST_LIFE, linger};
 use super::ending::{self, Ending, READER_GONE};
 use super::output;
 use super::signals;
@@ -61,7 +61,7 @@ pub enum PlayError {
         kind: ChildKind,
     },
     /// A script cannot wait for ever: a broken test would leave its agents behind.
-    #[error("nobody ended this hanging agent for {} seconds", LONGEST_LIFE.as_secs())]
+    #[error("nobody ended this hanging agent for {} seconds, or its test is over", LONGEST_LIFE.as_secs())]
     HungTooLong,
 }
 
@@ -101,7 +101,7 @@ impl Player {
             Step::Mark { path } => write_file(&self.shared.join(path), b"", false)?,
             Step::Pause { ms } => std::thread::sleep(Duration::from_millis(*ms)),
             Step::Hang {} => {
-                std::thread::sleep(LONGEST_LIFE);
+                linger(self.log.path(), LONGEST_LIFE);
                 return Err(PlayError::HungTooLong);
             }
             Step::Spawn { kind, holds_stdout, ignores_term } => {
@@ -135,10 +135,11 @@ impl Player {
 
     fn print(&self, step: &Step) -> Result<(), PlayError> {
         match step {
-            Step::Transcript { file, pace, stream, replace } => {
+            Step::Transcript { file, lines, pace, stream, replace } => {
                 let path = self.shared.join(file);
-                let lines = std::fs::read(&path).map_err(|source| file_error(&path, source))?;
-                output::print_transcript(*stream, &lines, *pace, replace, &self.cwd)?;
+                let bytes = std::fs::read(&path).map_err(|source| file_error(&path, source))?;
+                let recorded = output::first_lines(&bytes, *lines);
+                output::print_transcript(*stream, &recorded, *pace, replace, &self.cwd)?;
             }
             Step::Text { text, stream, newline } => output::print_text(*stream, text, *newline)?,
             Step::Bytes { pieces, pause_ms, stream } => {

@@ -16,6 +16,9 @@ pub enum Step {
     Transcript {
         /// One event per line.
         file: PathBuf,
+        /// How many of its lines, from the first; all of them if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lines: Option<usize>,
         /// How fast.
         #[serde(default)]
         pace: Pace,
@@ -228,8 +231,18 @@ fn yes() -> bool {
 impl Step {
     /// Prints a transcript at once, with the recorded folder replaced by the real one.
     pub fn transcript(file: impl Into<PathBuf>) -> Self {
+        Self::beginning(file, None)
+    }
+
+    /// Prints the first lines of a transcript, as a CLI does that stops in the middle.
+    pub fn first_lines(lines: usize, file: impl Into<PathBuf>) -> Self {
+        Self::beginning(file, Some(lines))
+    }
+
+    fn beginning(file: impl Into<PathBuf>, lines: Option<usize>) -> Self {
         Self::Transcript {
             file: file.into(),
+            lines,
             pace: Pace::Instant,
             stream: Stream::Stdout,
             replace: vec![Replacement { from: "/home/dev/repo".to_owned(), to: "{cwd}".to_owned() }],
@@ -321,6 +334,7 @@ mod tests {
             .attempt([
                 Step::Transcript {
                     file: "t.jsonl".into(),
+                    lines: None,
                     pace: Pace::Recorded(2.5),
                     stream: Stream::Stdout,
                     replace: vec![],
@@ -361,6 +375,7 @@ mod tests {
             [
                 Step::Transcript {
                     file: "t.jsonl".into(),
+                    lines: None,
                     pace: Pace::DelayMs(5),
                     stream: Stream::Stdout,
                     replace: vec![]
