@@ -164,13 +164,9 @@ mod tests {
 
     /// Appends until it fails; gives how many were acknowledged and the failure.
     fn fill(journal: &Journal) -> (usize, JournalError) {
-        let mut durable = 0;
-        loop {
-            match wait_for(journal.append(entry(5000))) {
-                Ok(_) => durable += 1,
-                Err(error) => return (durable, error),
-            }
-        }
+        (0..1000)
+            .find_map(|durable| wait_for(journal.append(entry(5000))).err().map(|error| (durable, error)))
+            .expect("a thousand entries do not fit")
     }
 
     #[test]

@@ -23,7 +23,7 @@ fn refusal(path: &Path) -> JournalError {
 /// Counts until an append fails, and says why, and what the next append gets.
 fn count_until_refused(path: &OsStr) {
     let (journal, _) = Journal::open(Path::new(path)).unwrap();
-    let first = (1..).find_map(|number| match wait_for(journal.append(counted(number, 20_000))) {
+    let first = (1..10_000).find_map(|number| match wait_for(journal.append(counted(number, 20_000))) {
         Ok(seq) => {
             say_acknowledged(seq);
             None
