@@ -1,5 +1,6 @@
 //! What a provider plugin implements.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
@@ -137,6 +138,24 @@ pub fn one_line(text: &str, chars: usize) -> String {
     line
 }
 
+/// The text without the escape sequences that colour a terminal.
+pub fn without_escapes(text: &str) -> Cow<'_, str> {
+    if !text.contains('\u{1b}') {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        if char != '\u{1b}' {
+            plain.push(char);
+        } else if chars.next_if_eq(&'[').is_some() {
+            // Parameters, then one letter that says what they are for.
+            let _ = chars.find(|char| ('@'..='~').contains(char));
+        }
+    }
+    Cow::Owned(plain)
+}
+
 /// The last lines of plain text an agent printed, for a message about its end.
 #[derive(Debug, Default)]
 pub struct Tail {
@@ -151,6 +170,7 @@ impl Tail {
 
     /// Keeps a line, unless it is blank.
     pub fn push(&mut self, line: &str) {
+        let line = without_escapes(line);
         let line = line.trim_end();
         if line.trim().is_empty() {
             return;
@@ -308,5 +328,12 @@ mod tests {
         assert_eq!(one_line(" a\n\tb ", 10), "a b");
         assert_eq!(one_line("abcde", 5), "abcde");
         assert_eq!(one_line("abcdef", 5), "abcd…");
+    }
+
+    #[test]
+    fn colours_are_taken_out_of_plain_text() {
+        assert_eq!(without_escapes("\u{1b}[91m\u{1b}[1mError: \u{1b}[0mgone"), "Error: gone");
+        assert_eq!(without_escapes("cut \u{1b}[9"), "cut ");
+        assert_eq!(without_escapes("plain [1m"), "plain [1m");
     }
 }
