@@ -184,7 +184,9 @@ mod tests {
             existing in proptest::collection::vec("[aAb]{1,2}(/[aAb]{1,2})?", 0..12),
         ) {
             let mut taken = Taken::default();
-            existing.iter().for_each(|name| taken.insert(name));
+            for name in &existing {
+                taken.insert(name);
+            }
             let name = taken.free(&valid(&wish));
             prop_assert!(is_valid(&name));
             prop_assert!(!taken.contains(&name));

@@ -22,10 +22,10 @@ const MINIMUM_VERSION: (u32, u32) = (2, 41);
 
 /// Listing and comparing 50,000 files takes about two seconds; a hundred times
 /// that on a busy disk is still a sign of trouble.
-pub(crate) const INSPECTION_LIMIT: Duration = Duration::from_secs(180);
+pub(crate) const INSPECTION_LIMIT: Duration = Duration::from_mins(3);
 
 /// Checkouts of very large repositories on slow disks take minutes.
-pub(crate) const CHECKOUT_LIMIT: Duration = Duration::from_secs(900);
+pub(crate) const CHECKOUT_LIMIT: Duration = Duration::from_mins(15);
 
 /// About a million paths; more than that is not a workspace a person reviews.
 pub(crate) const MAX_LISTING_BYTES: usize = 128 * 1024 * 1024;
@@ -112,12 +112,24 @@ impl Git {
         arguments: &[S],
         call: &Call<'_>,
     ) -> Result<Vec<u8>, WorkspaceError> {
+        let (stdout, _) = self.run_with_warnings(scope, arguments, call)?;
+        Ok(stdout)
+    }
+
+    /// Like `run`, and gives back what a command that succeeded complained of.
+    pub(crate) fn run_with_warnings<S: AsRef<OsStr>>(
+        &self,
+        scope: &Scope,
+        arguments: &[S],
+        call: &Call<'_>,
+    ) -> Result<(Vec<u8>, String), WorkspaceError> {
         let name = subcommand(arguments);
         let output = self.output(scope, arguments, call)?;
         if output.truncated {
             return Err(WorkspaceError::TooMuchOutput { command: name, limit: call.max_output });
         }
-        output.success(&name)
+        let warnings = output.message.clone();
+        Ok((output.success(&name)?, warnings))
     }
 
     /// Runs a git command whose output may be cut at the bound.

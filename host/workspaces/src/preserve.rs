@@ -35,7 +35,7 @@ impl Repository {
         let reference = reference_of(&workspace.order);
         let commit = if inspection.uncommitted() {
             let tree = inspection.snapshot.tree;
-            match self.earlier(&reference, tree, parent)? {
+            match self.kept(workspace, tree, parent)? {
                 Some(commit) => commit,
                 None => self.commit(workspace, &inspection, parent)?,
             }
@@ -66,20 +66,21 @@ impl Repository {
         parse_id("commit-tree", &output)
     }
 
-    /// The commit kept before, if it holds the same.
-    fn earlier(
+    /// The commit kept before, if it holds just this: `tree` on top of
+    /// `parent`, or `parent` itself.
+    pub(crate) fn kept(
         &self,
-        reference: &str,
+        workspace: &Workspace,
         tree: ObjectId,
         parent: ObjectId,
     ) -> Result<Option<ObjectId>, WorkspaceError> {
         let repository = self.refs()?;
-        let Some(id) = commit_of(&repository, reference) else {
+        let Some(id) = commit_of(&repository, &reference_of(&workspace.order)) else {
             return Ok(None);
         };
-        let same = repository
-            .find_commit(id.oid())
-            .is_ok_and(|commit| commit.tree_id() == tree.oid() && commit.parent_ids().eq([parent.oid()]));
+        let same = repository.find_commit(id.oid()).is_ok_and(|commit| {
+            commit.tree_id() == tree.oid() && (id == parent || commit.parent_ids().eq([parent.oid()]))
+        });
         Ok(same.then_some(id))
     }
 }

@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use crate::base::commit_of;
 use crate::changes::Inspection;
 use crate::error::WorkspaceError;
 use crate::files::{ensure_real_dir, is_real_dir, occupied};
@@ -29,6 +28,9 @@ pub enum RemovalProof {
     },
     /// Nothing was changed. Checked; the branch goes, too.
     NoChanges,
+    /// Everything in it is in the commit that `Repository::preserve` made.
+    /// Checked; the branch stays if it has commits of its own.
+    Preserved,
     /// A person said so. The branch stays if it has commits of its own.
     OperatorSaid,
 }
@@ -112,10 +114,13 @@ impl Repository {
         let inspection = self.inspect(workspace, Store::Private)?;
         let tip = inspection.tip.ok_or_else(|| unproven("its branch is gone or names no commit"))?;
         check_nothing_omitted(&inspection)?;
+        check_head(workspace, tip)?;
+        if *proof == RemovalProof::Preserved {
+            return self.check_preserved(workspace, &inspection, tip);
+        }
         if inspection.uncommitted() {
             return Err(unproven("it holds work that is not committed"));
         }
-        check_head(workspace, tip)?;
         match proof {
             RemovalProof::Merged { into } => {
                 self.check_merged(workspace, &inspection, tip, into)?;
@@ -126,6 +131,19 @@ impl Repository {
         Ok(Some(tip))
     }
 
+    /// The branch stays unless it is unused: few people would look for the kept
+    /// commit.
+    fn check_preserved(
+        &self,
+        workspace: &Workspace,
+        inspection: &Inspection,
+        tip: ObjectId,
+    ) -> Result<Option<ObjectId>, Doubt> {
+        self.kept(workspace, inspection.snapshot.tree, tip)?
+            .ok_or_else(|| unproven("it holds work that has not been preserved"))?;
+        Ok(Some(workspace.order.start))
+    }
+
     fn check_merged(
         &self,
         workspace: &Workspace,
@@ -133,11 +151,17 @@ impl Repository {
         tip: ObjectId,
         into: &str,
     ) -> Result<(), Doubt> {
-        if into == format!("refs/heads/{}", workspace.order.branch) {
+        let repository = self.refs()?;
+        let target = repository
+            .find_reference(into)
+            .and_then(|reference| reference.resolve())
+            .map_err(|_| unproven(format!("`{into}` names no commit")))?;
+        // By its own name or through a symbolic ref.
+        let branch = format!("refs/heads/{}", workspace.order.branch);
+        if target.name_bytes() == branch.as_bytes() {
             return Err(unproven("a branch is no proof of its own merge"));
         }
-        let target =
-            commit_of(&self.refs()?, into).ok_or_else(|| unproven(format!("`{into}` names no commit")))?;
+        let target = target.peel_to_commit().map_err(|_| unproven(format!("`{into}` names no commit")))?.id();
         let scope = inspection.private.scope(&inspection.private.base_index(), Store::Private);
         let (tip, target) = (tip.to_string(), target.to_string());
         let merged = self.git.ask(&scope, &["merge-base", "--is-ancestor", &tip, &target])?;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,9 @@ pub enum Omission {
     TooLarge,
     /// A git repository of its own, or files in a submodule's directory.
     NestedRepository,
+    /// The host may not read it; `.` stands for some directory that it may not
+    /// read.
+    Unreadable,
     /// Git cannot store this name (it contains `.git`).
     UnstorableName,
 }
@@ -65,7 +69,8 @@ impl Scan<'_> {
         let scope = self.private.scope(&index, store);
         if let Some(tip) = tip.filter(|tip| *tip != self.workspace.order.start) {
             // Entries that do not differ keep their file times.
-            self.run(&scope, &["read-tree", "-m", &tip.to_string()], &[])?;
+            let arguments = ["read-tree", "-i", "-m", &tip.to_string()];
+            self.run(&scope, &arguments, &[])?;
         }
         let mut sorted = Sorted::default();
         self.sort_tracked(&scope, &mut sorted)?;
@@ -101,7 +106,12 @@ impl Scan<'_> {
 
     fn sort_untracked(&self, scope: &Scope, sorted: &mut Sorted) -> Result<(), WorkspaceError> {
         let arguments = ["ls-files", "-z", "--others", "--exclude-standard"];
-        let output = self.run(scope, &arguments, &[])?;
+        let (output, warnings) = self.git.run_with_warnings(scope, &arguments, &Call::default())?;
+        if !warnings.is_empty() {
+            // Git passes over a directory it may not read.
+            tracing::warn!(%warnings, "some of the workspace could not be read");
+            sorted.omit(b".", Omission::Unreadable);
+        }
         for path in fields(&output) {
             sorted.file(&self.workspace.path, path, false);
         }
@@ -180,9 +190,10 @@ impl Sorted {
             Ok(false) => {}
             Err(reason) => {
                 self.omit(path, reason);
-                // A file too large to read is still there; what it was before
+                // A file that is not read is still there; what it was before
                 // stays in the tree. Anything else has replaced the file.
-                if tracked && reason != Omission::TooLarge {
+                let unread = matches!(reason, Omission::TooLarge | Omission::Unreadable);
+                if tracked && !unread {
                     self.gone.insert(path.to_vec());
                 }
             }
@@ -204,7 +215,13 @@ fn judge(path: &Path) -> Result<bool, Omission> {
     if kind.is_symlink() {
         Ok(true)
     } else if kind.is_file() {
-        if data.len() > MAX_FILE_BYTES { Err(Omission::TooLarge) } else { Ok(true) }
+        if data.len() > MAX_FILE_BYTES {
+            Err(Omission::TooLarge)
+        } else if File::open(path).is_err() {
+            Err(Omission::Unreadable)
+        } else {
+            Ok(true)
+        }
     } else if kind.is_dir() {
         Err(Omission::NestedRepository)
     } else {
@@ -232,7 +249,6 @@ pub(crate) fn parse_id(command: &str, output: &[u8]) -> Result<ObjectId, Workspa
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::fs::File;
 
     use super::*;
 

@@ -6,7 +6,7 @@ mod scene;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use hostler_workspaces::{ChangeKind, Changes, FileChange, Lines, MAX_FILE_BYTES, Omission};
@@ -25,7 +25,7 @@ fn lines(added: u32, removed: u32) -> Option<Lines> {
 fn committed_staged_unstaged_and_untracked_work_is_all_in_the_changes() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     let root = &workspace.path;
     write(&root.join("committed.txt"), "1\n2\n");
     git(root, &["mv", "src/main.txt", "src/renamed.txt"]);
@@ -64,7 +64,7 @@ fn committed_staged_unstaged_and_untracked_work_is_all_in_the_changes() {
 fn an_untouched_workspace_has_no_changes() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     let changes = repository.changes(&workspace).unwrap();
     assert_eq!(changes.files, []);
     assert_eq!(changes.commits, 0);
@@ -77,7 +77,7 @@ fn an_edit_of_the_same_length_right_after_checkout_is_seen() {
     let scene = Scene::new();
     let repository = scene.open();
     for number in 0..10 {
-        let workspace = scene.workspace(&repository, &format!("w{number}"));
+        let workspace = scene::workspace(&repository, &format!("w{number}"));
         write(&workspace.path.join("README.md"), "one\nTWO\nthree\n");
         let changes = repository.changes(&workspace).unwrap();
         assert_eq!(file(&changes, "README.md").lines, lines(1, 1));
@@ -88,7 +88,7 @@ fn an_edit_of_the_same_length_right_after_checkout_is_seen() {
 fn commits_that_the_agent_took_back_in_its_files_are_shown_as_the_files_are() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     write(&workspace.path.join("README.md"), "changed\n");
     git(&workspace.path, &["commit", "-q", "-a", "-m", "x"]);
     write(&workspace.path.join("README.md"), "one\ntwo\nthree\n");
@@ -102,7 +102,7 @@ fn commits_that_the_agent_took_back_in_its_files_are_shown_as_the_files_are() {
 fn a_committed_file_that_is_ignored_is_still_seen() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     write(&workspace.path.join("forced.log"), "x\n");
     git(&workspace.path, &["add", "-f", "forced.log"]);
     git(&workspace.path, &["commit", "-q", "-m", "x"]);
@@ -113,11 +113,9 @@ fn a_committed_file_that_is_ignored_is_still_seen() {
 
 #[test]
 fn links_file_types_and_modes_are_compared() {
-    use std::os::unix::fs::PermissionsExt;
-
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     let root = &workspace.path;
     fs::remove_file(root.join("README.md")).unwrap();
     symlink("/nowhere/at/all", root.join("README.md")).unwrap();
@@ -138,7 +136,7 @@ fn links_file_types_and_modes_are_compared() {
 fn a_folder_replaced_by_a_link_to_outside_is_not_followed() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     let outside = scene.path("outside");
     write(&outside.join("main.txt"), "secret\n");
     write(&outside.join("other.txt"), "secret\n");
@@ -155,7 +153,7 @@ fn a_folder_replaced_by_a_link_to_outside_is_not_followed() {
 fn odd_names_are_kept_byte_for_byte() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     let names: [&[u8]; 7] =
         [b"new\nline", b"tab\there", b"\xff\xfe", b":(top)magic", b"-rf", b"GIT~1", b"back\\slash"];
     for name in names {
@@ -172,7 +170,7 @@ fn odd_names_are_kept_byte_for_byte() {
 fn what_no_commit_can_hold_is_named() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     let root = &workspace.path;
     fs::remove_file(root.join("README.md")).unwrap();
     fifo(&root.join("README.md"));
@@ -206,10 +204,58 @@ fn fifo(path: &Path) {
 }
 
 #[test]
+fn a_file_replaced_by_a_folder_is_both_changes() {
+    let scene = Scene::new();
+    let repository = scene.open();
+    let workspace = scene::workspace(&repository, "a");
+    fs::remove_file(workspace.path.join("README.md")).unwrap();
+    write(&workspace.path.join("README.md/inside.txt"), "completely other\n");
+    let changes = repository.changes(&workspace).unwrap();
+    assert_eq!(file(&changes, "README.md").kind, ChangeKind::Deleted);
+    assert_eq!(file(&changes, "README.md/inside.txt").kind, ChangeKind::Added);
+}
+
+#[test]
+fn an_edit_of_a_file_that_was_committed_in_between_is_seen() {
+    let scene = Scene::new();
+    let repository = scene.open();
+    let workspace = scene::workspace(&repository, "a");
+    write(&workspace.path.join("README.md"), "one\n2\nthree\n");
+    git(&workspace.path, &["commit", "-q", "-a", "-m", "x"]);
+    let committed = repository.changes(&workspace).unwrap();
+    assert!(!committed.uncommitted);
+    assert_eq!(file(&committed, "README.md").lines, lines(1, 1));
+    write(&workspace.path.join("README.md"), "one\n2\n3\n");
+    let edited = repository.changes(&workspace).unwrap();
+    assert!(edited.uncommitted);
+    assert_eq!(file(&edited, "README.md").lines, lines(2, 2));
+}
+
+#[test]
+fn what_the_host_may_not_read_is_named() {
+    // The superuser may read everything.
+    if rustix::process::geteuid().is_root() {
+        return;
+    }
+    let scene = Scene::new();
+    let repository = scene.open();
+    let workspace = scene::workspace(&repository, "a");
+    write(&workspace.path.join("folder/file"), "x\n");
+    write(&workspace.path.join("README.md"), "x\n");
+    for path in ["folder", "README.md"] {
+        let closed = fs::Permissions::from_mode(0o000);
+        fs::set_permissions(workspace.path.join(path), closed).unwrap();
+    }
+    let changes = repository.changes(&workspace).unwrap();
+    let omitted: Vec<_> = changes.omitted.iter().map(|it| (it.path.to_str(), it.reason)).collect();
+    assert_eq!(omitted, [(Some("."), Omission::Unreadable), (Some("README.md"), Omission::Unreadable)]);
+}
+
+#[test]
 fn a_nested_repository_does_not_hide_the_files_around_it() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     let src = workspace.path.join("src");
     git(&src, &["init", "-q"]);
     write(&src.join("main.txt"), "changed\n");
@@ -229,7 +275,7 @@ fn files_in_a_submodule_are_named_as_left_out() {
     scene.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", url, "sub"]);
     scene.commit_all("submodule");
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     write(&workspace.path.join("sub/work.txt"), "work\n");
     let changes = repository.changes(&workspace).unwrap();
     assert_eq!(changes.omitted.len(), 1, "{changes:#?}");
@@ -243,7 +289,7 @@ fn line_ends_follow_the_attributes_of_the_start() {
     scene.write("run.bat", "echo\n");
     scene.commit_all("attributes");
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     let bat = workspace.path.join("run.bat");
     assert_eq!(fs::read(&bat).unwrap(), b"echo\r\n");
     assert_eq!(git(&workspace.path, &["status", "--porcelain"]), "");
@@ -257,7 +303,7 @@ fn line_ends_follow_the_attributes_of_the_start() {
 fn attributes_the_agent_wrote_hide_nothing_from_the_diff() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     write(&workspace.path.join(".gitattributes"), "* -diff -text binary\n");
     write(&workspace.path.join("README.md"), "one\nbackdoor\nthree\n");
     let changes = repository.changes(&workspace).unwrap();
@@ -270,7 +316,7 @@ fn attributes_the_agent_wrote_hide_nothing_from_the_diff() {
 fn a_patch_at_the_limit_is_whole_and_one_byte_less_is_cut() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     write(&workspace.path.join("README.md"), "one\n2\nthree\n");
     write(&workspace.path.join("new.txt"), "new\n");
     let whole = repository.patch(&workspace, 1 << 20).unwrap();
@@ -288,7 +334,7 @@ fn a_patch_at_the_limit_is_whole_and_one_byte_less_is_cut() {
 fn a_deleted_branch_is_said_and_the_files_are_still_compared() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     write(&workspace.path.join("new.txt"), "x\n");
     git(&workspace.path, &["checkout", "-q", "--detach"]);
     git(&workspace.path, &["branch", "-D", "-q", "hostler/a"]);
@@ -303,7 +349,7 @@ fn a_deleted_branch_is_said_and_the_files_are_still_compared() {
 fn preserved_work_survives_removal_of_everything_else() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     write(&workspace.path.join("committed.txt"), "c\n");
     git(&workspace.path, &["add", "-A"]);
     git(&workspace.path, &["commit", "-q", "-m", "x"]);
@@ -326,7 +372,7 @@ fn preserved_work_survives_removal_of_everything_else() {
 fn nothing_is_preserved_where_nothing_was_done() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     assert_eq!(repository.preserve(&workspace).unwrap(), None);
     assert_eq!(scene.git(&["for-each-ref", "refs/hostler"]), "");
 }

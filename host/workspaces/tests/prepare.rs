@@ -13,7 +13,7 @@ use scene::{Scene, git};
 fn a_workspace_is_a_working_git_worktree() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "APP-1");
+    let workspace = scene::workspace(&repository, "APP-1");
     assert_eq!(workspace.path, scene.checkout.join(".hostler/worktrees/APP-1"));
     assert_eq!(git(&workspace.path, &["status", "--porcelain"]), "");
     assert_eq!(git(&workspace.path, &["branch", "--show-current"]), "hostler/APP-1");
@@ -33,8 +33,8 @@ fn the_exclude_line_is_written_once() {
     let exclude = scene.checkout.join(".git/info/exclude");
     fs::write(&exclude, "mine").unwrap();
     let repository = scene.open();
-    scene.workspace(&repository, "a");
-    scene.workspace(&repository, "b");
+    scene::workspace(&repository, "a");
+    scene::workspace(&repository, "b");
     assert_eq!(fs::read_to_string(exclude).unwrap(), "mine\n/.hostler/worktrees/\n");
 }
 
@@ -42,7 +42,7 @@ fn the_exclude_line_is_written_once() {
 fn the_same_order_gives_the_same_workspace_with_the_agents_work_in_it() {
     let scene = Scene::new();
     let repository = scene.open();
-    let order = scene.order(&repository, "a");
+    let order = scene::order(&repository, "a");
     let first = repository.prepare(&order).unwrap();
     scene::write(&first.path.join("work.txt"), "mine");
     let second = scene.open().prepare(&order).unwrap();
@@ -77,7 +77,7 @@ fn a_workspace_cut_off_by_a_crash_at_any_step_is_completed() {
     for (name, damage) in damages {
         let scene = Scene::new();
         let repository = scene.open();
-        let order = scene.order(&repository, "a");
+        let order = scene::order(&repository, "a");
         let workspace = repository.prepare(&order).unwrap();
         damage(&workspace, &scene);
         let receipt = find(&scene.state(), "receipt.json");
@@ -115,7 +115,7 @@ fn a_folder_that_is_not_ours_is_left_alone() {
     let repository = scene.open();
     let theirs = repository.workspace_root().join("a/work.txt");
     scene::write(&theirs, "precious");
-    let error = repository.prepare(&scene.order(&repository, "a")).unwrap_err();
+    let error = repository.prepare(&scene::order(&repository, "a")).unwrap_err();
     assert!(matches!(error, WorkspaceError::FolderTaken { .. }), "{error}");
     assert_eq!(fs::read_to_string(theirs).unwrap(), "precious");
     assert_eq!(scene.git(&["branch", "--list", "hostler/*"]), "");
@@ -126,7 +126,7 @@ fn a_branch_that_is_not_ours_is_left_alone() {
     let scene = Scene::new();
     let repository = scene.open();
     scene.git(&["branch", "hostler/a"]);
-    let error = repository.prepare(&scene.order(&repository, "a")).unwrap_err();
+    let error = repository.prepare(&scene::order(&repository, "a")).unwrap_err();
     assert!(matches!(error, WorkspaceError::BranchTaken { .. }), "{error}");
     assert!(!repository.workspace_root().join("a").exists());
 }
@@ -135,8 +135,8 @@ fn a_branch_that_is_not_ours_is_left_alone() {
 fn another_order_cannot_take_a_folder_in_use() {
     let scene = Scene::new();
     let repository = scene.open();
-    scene.workspace(&repository, "a");
-    let mut other = scene.order(&repository, "a");
+    scene::workspace(&repository, "a");
+    let mut other = scene::order(&repository, "a");
     other.attempt = 2;
     other.branch = "other".to_owned();
     let error = repository.prepare(&other).unwrap_err().to_string();
@@ -147,7 +147,7 @@ fn another_order_cannot_take_a_folder_in_use() {
 fn a_workspace_deleted_by_someone_is_reported_and_not_made_anew() {
     let scene = Scene::new();
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     fs::remove_dir_all(&workspace.path).unwrap();
     assert!(matches!(repository.prepare(&workspace.order), Err(WorkspaceError::Missing { .. })));
 }
@@ -156,7 +156,7 @@ fn a_workspace_deleted_by_someone_is_reported_and_not_made_anew() {
 fn a_record_the_host_does_not_know_is_refused() {
     let scene = Scene::new();
     let repository = scene.open();
-    let mut workspace = scene.workspace(&repository, "a");
+    let mut workspace = scene::workspace(&repository, "a");
     workspace.path = scene.path("elsewhere");
     fs::create_dir(&workspace.path).unwrap();
     assert!(matches!(repository.changes(&workspace), Err(WorkspaceError::NotOurs { .. })));
@@ -169,7 +169,7 @@ fn a_link_in_place_of_the_workspace_root_is_refused() {
     let outside = scene.path("outside");
     fs::create_dir(&outside).unwrap();
     symlink(&outside, scene.checkout.join(".hostler")).unwrap();
-    let error = repository.prepare(&scene.order(&repository, "a")).unwrap_err();
+    let error = repository.prepare(&scene::order(&repository, "a")).unwrap_err();
     assert!(matches!(error, WorkspaceError::UnsafePath { .. }), "{error}");
     assert_eq!(fs::read_dir(outside).unwrap().count(), 0);
 }
@@ -185,9 +185,9 @@ fn thirty_two_workspaces_are_made_at_once() {
     let failures: Vec<String> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..32)
             .map(|number| {
-                let (repository, scene) = (&repository, &scene);
+                let repository = &repository;
                 scope.spawn(move || {
-                    let order = scene.order(repository, &format!("w{number}"));
+                    let order = scene::order(repository, &format!("w{number}"));
                     repository.prepare(&order).map(|_| ()).map_err(|error| error.to_string())
                 })
             })
@@ -205,7 +205,7 @@ fn thirty_two_workspaces_are_made_at_once() {
 fn spaces_and_unicode_in_the_path_do_no_harm() {
     let scene = Scene::named("mein Projekt ünïcödé 日本");
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     scene::write(&workspace.path.join("neu ä.txt"), "x\n");
     let changes = repository.changes(&workspace).unwrap();
     assert_eq!(changes.files[0].path.to_str(), Some("neu ä.txt"));
@@ -222,7 +222,7 @@ fn opened_in_a_linked_worktree_work_starts_from_its_head_and_stays_in_the_main_c
     git(&linked, &["commit", "-q", "-m", "side"]);
     let repository = Repository::open(&linked.join("src"), &scene.state()).unwrap();
     assert_eq!(repository.checkout(), linked);
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     assert!(workspace.path.join("side.txt").exists());
     assert!(workspace.path.starts_with(&scene.checkout));
     let condition = repository.condition().unwrap();
@@ -238,7 +238,7 @@ fn worktrees_of_a_bare_repository_work() {
     let linked = scene.path("linked");
     git(&bare, &["worktree", "add", "-q", linked.to_str().unwrap(), "-b", "side"]);
     let repository = Repository::open(&linked, &scene.state()).unwrap();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     assert!(workspace.path.starts_with(&linked));
     assert_eq!(git(&linked, &["status", "--porcelain"]), "");
     assert_eq!(git(&workspace.path, &["status", "--porcelain"]), "");
@@ -279,7 +279,7 @@ fn a_dirty_or_detached_checkout_is_fine_and_said() {
     let condition = repository.condition().unwrap();
     assert!(condition.dirty && condition.detached);
     assert_eq!(condition.head_branch, None);
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     let text = fs::read_to_string(workspace.path.join("README.md")).unwrap();
     assert_eq!(text, "one\ntwo\nthree\n");
 }
@@ -336,7 +336,7 @@ fn a_submodule_is_left_empty_and_is_no_change() {
     scene.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", url, "sub"]);
     scene.commit_all("submodule");
     let repository = scene.open();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     assert!(workspace.path.join("sub").is_dir());
     let changes = repository.changes(&workspace).unwrap();
     assert!(changes.files.is_empty() && changes.omitted.is_empty(), "{changes:?}");
@@ -350,7 +350,7 @@ fn a_shallow_clone_can_be_worked_on() {
     let url = format!("file://{}", scene.checkout.display());
     scene.git(&["clone", "-q", "--depth=1", &url, shallow.to_str().unwrap()]);
     let repository = Repository::open(&shallow, &scene.state()).unwrap();
-    let workspace = scene.workspace(&repository, "a");
+    let workspace = scene::workspace(&repository, "a");
     git(&workspace.path, &["commit", "-q", "--allow-empty", "-m", "x"]);
     assert_eq!(repository.changes(&workspace).unwrap().commits, 1);
 }

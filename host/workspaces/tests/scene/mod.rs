@@ -57,20 +57,21 @@ impl Scene {
     pub fn git(&self, arguments: &[&str]) -> String {
         git(&self.checkout, arguments)
     }
+}
 
-    pub fn order(&self, repository: &Repository, folder: &str) -> Order {
-        Order {
-            run: format!("run-{folder}"),
-            attempt: 1,
-            folder: folder.to_owned(),
-            branch: format!("hostler/{folder}"),
-            start: repository.resolve(&Base::Head).unwrap(),
-        }
+/// An order that starts from the head of the checkout.
+pub fn order(repository: &Repository, folder: &str) -> Order {
+    Order {
+        run: format!("run-{folder}"),
+        attempt: 1,
+        folder: folder.to_owned(),
+        branch: format!("hostler/{folder}"),
+        start: repository.resolve(&Base::Head).unwrap(),
     }
+}
 
-    pub fn workspace(&self, repository: &Repository, folder: &str) -> Workspace {
-        repository.prepare(&self.order(repository, folder)).unwrap()
-    }
+pub fn workspace(repository: &Repository, folder: &str) -> Workspace {
+    repository.prepare(&order(repository, folder)).unwrap()
 }
 
 pub fn write(path: &Path, text: &str) {
