@@ -35,11 +35,11 @@ mod remove;
 mod repository;
 mod snapshot;
 
-pub use base::Base;
+pub use base::{Base, MIN_ID_DIGITS};
 pub use branch::MAX_BRANCH_BYTES;
 pub use changes::{ChangeKind, Changes, FileChange, Lines, Patch};
 pub use error::WorkspaceError;
-pub use object_id::ObjectId;
+pub use object_id::{InvalidObjectId, ObjectId};
 pub use order::{MAX_FOLDER_BYTES, Order, Workspace};
 pub use preserve::Preserved;
 pub use remove::{Removal, RemovalProof};
