@@ -23,9 +23,9 @@ const SWEEP_LIMIT: Duration = Duration::from_secs(10);
 /// How often a supervisor or a killed process is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// How many looks in a row must find nothing: a process that forks and exits
-/// between two steps of one look cannot do so in all of them.
-const CLEAN_LOOKS: u32 = 3;
+/// How many looks in a row must find nothing. One would do if numbers only rose;
+/// the second is for a process whose number wrapped around below our cursor.
+const CLEAN_LOOKS: u32 = 2;
 
 /// What is known of an attempt after its remains were cleared away.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,11 +111,8 @@ pub(crate) fn sweep(marker: &Marker, record: Option<&AgentRecord>) -> io::Result
     while clean < CLEAN_LOOKS {
         let found = kill_marked(marker, &recorded, &mut killed)?;
         clean = if found.is_empty() { clean + 1 } else { 0 };
-        if !found.is_empty() {
-            if Instant::now() > deadline {
-                return Ok(TreeProof::Survivors(found));
-            }
-            sleep(LOOK);
+        if !found.is_empty() && Instant::now() > deadline {
+            return Ok(TreeProof::Survivors(found));
         }
     }
     let others = killed.iter().filter(|id| !recorded.contains(id)).count();
@@ -123,30 +120,44 @@ pub(crate) fn sweep(marker: &Marker, record: Option<&AgentRecord>) -> io::Result
 }
 
 /// One look at all processes; what belongs to the attempt is killed as soon as
-/// it is met, before it can fork and be gone.
+/// it is met. A process that forks and exits all the time is gone before it is
+/// looked at, so the list is taken again, and who is new on it looked at at
+/// once, until there is nobody on it who was not looked at.
 fn kill_marked(
     marker: &Marker,
     recorded: &[ProcessId],
     killed: &mut HashSet<ProcessId>,
 ) -> io::Result<Vec<Survivor>> {
-    let me = rustix::process::getpid().as_raw_nonzero().get();
+    let mut looked_at = HashSet::from([me()]);
     let mut found = Vec::new();
-    for pid in all()?.filter(|pid| *pid != me) {
-        let Some(seen) = look(pid).filter(|seen| !seen.ended) else { continue };
-        let ours = recorded.contains(&seen.id) || environ(pid).is_some_and(|environ| marker.is_in(&environ));
-        if !ours {
-            continue;
+    loop {
+        let new: Vec<i32> = all()?.into_iter().filter(|pid| looked_at.insert(*pid)).collect();
+        if new.is_empty() {
+            return Ok(found);
         }
-        let below = descendants(&seen.id);
-        for Seen { id, name, .. } in std::iter::once(seen).chain(below).filter(|seen| seen.id.pid != me) {
-            let sent = signal(&id, Signal::KILL);
-            if sent != Sent::Gone {
-                found.push(Survivor { pid: id.pid, name });
-            }
-            if sent == Sent::Delivered {
-                killed.insert(id);
+        for seen in new.into_iter().filter_map(look).filter(|seen| !seen.ended) {
+            if recorded.contains(&seen.id)
+                || environ(seen.id.pid).is_some_and(|environ| marker.is_in(&environ))
+            {
+                kill_below(seen, killed, &mut found);
             }
         }
     }
-    Ok(found)
+}
+
+fn kill_below(top: Seen, killed: &mut HashSet<ProcessId>, found: &mut Vec<Survivor>) {
+    let below = descendants(&top.id);
+    for Seen { id, name, .. } in std::iter::once(top).chain(below).filter(|seen| seen.id.pid != me()) {
+        let sent = signal(&id, Signal::KILL);
+        if sent != Sent::Gone {
+            found.push(Survivor { pid: id.pid, name });
+        }
+        if sent == Sent::Delivered {
+            killed.insert(id);
+        }
+    }
+}
+
+fn me() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
 }

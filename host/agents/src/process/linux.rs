@@ -16,8 +16,11 @@ use super::{ProcessId, Seen, Sent};
 pub(crate) const RECEIVE: RecvFlags = RecvFlags::CMSG_CLOEXEC;
 
 /// How long a process may take from one program to the next: usually less than a
-/// millisecond, longer on a busy machine.
-const EXEC_LIMIT: Duration = Duration::from_millis(10);
+/// millisecond, longer when it has to wait for a processor.
+const EXEC_LIMIT: Duration = Duration::from_millis(50);
+
+/// How often it is looked at meanwhile.
+const EXEC_LOOK: Duration = Duration::from_micros(200);
 
 /// Looks at one process; `None` if there is none of that number.
 pub(crate) fn look(pid: i32) -> Option<Seen> {
@@ -47,7 +50,7 @@ pub(crate) fn environ(pid: i32) -> Option<Vec<u8>> {
         if !environ.is_empty() || is_kernel_thread(pid) || Instant::now() > deadline {
             return Some(environ);
         }
-        std::thread::yield_now();
+        std::thread::sleep(EXEC_LOOK);
     }
 }
 
@@ -60,10 +63,12 @@ fn is_kernel_thread(pid: i32) -> bool {
     flags.is_none_or(|flags| flags & PF_KTHREAD != 0)
 }
 
-/// The numbers of all processes, rising and read bit by bit, so that a process
-/// which forks and exits ahead of the reader is met again further on.
-pub(crate) fn all() -> io::Result<impl Iterator<Item = i32>> {
-    Ok(fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()))
+/// The numbers of all processes.
+pub(crate) fn all() -> io::Result<Vec<i32>> {
+    Ok(fs::read_dir("/proc")?
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect())
 }
 
 /// Signals exactly this process: the descriptor is opened first, then the start
@@ -152,7 +157,7 @@ mod tests {
     #[test]
     fn we_find_ourselves_and_our_environment() {
         let me = rustix::process::getpid().as_raw_nonzero().get();
-        assert!(all().unwrap().any(|pid| pid == me));
+        assert!(all().unwrap().contains(&me));
         assert!(look(me).unwrap().id.is_alive());
         assert!(environ(me).is_some());
     }

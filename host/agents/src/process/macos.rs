@@ -43,11 +43,10 @@ pub(crate) fn environ(pid: i32) -> Option<Vec<u8>> {
 }
 
 /// The numbers of all processes.
-pub(crate) fn all() -> io::Result<impl Iterator<Item = i32>> {
+pub(crate) fn all() -> io::Result<Vec<i32>> {
     let table =
         ps(&["-axo", "pid="]).ok_or_else(|| io::Error::other("`/bin/ps` gave no list of processes"))?;
-    let pids: Vec<i32> = table.lines().filter_map(|row| row.trim().parse().ok()).collect();
-    Ok(pids.into_iter())
+    Ok(table.lines().filter_map(|row| row.trim().parse().ok()).collect())
 }
 
 /// Signals this process after comparing its start time.
