@@ -3,6 +3,8 @@
 //! The attempt succeeded if a `result` came that is no error, the process ended
 //! well, and not everything the agent tried was denied.
 
+use std::collections::BTreeMap;
+
 use hostler_sdk::json::Text;
 use hostler_sdk::provider::{ExitStatus, Job, Line, Outputs, StreamName, Tail, one_line};
 use hostler_sdk::{Instant, Outcome, Quota, Reason, Session, Usage};
@@ -22,6 +24,8 @@ pub struct ClaudeSession {
     usage: Usage,
     resets_at: Option<Instant>,
     quota_exhausted: bool,
+    /// Tools under way: id and name.
+    running: BTreeMap<String, String>,
     tools_succeeded: bool,
     denials: usize,
     last_retry: Option<Reason>,
@@ -44,6 +48,7 @@ impl Session for ClaudeSession {
             usage: Usage::default(),
             resets_at: None,
             quota_exhausted: false,
+            running: BTreeMap::new(),
             tools_succeeded: false,
             denials: 0,
             last_retry: None,
@@ -70,7 +75,7 @@ impl Session for ClaudeSession {
         }
         match &*parsed.kind {
             "system" => self.system(&parsed, out),
-            "assistant" => assistant(&parsed, out),
+            "assistant" => self.assistant(&parsed, out),
             "user" => self.user(&parsed, out),
             "rate_limit_event" => self.rate_limit(&parsed, out),
             "result" => self.result(&line.text, out),
@@ -102,6 +107,7 @@ impl ClaudeSession {
             }
             "permission_denied" => {
                 self.denials += 1;
+                self.running.remove(&*line.tool_use_id);
                 let message = line.message.map_or_else(String::new, raw_text);
                 out.tool(&line.tool_use_id, &line.tool_name, &message, "denied");
             }
@@ -109,12 +115,33 @@ impl ClaudeSession {
         }
     }
 
+    fn assistant(&mut self, line: &events::Line, out: &mut Outputs) {
+        for block in blocks(line.message) {
+            match &*block.kind {
+                "text" => out.text(&block.text),
+                "tool_use" => {
+                    let input: ToolInput = block.input.and_then(parse).unwrap_or_default();
+                    out.tool(&block.id, &block.name, input.summary(), "started");
+                    self.running.insert(block.id.0.into_owned(), block.name.0.into_owned());
+                    for question in input.questions.and_then(parse::<Vec<Question>>).unwrap_or_default() {
+                        out.event(hostler_sdk::Event::Question(question.question.0.into_owned()));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn user(&mut self, line: &events::Line, out: &mut Outputs) {
         for block in blocks(line.message) {
-            if &*block.kind == "tool_result" {
-                let failed = block.is_error == Some(true);
-                self.tools_succeeded |= !failed;
-                out.tool(&block.tool_use_id, "", "", if failed { "failed" } else { "finished" });
+            if &*block.kind != "tool_result" {
+                continue;
+            }
+            let failed = block.is_error == Some(true);
+            self.tools_succeeded |= !failed;
+            // The end of a denied one has been told already.
+            if let Some(name) = self.running.remove(&*block.tool_use_id) {
+                out.tool(&block.tool_use_id, &name, "", if failed { "failed" } else { "finished" });
             }
         }
     }
@@ -205,22 +232,6 @@ impl ClaudeSession {
             if exit.is_clean() || self.session.is_some() { Reason::NoResult } else { Reason::ExitCode };
         let message = format!("Claude Code ended without a result ({}). {said}", exit.describe());
         Outcome::failed(reason, one_line(&message, MESSAGE_CHARS))
-    }
-}
-
-fn assistant(line: &events::Line, out: &mut Outputs) {
-    for block in blocks(line.message) {
-        match &*block.kind {
-            "text" => out.text(&block.text),
-            "tool_use" => {
-                let input: ToolInput = block.input.and_then(parse).unwrap_or_default();
-                out.tool(&block.id, &block.name, input.summary(), "started");
-                for question in input.questions.and_then(parse::<Vec<Question>>).unwrap_or_default() {
-                    out.event(hostler_sdk::Event::Question(question.question.0.into_owned()));
-                }
-            }
-            _ => {}
-        }
     }
 }
 

@@ -151,13 +151,26 @@ fn a_successful_run_tells_its_story_in_order() {
             "started bcec5d52-241e-4933-aa0b-d053c0b12faf claude-sonnet-4-5",
             "text I will write the file.",
             "tool started Write /home/dev/repo/hello.txt",
-            "tool finished  ",
+            "tool finished Write ",
             "text All done: wrote hello.txt.",
             "usage 4000",
             "finished true All done: wrote hello.txt.",
         ]
     );
     assert_eq!(read.outcome.session.as_deref(), Some("bcec5d52-241e-4933-aa0b-d053c0b12faf"));
+}
+
+#[test]
+fn a_denied_tool_ends_as_denied_and_not_also_as_failed() {
+    let read = read(&transcript("denied", 0));
+    let states: Vec<&str> = read
+        .events()
+        .filter_map(|event| match event {
+            Event::Tool(tool) => Some(&*tool.state),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(states, ["started", "denied"]);
 }
 
 #[test]
