@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use hostler_engine::problem::{Problem, ProblemKind};
-use hostler_engine::rights::Origin;
 
 /// Bytes of a plugin's text that a message repeats: enough to recognise it.
 const QUOTED_BYTES: usize = 200;
@@ -24,17 +23,17 @@ pub(crate) enum Denial {
         "no grant covers requests to {origin} (granted: {granted}): \
          add it to the plugin's `http` grant if the plugin should talk to it"
     )]
-    Origin { origin: Origin, granted: String },
+    Origin { origin: String, granted: String },
     #[error(
         "the grant for {origin} does not cover the path {path} (granted: {granted}): \
          widen `path` in the plugin's `http` grant if it should"
     )]
-    Path { origin: Origin, path: String, granted: String },
+    Path { origin: String, path: String, granted: String },
     #[error(
         "the grant for {origin} does not cover {method} requests to {path} (granted: {granted}): \
          add the method to the plugin's `http` grant if it should"
     )]
-    Method { origin: Origin, method: String, path: String, granted: String },
+    Method { origin: String, method: String, path: String, granted: String },
     #[error("a plugin may not set the header `{header}`: {reason}")]
     Header { header: String, reason: &'static str },
     #[error(
@@ -43,7 +42,7 @@ pub(crate) enum Denial {
     )]
     Credential { handle: String, granted: String },
     #[error("the credential `{handle}` is only ever sent to {meant_for}, not to {origin}")]
-    CredentialOrigin { handle: String, origin: Origin, meant_for: Origin },
+    CredentialOrigin { handle: String, origin: String, meant_for: String },
     #[error(
         "no grant covers a folder `{handle}` (granted: {granted}): \
          add it to the plugin's `files` grant if the plugin should use it"

@@ -120,19 +120,19 @@ impl HttpGrant {
         let there: Vec<&Target> = self.targets.iter().filter(|target| target.origin == *origin).collect();
         if there.is_empty() {
             let granted = listed(self.targets.iter().map(|target| &target.origin));
-            return Err(Denial::Origin { origin: origin.clone(), granted });
+            return Err(Denial::Origin { origin: origin.to_string(), granted });
         }
         let below: Vec<&Target> =
             there.iter().copied().filter(|target| path_below(&target.path, path)).collect();
         if below.is_empty() {
             let granted = listed(there.iter().map(|target| &target.path));
-            return Err(Denial::Path { origin: origin.clone(), path: quoted(path), granted });
+            return Err(Denial::Path { origin: origin.to_string(), path: quoted(path), granted });
         }
         if below.iter().any(|target| target.methods.iter().any(|granted| granted == method)) {
             return Ok(());
         }
         let granted = listed(below.iter().flat_map(|target| &target.methods));
-        let (origin, method, path) = (origin.clone(), quoted(method), quoted(path));
+        let (origin, method, path) = (origin.to_string(), quoted(method), quoted(path));
         Err(Denial::Method { origin, method, path, granted })
     }
 
@@ -145,8 +145,8 @@ impl HttpGrant {
         };
         same.find(|credential| credential.origin == *origin).ok_or_else(|| Denial::CredentialOrigin {
             handle: quoted(handle),
-            origin: origin.clone(),
-            meant_for: first.origin.clone(),
+            origin: origin.to_string(),
+            meant_for: first.origin.to_string(),
         })
     }
 

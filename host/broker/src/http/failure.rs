@@ -39,10 +39,13 @@ pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
 
 /// The TLS layer reports what it cannot accept as invalid data.
 fn is_tls(error: &(dyn Error + 'static)) -> bool {
-    let is_invalid = |cause: &(dyn Error + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
-    };
-    causes(error).any(is_invalid)
+    causes(error).filter_map(|cause| cause.downcast_ref()).any(is_invalid_data)
+}
+
+/// Whether this error, or the one it wraps, says so: a wrapped one is no cause.
+fn is_invalid_data(error: &io::Error) -> bool {
+    let wrapped = error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>());
+    error.kind() == io::ErrorKind::InvalidData || wrapped.is_some_and(is_invalid_data)
 }
 
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
