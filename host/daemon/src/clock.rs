@@ -13,11 +13,12 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock set from the wall clock now.
-    pub fn start() -> Self {
+    /// A clock set from the wall clock now, or from `floor` if that is later: a wall
+    /// clock that was set back must not make the record go backwards.
+    pub fn start(floor: Timestamp) -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall = i64::try_from(wall.as_millis()).unwrap_or(i64::MAX);
-        Self { offset: wall.saturating_sub(steady()) }
+        Self { offset: wall.max(floor.0).saturating_sub(steady()) }
     }
 
     /// Now.
@@ -55,10 +56,16 @@ mod tests {
 
     #[test]
     fn the_clock_agrees_with_the_wall_and_never_goes_back() {
-        let clock = Clock::start();
+        let clock = Clock::start(Timestamp(0));
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let first = clock.now();
         assert!((i128::from(first.0) - i128::try_from(wall).unwrap_or(0)).abs() < 1000);
         assert!(clock.now() >= first);
+    }
+
+    #[test]
+    fn a_wall_clock_that_was_set_back_does_not_turn_back_time() {
+        let future = Timestamp(i64::MAX / 2);
+        assert!(Clock::start(future).now() >= future);
     }
 }

@@ -1,1 +1,46 @@
-//! daemon
+//! Wires the engine to the rooms: one loop, effect in, result back; and the
+//! control socket.
+//!
+//! The daemon decides nothing about runs (the engine does) and does nothing itself
+//! (the rooms do). It carries effects from one to the other, in the order: decide,
+//! write down, act.
+//!
+//! - [`Host`] is a running host; [`Settings`] is what it is started with.
+//! - [`view`] is how runs look from outside, [`history`] reads them without a host,
+//!   [`control`] asks a running one.
+//! - [`grants`] and [`plugins`] are about what plugins may do and where they are.
+
+mod attempt;
+mod blocking;
+mod carry_out;
+pub mod clock;
+pub mod control;
+mod core;
+pub mod events;
+mod failure;
+mod files;
+pub mod grants;
+mod heartbeat;
+pub mod history;
+pub mod home;
+mod host;
+mod lock;
+pub mod plugins;
+mod poll;
+mod projection;
+pub mod providers;
+mod reading;
+mod recovery;
+mod rooms;
+mod settings;
+mod tracker;
+pub mod trial;
+pub mod view;
+
+pub use crate::core::Summary;
+pub use failure::{Failure, FailureKind};
+pub use host::{Host, Ready, Stopper};
+pub use hostler_agents::shim_main;
+pub use hostler_engine as engine;
+pub use hostler_workspaces::{Condition, Repository, WorkspaceError};
+pub use settings::{PluginSettings, RepositorySettings, Settings};

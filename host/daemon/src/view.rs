@@ -57,8 +57,6 @@ pub struct RunView {
     pub files: Vec<FileChange>,
     /// What the tracker is or was told.
     pub report: Option<Report>,
-    /// The last thing the agent did, one line.
-    pub last_event: Option<String>,
     /// Whether it is over.
     pub closed: bool,
 }
@@ -88,7 +86,7 @@ pub struct AttemptView {
 
 impl RunView {
     /// How a run looks now.
-    pub fn of(run: &Run, last_event: Option<String>) -> Self {
+    pub fn of(run: &Run) -> Self {
         let workspace = run.workspace.as_ref();
         let plan = run.plan.as_ref();
         let under_way = u32::from(run.state.may_have_agent());
@@ -116,7 +114,6 @@ impl RunView {
             usage: run.spent(),
             files: run.changes.files.clone(),
             report: report(run).cloned(),
-            last_event,
             closed: run.is_closed(),
         }
     }
@@ -165,7 +162,9 @@ fn why(run: &Run) -> String {
         State::Planning => "asks the tracker plugin how to work on it".to_owned(),
         State::Preparing => "makes the worktree".to_owned(),
         State::Starting { .. } => "starts the agent".to_owned(),
-        State::Running { finished: Some(_), .. } => "the agent is finished; its process is about to end".to_owned(),
+        State::Running { finished: Some(_), .. } => {
+            "the agent is finished; its process is about to end".to_owned()
+        }
         State::Running { .. } => String::new(),
         State::Ending { why: Some(why), .. } => format!("ends the agent ({})", why.name()),
         State::Ending { why: None, .. } => "makes sure nothing of an earlier host's agent lives".to_owned(),

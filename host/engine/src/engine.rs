@@ -34,6 +34,8 @@ pub enum Mode {
 pub struct Engine {
     policy: Policy,
     mode: Mode,
+    /// Those that can be spoken to now.
+    trackers: Vec<String>,
     runs: BTreeMap<RunId, Run>,
     /// Highest fence per tracker and task, in order of arrival.
     fences: Vec<(String, String, Fence)>,
@@ -66,20 +68,24 @@ impl Engine {
             return 0;
         }
         // Runs that wait for their next attempt come before new ones.
-        let due = self.runs.values().filter(|run| matches!(run.state, State::Blocked { .. })).count();
+        let due = self.awake().filter(|run| matches!(run.state, State::Blocked { .. })).count();
         self.unoccupied().saturating_sub(u32::try_from(due).unwrap_or(u32::MAX))
     }
 
+    /// Runs whose tracker can be spoken to. The others keep their place, but no slot.
+    fn awake(&self) -> impl Iterator<Item = &Run> {
+        self.runs.values().filter(|run| self.trackers.contains(&run.tracker))
+    }
+
     fn unoccupied(&self) -> u32 {
-        let occupied = self.runs.values().filter(|run| run.state.occupies_slot()).count();
+        let occupied = self.awake().filter(|run| run.state.occupies_slot()).count();
         self.policy.slots.max(1).saturating_sub(u32::try_from(occupied).unwrap_or(u32::MAX))
     }
 
     /// When `Tick` is due, if nothing else happens before. `None`: never.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let may_start = self.mode == Mode::Open && self.unoccupied() > 0;
-        self.runs
-            .values()
+        self.awake()
             .filter_map(|run| match run.state {
                 State::Waiting { .. } if !may_start || !run.is_due(Timestamp(i64::MAX)) => {
                     run.lease.map(|lease| lease.deadline)
@@ -101,13 +107,16 @@ impl Engine {
 
     fn react(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         match input {
-            Input::Configured { policy } => {
+            Input::Configured { policy, trackers } => {
                 self.policy = policy;
+                self.trackers = trackers;
                 Vec::new()
             }
             Input::Restarted => {
                 self.mode = Mode::Open;
-                self.runs.values_mut().filter_map(|run| run.recover(now)).collect()
+                let trackers = &self.trackers;
+                let recovers = |run: &&mut Run| run.state.may_have_agent() || trackers.contains(&run.tracker);
+                self.runs.values_mut().filter(recovers).filter_map(|run| run.recover(now)).collect()
             }
             Input::Offered { tracker, offers } => self.offered(now, &tracker, offers),
             Input::Given { tracker, run, sent, claim } => {
@@ -121,7 +130,11 @@ impl Engine {
                 self.mode = Mode::Stopping;
                 self.runs.values_mut().filter_map(|run| stop_for_now(run, now)).collect()
             }
-            Input::Tick => self.runs.values_mut().filter_map(|run| run.tick(now)).collect(),
+            Input::Tick => {
+                let trackers = &self.trackers;
+                let awake = self.runs.values_mut().filter(|run| trackers.contains(&run.tracker));
+                awake.filter_map(|run| run.tick(now)).collect()
+            }
             other => self.react_one(now, other).into_iter().collect(),
         }
     }
@@ -171,6 +184,12 @@ impl Engine {
             Input::Reported { at, answer } => self.at_step(&at)?.reported(now, answer),
             Input::Released { at, answer: _ } => {
                 self.at_step(&at).filter(|run| run.state == State::Releasing)?.released(now)
+            }
+            Input::Tidied { run } => {
+                if self.runs.get(&run).is_some_and(Run::is_closed) {
+                    self.runs.remove(&run);
+                }
+                None
             }
             Input::Renewed { run, fence, sent, ttl } => {
                 let run = self.fenced(&run, fence)?;
@@ -311,8 +330,7 @@ impl Engine {
         if self.mode != Mode::Open {
             return effects;
         }
-        let due: Vec<RunId> =
-            self.runs.values().filter(|run| run.is_due(now)).map(|run| run.id.clone()).collect();
+        let due: Vec<RunId> = self.awake().filter(|run| run.is_due(now)).map(|run| run.id.clone()).collect();
         for id in due {
             if self.unoccupied() == 0 {
                 break;
@@ -322,19 +340,12 @@ impl Engine {
         effects
     }
 
-    /// Drops closed runs from memory; they live on in the journal. Returns how many.
-    pub fn forget_closed(&mut self) -> usize {
-        let before = self.runs.len();
-        self.runs.retain(|_, run| !run.is_closed());
-        before - self.runs.len()
-    }
-
     // ── questions of the daemon ─────────────────────────────────────────────
 
     /// Whether a drain is complete: no slot is taken and no report is on its way.
     /// Reports that wait for their next try stay in the outbox.
     pub fn is_quiet(&self) -> bool {
-        self.runs.values().all(|run| match &run.state {
+        self.awake().all(|run| match &run.state {
             State::Reporting { next_try, .. } => next_try.is_some(),
             State::Releasing => false,
             state => !state.occupies_slot(),
@@ -343,7 +354,7 @@ impl Engine {
 
     /// Whether nothing is left to do at all, short of what waits for a person.
     pub fn is_done(&self) -> bool {
-        self.runs.values().all(|run| matches!(run.state, State::Closed { .. } | State::Parked { .. }))
+        self.awake().all(|run| matches!(run.state, State::Closed { .. } | State::Parked { .. }))
     }
 
     /// Runs the tracker should hear of in a heartbeat.

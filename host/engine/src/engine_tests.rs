@@ -59,7 +59,7 @@ impl World {
 
     fn with(policy: Policy) -> Self {
         let mut world = Self { engine: Engine::default(), now: Timestamp(1_000_000), effects: Vec::new() };
-        world.tell(Input::Configured { policy });
+        world.tell(Input::Configured { policy, trackers: vec!["t".to_owned()] });
         world
     }
 
@@ -178,6 +178,8 @@ fn a_task_walks_from_offer_to_report_and_is_closed_once_the_tracker_has_it() {
     assert_eq!(world.state("a"), "closed");
     assert!(matches!(world.effects[..], [Effect { action: Action::Tidy, .. }]));
     assert!(world.engine.is_done());
+    world.tell(Input::Tidied { run: run_id("a") });
+    assert_eq!(world.engine.runs().count(), 0);
 }
 
 #[test]
@@ -606,4 +608,19 @@ fn fences_are_remembered_for_exactly_the_stated_number_of_tasks() {
     assert_eq!(engine.fences.len(), REMEMBERED_FENCES);
     assert_eq!(engine.known_fence("t", "0"), Fence(0), "the oldest made room");
     assert_eq!(engine.known_fence("t", "1"), Fence(5));
+}
+
+#[test]
+fn runs_of_a_tracker_that_is_not_there_sleep_but_their_agents_are_ended() {
+    let mut world = World::with(Policy { slots: 1, ..policy() });
+    world.running("a");
+    world.tell(Input::Configured { policy: policy(), trackers: vec!["other".to_owned()] });
+    world.tell(Input::Restarted);
+    assert!(matches!(world.effects[..], [Effect { action: Action::Reap { .. }, .. }]));
+    world.ended("a", Outcome::failed("interrupted", Class::Interrupted, "died"));
+    world.collected("a");
+    assert_eq!((world.state("a"), world.engine.free_slots()), ("waiting", policy().slots));
+    assert!(world.engine.is_done() && world.engine.is_quiet());
+    world.tell(Input::Configured { policy: policy(), trackers: vec!["t".to_owned()] });
+    assert_eq!(world.state("a"), "preparing");
 }

@@ -40,6 +40,8 @@ pub enum Input {
     Configured {
         /// In force from now on.
         policy: Policy,
+        /// Trackers that can be spoken to. Runs of others sleep until theirs is back.
+        trackers: Vec<String>,
     },
     /// The host has started: what was under way is uncertain.
     Restarted,
@@ -144,6 +146,12 @@ pub enum Input {
         /// Accepted, or not.
         answer: Result<(), Problem>,
     },
+    /// Answer to [`Action::Tidy`](crate::effect::Action::Tidy): the run can be
+    /// forgotten here; it lives on in the journal.
+    Tidied {
+        /// Which run.
+        run: RunId,
+    },
     /// A heartbeat was accepted.
     Renewed {
         /// Which run.
@@ -208,6 +216,7 @@ impl Input {
             | Self::Heard { run, .. }
             | Self::AgentFinished { run, .. }
             | Self::AttemptEnded { run, .. }
+            | Self::Tidied { run }
             | Self::Renewed { run, .. }
             | Self::CancelAsked { run, .. }
             | Self::LeaseLost { run, .. }

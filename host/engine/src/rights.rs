@@ -198,15 +198,13 @@ pub fn resolve_origin(
 }
 
 /// Whether `path` lies below `prefix`, segment by segment: `/api` covers
-/// `/api/tasks` but not `/apiary`. Paths that climb, also when encoded, are
-/// below nothing.
+/// `/api/tasks` but not `/apiary`. Paths that climb, also when encoded (once or
+/// twice) or dressed as a parameter (`..;`), are below nothing.
 pub fn path_below(prefix: &str, path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    let climbs =
-        lower.split(['/', '\\']).any(|segment| matches!(segment.replace("%2e", ".").as_str(), "." | ".."))
-            || lower.contains("%2f")
-            || lower.contains("%5c");
-    if climbs {
+    let plain = path.to_ascii_lowercase().replace("%25", "%").replace("%2e", ".").replace("%3b", ";");
+    let mut names =
+        plain.split(['/', '\\']).map(|segment| segment.split_once(';').map_or(segment, |(name, _)| name));
+    if names.any(|name| matches!(name, "." | "..")) || plain.contains("%2f") || plain.contains("%5c") {
         return false;
     }
     match path.strip_prefix(prefix) {

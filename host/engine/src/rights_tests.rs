@@ -41,11 +41,20 @@ fn a_path_prefix_ends_at_a_segment() {
 
 #[test]
 fn a_path_that_climbs_is_below_nothing() {
-    for path in
-        ["/api/../admin", "/api/%2e%2e/admin", "/api/%2E./admin", "/api/..%2fadmin", "/api/..%5Cadmin"]
-    {
+    for path in [
+        "/api/../admin",
+        "/api/%2e%2e/admin",
+        "/api/%2E./admin",
+        "/api/..%2fadmin",
+        "/api/..%5Cadmin",
+        "/api/%252e%252E/admin",
+        "/api/..%252fadmin",
+        "/api/..;/admin",
+        "/api/..%3Bx=1/admin",
+    ] {
         assert!(!path_below("/api/", path), "{path}");
     }
+    assert!(path_below("/api/", "/api/a..b;v=1/100%25"));
 }
 
 #[test]

@@ -95,7 +95,7 @@ impl World {
             record: vec![],
             floor: BTreeMap::new(),
         };
-        world.tell(Input::Configured { policy: policy() });
+        world.tell(Input::Configured { policy: policy(), trackers: vec!["t".to_owned()] });
         world
     }
 
@@ -270,7 +270,7 @@ impl World {
             }
             Action::Report { .. } => Input::Reported { at, answer: if well { Ok(()) } else { Err(trouble) } },
             Action::Release => Input::Released { at, answer: Ok(()) },
-            Action::Tidy => return,
+            Action::Tidy => Input::Tidied { run: at.run },
         };
         self.tell(input);
     }

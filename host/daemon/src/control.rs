@@ -1,0 +1,182 @@
+//! The control socket: HTTP over a Unix socket that only its owner can reach.
+//! `host status` and `host stop` are clients of it.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use hostler_engine::Input;
+use hostler_engine::task::RunId;
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixListener;
+use tokio::sync::{oneshot, watch};
+
+use crate::core::{Message, Situation};
+use crate::failure::Failure;
+use crate::history::find;
+use crate::home::Home;
+use crate::poll::Contact;
+use crate::rooms::Rooms;
+use crate::view::{HostView, RunView};
+
+/// What the server needs to answer.
+pub struct Desk {
+    /// The host's rooms.
+    pub rooms: Arc<Rooms>,
+    /// What the engine is up to.
+    pub situation: watch::Receiver<Situation>,
+    /// How the tracker is.
+    pub contact: watch::Receiver<Contact>,
+    /// When the host was started.
+    pub started: i64,
+    /// Runs at once.
+    pub slots: u32,
+}
+
+/// A refusal, for programs and people.
+#[derive(Debug, Serialize, Deserialize)]
+struct Refused {
+    error: String,
+}
+
+/// Opens the socket, readable by its owner only. A socket left by a host that was
+/// killed is replaced: the state's lock proves that nobody listens on it.
+pub fn listen(home: &Home) -> Result<UnixListener, Failure> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = home.socket();
+    if let Err(error) = std::fs::remove_file(&path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(Failure::Socket { path, source: error });
+    }
+    let listener =
+        UnixListener::bind(&path).map_err(|source| Failure::Socket { path: path.clone(), source })?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+        .map_err(|source| Failure::Socket { path, source })?;
+    Ok(listener)
+}
+
+/// Serves until the host ends.
+pub async fn serve(listener: UnixListener, desk: Desk) {
+    let routes = axum::Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/runs/{run}/stop", post(stop))
+        .with_state(Arc::new(desk));
+    if let Err(error) = axum::serve(listener, routes).await {
+        tracing::warn!("the control socket is closed: {error}");
+    }
+}
+
+async fn status(State(desk): State<Arc<Desk>>) -> Response {
+    let Some(runs) = runs(&desk.rooms).await else { return ending() };
+    let now = desk.situation.borrow().clone();
+    let contact = desk.contact.borrow().clone();
+    let rooms = &desk.rooms;
+    Json(HostView {
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: desk.started,
+        mode: now.mode,
+        slots: desk.slots,
+        free_slots: now.free_slots,
+        tracker: rooms.tracker.name().to_owned(),
+        tracker_heard: contact.heard,
+        tracker_problem: contact.problem,
+        providers: rooms.providers.values().map(|provider| provider.view.clone()).collect(),
+        repositories: rooms.repositories.keys().cloned().collect(),
+        undelivered_reports: now.undelivered,
+        denied: rooms.denied(),
+        runs,
+    })
+    .into_response()
+}
+
+async fn stop(State(desk): State<Arc<Desk>>, Path(name): Path<String>) -> Response {
+    let Some(mut runs) = runs(&desk.rooms).await else { return ending() };
+    runs.reverse();
+    match find(&runs, &name) {
+        Ok(run) => {
+            desk.rooms.tell(Input::StopAsked { run: RunId(run.id.clone()) }).await;
+            Json(run).into_response()
+        }
+        Err(error) => refused(StatusCode::NOT_FOUND, error.to_string()),
+    }
+}
+
+async fn runs(rooms: &Rooms) -> Option<Vec<RunView>> {
+    let (ask, answer) = oneshot::channel();
+    rooms.inbox.send(Message::Runs(ask)).await.ok()?;
+    answer.await.ok()
+}
+
+fn ending() -> Response {
+    refused(StatusCode::SERVICE_UNAVAILABLE, "the host is just ending".to_owned())
+}
+
+fn refused(status: StatusCode, error: String) -> Response {
+    (status, Json(Refused { error })).into_response()
+}
+
+/// Why a running host could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens.
+    #[error("no host runs here ({}): start one with `host run`", socket.display())]
+    NotRunning {
+        /// Where it would listen.
+        socket: std::path::PathBuf,
+    },
+    /// The host refused.
+    #[error("{0}")]
+    Refused(String),
+    /// The host did not answer as it should.
+    #[error("the running host did not answer ({0}): look at its log")]
+    Failed(String),
+}
+
+/// Asks a running host.
+pub struct Client {
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// Connects to the host of this state folder.
+    pub fn connect(home: &Home) -> Result<Self, ClientError> {
+        let socket = home.socket();
+        if std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            return Err(ClientError::NotRunning { socket });
+        }
+        let http = reqwest::Client::builder().unix_socket(socket).no_proxy().build();
+        Ok(Self { http: http.map_err(|error| ClientError::Failed(error.to_string()))? })
+    }
+
+    /// What the host says of itself.
+    pub async fn status(&self) -> Result<HostView, ClientError> {
+        self.ask(self.http.get("http://host/v1/status")).await
+    }
+
+    /// Ends a run, named by id, part of it, or task key.
+    pub async fn stop(&self, run: &str) -> Result<RunView, ClientError> {
+        let mut url =
+            url::Url::parse("http://host/v1/runs").map_err(|error| ClientError::Failed(error.to_string()))?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push(run).push("stop");
+        }
+        self.ask(self.http.post(url)).await
+    }
+
+    async fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<T, ClientError> {
+        let failed = |error: reqwest::Error| ClientError::Failed(error.to_string());
+        let answer = request.send().await.map_err(failed)?;
+        if answer.status().is_success() {
+            return answer.json().await.map_err(failed);
+        }
+        let refused: Refused = answer.json().await.map_err(failed)?;
+        Err(ClientError::Refused(refused.error))
+    }
+}

@@ -1,0 +1,162 @@
+//! What can keep a host from starting or going on, in sentences for people, and
+//! the kind that decides the exit code.
+
+use std::path::PathBuf;
+
+use hostler_broker::GateError;
+use hostler_components::{CallError, LoadError, RuntimeError};
+use hostler_engine::command::TemplateError;
+use hostler_engine::problem::Problem;
+use hostler_journal::JournalError;
+use hostler_workspaces::WorkspaceError;
+
+use crate::grants::GrantError;
+
+/// What kind of failure; decides the exit code of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// A setting is missing or wrong.
+    Configuration,
+    /// A plugin cannot be used.
+    Plugin,
+    /// A grant is missing.
+    Grant,
+    /// A repository cannot be used.
+    Repository,
+    /// A program is missing.
+    Program,
+    /// Another host runs on the same state.
+    Busy,
+    /// The record cannot be read or written.
+    Record,
+    /// Anything else.
+    Internal,
+}
+
+/// Why a host does not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Another host runs here.
+    #[error(
+        "another host{} runs on {}: stop it first, or give this one a state folder of its own with XDG_STATE_HOME",
+        pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(),
+        state.display()
+    )]
+    Busy {
+        /// Its process, if it said so.
+        pid: Option<u32>,
+        /// The state folder.
+        state: PathBuf,
+    },
+    /// A folder or file of the host cannot be used.
+    #[error("{} cannot be used: {source}; check that it exists, is writable, and that the disk has room", path.display())]
+    Folder {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The record cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// An entry of the record cannot be understood.
+    #[error("entry {seq} of {} cannot be understood ({problem}): it was written by another version of Hostler; use that one, or move the file away", path.display())]
+    Entry {
+        /// Which entry.
+        seq: String,
+        /// The journal.
+        path: PathBuf,
+        /// What was wrong.
+        problem: String,
+    },
+    /// The plugin runtime does not work here.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// A plugin file cannot be used.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A plugin is not what it is used as.
+    #[error("{} is no {wanted} plugin: {remedy}", file.display())]
+    WrongKind {
+        /// The file.
+        file: PathBuf,
+        /// `tracker` or `provider`.
+        wanted: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// No provider at all.
+    #[error(
+        "no coding CLI is chosen: name a provider plugin with --provider, for example `--provider claude-code`"
+    )]
+    NoProvider,
+    /// A grant is missing.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
+    /// A grant cannot be used as configured.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// A setting of a plugin is wrong.
+    #[error("{0}")]
+    Setting(String),
+    /// The command of the `command` provider.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A repository cannot be used.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The program of a provider is missing.
+    #[error("{0}")]
+    Program(String),
+    /// A plugin crashed while it was set up.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The tracker does not want us.
+    #[error("{tracker}: {problem}")]
+    Tracker {
+        /// Which one.
+        tracker: String,
+        /// What it said.
+        problem: Problem,
+    },
+    /// The control socket cannot be opened.
+    #[error("the control socket {} cannot be opened: {source}", path.display())]
+    Socket {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A part of the host ended unexpectedly.
+    #[error("a part of the host ended unexpectedly ({0}); this is a bug, please report it")]
+    Internal(String),
+}
+
+impl Failure {
+    /// What kind it is.
+    pub const fn kind(&self) -> FailureKind {
+        match self {
+            Self::Busy { .. } => FailureKind::Busy,
+            Self::Journal(_) | Self::Entry { .. } | Self::Folder { .. } => FailureKind::Record,
+            Self::Load(_) | Self::WrongKind { .. } | Self::Call(_) => FailureKind::Plugin,
+            Self::Grant(_) => FailureKind::Grant,
+            Self::Gate(_) | Self::Setting(_) | Self::Template(_) | Self::NoProvider => {
+                FailureKind::Configuration
+            }
+            Self::Workspace(WorkspaceError::GitMissing { .. } | WorkspaceError::GitTooOld { .. }) => {
+                FailureKind::Program
+            }
+            Self::Workspace(_) => FailureKind::Repository,
+            Self::Program(_) => FailureKind::Program,
+            Self::Runtime(_) | Self::Tracker { .. } | Self::Socket { .. } | Self::Internal(_) => {
+                FailureKind::Internal
+            }
+        }
+    }
+
+    /// Makes a folder error from an I/O error.
+    pub fn folder(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Folder { path, source }
+    }
+}

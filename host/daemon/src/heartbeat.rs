@@ -1,0 +1,67 @@
+//! Tells the tracker what runs, renews leases, and brings back the tracker's word.
+
+use std::sync::Arc;
+
+use hostler_components::operation::{Operation, RunStatus};
+use hostler_engine::Input;
+use hostler_engine::run::{Run, State};
+use hostler_engine::task::{Control, Fence, RunId};
+use hostler_engine::time::Timestamp;
+use tokio::sync::watch;
+
+use crate::core::Situation;
+use crate::rooms::Rooms;
+
+/// Sends heartbeats until the host ends.
+pub async fn heartbeat(rooms: Arc<Rooms>, mut situation: watch::Receiver<Situation>) {
+    loop {
+        let waited = situation.wait_for(|now| !now.held.is_empty()).await;
+        let waited = waited.map(|now| (now.held.clone(), now.heartbeat_every));
+        let Ok((held, every)) = waited else { return };
+        beat(&rooms, &held).await;
+        tokio::time::sleep(every.duration()).await;
+    }
+}
+
+async fn beat(rooms: &Rooms, held: &[Run]) {
+    let now = rooms.clock.now();
+    let statuses = held.iter().map(|run| status(run, now)).collect();
+    let answered = rooms.tracker.operate(Operation::Heartbeat(statuses)).await;
+    if let Err(problem) = &answered.result {
+        tracing::warn!(tracker = rooms.tracker.name(), "heartbeat: {problem}");
+    }
+    for (run, control) in answered.controls {
+        let Some(fence) = held.iter().find(|held| held.id == run).map(|held| held.fence) else { continue };
+        take(rooms, run, fence, answered.sent, control).await;
+    }
+}
+
+/// The word came under the fence that was sent, so it counts for that one only.
+async fn take(rooms: &Rooms, run: RunId, fence: Fence, sent: Timestamp, control: Control) {
+    match control {
+        Control::Cancel(reason) => rooms.tell(Input::CancelAsked { run, fence, reason }).await,
+        Control::LeaseLost(reason) => rooms.tell(Input::LeaseLost { run, fence, reason }).await,
+        Control::Renewed(ttl) => rooms.tell(Input::Renewed { run, fence, sent, ttl }).await,
+        Control::Message(text) => match rooms.attempts.of(&run) {
+            Some(attempt) => attempt.message(text).await,
+            None => tracing::warn!("a message for {run} came while no agent of it runs"),
+        },
+    }
+}
+
+fn status(run: &Run, now: Timestamp) -> RunStatus {
+    let state = match run.state {
+        State::Starting { .. } | State::Running { .. } => "running",
+        State::Ending { .. } | State::Collecting | State::Advising => "ending",
+        State::Waiting { .. } | State::Parked { .. } | State::Blocked { .. } => "waiting",
+        State::Reporting { .. } | State::Releasing | State::Closed { .. } => "reporting",
+        State::Claiming | State::Planning | State::Preparing => "preparing",
+    };
+    RunStatus {
+        at: run.reference(),
+        state: state.to_owned(),
+        attempt: run.next_attempt(),
+        elapsed: now.since(run.created),
+        usage: run.spent(),
+    }
+}

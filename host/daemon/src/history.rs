@@ -1,0 +1,84 @@
+//! Questions about past and present runs, also while no host runs.
+
+use hostler_engine::task::RunId;
+use hostler_journal::{Reader, RunFilter, RunRow};
+
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::view::RunView;
+
+/// The record, for reading.
+pub struct History {
+    reader: Reader,
+}
+
+/// Why a run was not found.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// No run matches.
+    #[error("no run matches `{0}`: `host runs` lists them")]
+    Unknown(String),
+    /// Several do.
+    #[error("`{name}` could be {}: give more of the id", matches.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        name: String,
+        /// What it could be.
+        matches: Vec<String>,
+    },
+    /// The record cannot be read.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+impl History {
+    /// Opens the record; `None` if no host ever ran here.
+    pub fn open(home: &Home) -> Result<Option<Self>, Failure> {
+        let path = home.journal();
+        if !path.exists() {
+            return Ok(None);
+        }
+        Ok(Some(Self { reader: Reader::open(&path)? }))
+    }
+
+    /// Runs, newest first.
+    pub fn runs(&self, open_only: bool, limit: u32) -> Result<Vec<RunView>, Failure> {
+        let filter = RunFilter { open_only, limit, ..RunFilter::default() };
+        let rows = self.reader.runs(&filter)?;
+        Ok(rows.iter().filter_map(view).collect())
+    }
+
+    /// The run with this id, the one run whose id contains the text, or the newest
+    /// run of the task with this key.
+    pub fn run(&self, name: &str) -> Result<RunView, FindError> {
+        let runs = self.runs(false, hostler_journal::MAX_LIMIT)?;
+        find(&runs, name).cloned()
+    }
+}
+
+/// The run a person means, among runs listed newest first.
+pub fn find<'a>(runs: &'a [RunView], name: &str) -> Result<&'a RunView, FindError> {
+    if let Some(run) = runs.iter().find(|run| run.id == name || run.task_key == name) {
+        return Ok(run);
+    }
+    let wanted = name.to_ascii_lowercase();
+    let matches: Vec<&RunView> =
+        runs.iter().filter(|run| !wanted.is_empty() && run.id.contains(&wanted)).collect();
+    match matches[..] {
+        [] => Err(FindError::Unknown(name.to_owned())),
+        [run] => Ok(run),
+        _ => {
+            let matches = matches
+                .iter()
+                .take(5)
+                .map(|run| format!("{} ({})", RunId(run.id.clone()).short(), run.task_key));
+            Err(FindError::Ambiguous { name: name.to_owned(), matches: matches.collect() })
+        }
+    }
+}
+
+/// A row whose body a newer or older version wrote differently is left out rather
+/// than guessed at.
+fn view(row: &RunRow) -> Option<RunView> {
+    serde_json::from_str(&row.body).ok()
+}

@@ -1,0 +1,317 @@
+//! One host, from start to end.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hostler_agents::Agents;
+use hostler_broker::{Gate, Limits as GateLimits};
+use hostler_components::operation::Operation;
+use hostler_components::{Kind, Runtime};
+use hostler_engine::Input;
+use hostler_engine::policy::Policy;
+use hostler_engine::problem::{Problem, ProblemKind};
+use hostler_engine::task::Runner;
+use hostler_journal::JournalError;
+use hostler_workspaces::Repository;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::{JoinError, JoinHandle};
+
+use crate::clock::Clock;
+use crate::control::{self, Desk};
+use crate::core::{Core, Message, Summary};
+use crate::failure::Failure;
+use crate::grants::Grants;
+use crate::heartbeat::heartbeat;
+use crate::home::{Home, make_private};
+use crate::lock::StateLock;
+use crate::plugins::{Installed, install, runtime};
+use crate::poll::{Contact, poll};
+use crate::providers::Provider;
+use crate::recovery;
+use crate::rooms::{Attempts, Rooms};
+use crate::settings::{RepositorySettings, Settings};
+use crate::tracker::Tracker;
+use crate::view::Notice;
+
+/// Inputs that may wait for the engine.
+const INBOX: usize = 1024;
+
+/// Notices a slow screen may be behind.
+const NOTICES: usize = 1024;
+
+/// A running host.
+pub struct Host {
+    rooms: Arc<Rooms>,
+    core: JoinHandle<Result<Summary, JournalError>>,
+    hands: JoinHandle<Result<(), JournalError>>,
+    poll: JoinHandle<Result<(), Problem>>,
+    others: Vec<JoinHandle<()>>,
+    socket: PathBuf,
+    _lock: StateLock,
+}
+
+/// What a host looks like to somebody who starts it.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// Name of the tracker.
+    pub tracker: String,
+    /// Coding CLIs.
+    pub providers: Vec<crate::view::ProviderView>,
+    /// Repositories: key, checkout, condition.
+    pub repositories: Vec<(String, PathBuf, hostler_workspaces::Condition)>,
+    /// In force.
+    pub policy: Policy,
+}
+
+impl Host {
+    /// Sets everything up and starts. What an earlier host left undone is taken up
+    /// again first.
+    pub async fn start(settings: Settings) -> Result<(Self, Ready), Failure> {
+        for folder in [&settings.home.state, &settings.home.config] {
+            make_private(folder).map_err(Failure::folder(folder))?;
+        }
+        let lock = StateLock::take(&settings.home)?;
+        let home = settings.home.clone();
+        let (runtime, grants) = (runtime(&home)?, Grants::load(&home.grants())?);
+        let tracker = load_tracker(&runtime, &grants, &settings).await?;
+        let providers = load_providers(&runtime, &grants, &settings).await?;
+        let repositories = open_repositories(&home, &settings.repositories).await?;
+        let policy = Policy {
+            repositories: settings.repositories.iter().map(|repository| repository.key.clone()).collect(),
+            providers: providers.iter().map(|provider| provider.view.name.clone()).collect(),
+            ..settings.policy.clone()
+        };
+        let ready = ready(&tracker, &providers, &settings, &repositories, &policy)?;
+        let journal_path = home.journal();
+        let (journal, engine, last) = crate::blocking::run(move || recovery::open(&journal_path)).await??;
+        let clock = Clock::start(last);
+        let gate = Gate::new(
+            &tracker.rights,
+            &tracker.fields,
+            &tracker.secrets,
+            &settings.base,
+            GateLimits::default(),
+        )?;
+        let judge = Arc::clone(&tracker.plugin);
+        let connection = Tracker::open(Arc::clone(&judge), tracker.config.clone(), gate, clock).await?;
+        let listener = control::listen(&home)?;
+        let (inbox, messages) = mpsc::channel(INBOX);
+        let rooms = Arc::new(Rooms {
+            clock,
+            tracker: connection,
+            judge,
+            judge_config: tracker.config,
+            providers: providers.into_iter().map(|one| (one.view.name.clone(), Arc::new(one))).collect(),
+            repositories,
+            agents: agents(&settings.shim),
+            notices: broadcast::channel(NOTICES).0,
+            inbox,
+            attempts: Attempts::default(),
+            home: home.clone(),
+        });
+        let (mut core, situation, hands) = Core::new(engine, journal, Arc::clone(&rooms), settings.once);
+        let hands = tokio::spawn(hands);
+        let trackers = vec![rooms.tracker.name().to_owned()];
+        core.apply(Input::Configured { policy: policy.clone(), trackers }).await?;
+        core.apply(Input::Restarted).await?;
+        register(&rooms, &settings, &policy).await?;
+        let (contact, watched) = watch::channel(Contact::default());
+        let desk = Desk {
+            rooms: Arc::clone(&rooms),
+            situation: situation.clone(),
+            contact: watched,
+            started: clock.now().0,
+            slots: policy.slots,
+        };
+        let host = Self {
+            core: tokio::spawn(core.work(messages)),
+            hands,
+            poll: tokio::spawn(poll(Arc::clone(&rooms), situation.clone(), contact, settings.once)),
+            others: vec![
+                tokio::spawn(heartbeat(Arc::clone(&rooms), situation)),
+                tokio::spawn(control::serve(listener, desk)),
+            ],
+            socket: home.socket(),
+            rooms,
+            _lock: lock,
+        };
+        Ok((host, ready))
+    }
+
+    /// What happens, for a screen. A reader that is too slow misses some.
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.rooms.notices.subscribe()
+    }
+
+    /// A way to stop this host from elsewhere.
+    pub fn stopper(&self) -> Stopper {
+        Stopper { inbox: self.rooms.inbox.clone() }
+    }
+
+    /// Waits until the host has nothing left to do, or cannot go on.
+    pub async fn finished(mut self) -> Result<Summary, Failure> {
+        let ended = self.wait().await;
+        self.poll.abort();
+        for other in &self.others {
+            other.abort();
+        }
+        // A socket that stays is replaced at the next start.
+        let _ = std::fs::remove_file(&self.socket);
+        ended
+    }
+
+    async fn wait(&mut self) -> Result<Summary, Failure> {
+        let mut refused = None;
+        loop {
+            tokio::select! {
+                summary = &mut self.core => {
+                    let summary = joined(summary)??;
+                    // Nothing is over before it is written down.
+                    joined((&mut self.hands).await)??;
+                    return match refused {
+                        Some(problem) => {
+                            let tracker = self.rooms.tracker.name().to_owned();
+                            Err(Failure::Tracker { tracker, problem })
+                        }
+                        None => Ok(summary),
+                    };
+                }
+                written = &mut self.hands => joined(written)??,
+                polled = &mut self.poll, if refused.is_none() => {
+                    if let Err(problem) = joined(polled)? {
+                        refused = Some(problem);
+                        self.rooms.tell(Input::Drain).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Stops a host.
+#[derive(Clone)]
+pub struct Stopper {
+    inbox: mpsc::Sender<Message>,
+}
+
+impl Stopper {
+    /// Takes no new work; what runs may finish.
+    pub async fn drain(&self) {
+        // A host that has ended needs no stopping.
+        let _ = self.inbox.send(Message::Input(Input::Drain)).await;
+    }
+
+    /// Ends what runs; it goes on at the next start.
+    pub async fn stop_now(&self) {
+        // A host that has ended needs no stopping.
+        let _ = self.inbox.send(Message::Input(Input::StopNow)).await;
+    }
+}
+
+fn joined<T>(result: Result<T, JoinError>) -> Result<T, Failure> {
+    result.map_err(|error| Failure::Internal(error.to_string()))
+}
+
+fn agents(shim: &[PathBuf]) -> Agents {
+    let mut words = shim.iter().cloned();
+    let program = words.next().unwrap_or_default();
+    Agents::new(program, words.map(PathBuf::into_os_string).collect())
+}
+
+async fn load_tracker(runtime: &Runtime, grants: &Grants, settings: &Settings) -> Result<Installed, Failure> {
+    let (runtime, grants, tracker) = (runtime.clone(), grants.clone(), settings.tracker.clone());
+    crate::blocking::run(move || install(&runtime, &grants, &tracker, Kind::Tracker)).await?
+}
+
+async fn load_providers(
+    runtime: &Runtime,
+    grants: &Grants,
+    settings: &Settings,
+) -> Result<Vec<Provider>, Failure> {
+    if settings.providers.is_empty() {
+        return Err(Failure::NoProvider);
+    }
+    let environment: Vec<(OsString, OsString)> =
+        settings.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let mut providers = Vec::new();
+    for provider in settings.providers.clone() {
+        let (runtime, grants) = (runtime.clone(), grants.clone());
+        let installed =
+            crate::blocking::run(move || install(&runtime, &grants, &provider, Kind::Provider)).await??;
+        providers.push(Provider::detect(installed, &environment).await?);
+    }
+    Ok(providers)
+}
+
+async fn open_repositories(
+    home: &Home,
+    settings: &[RepositorySettings],
+) -> Result<BTreeMap<String, Arc<Repository>>, Failure> {
+    let state = home.state.join("workspaces");
+    let mut repositories = BTreeMap::new();
+    for RepositorySettings { key, path } in settings.iter().cloned() {
+        let state = state.clone();
+        let repository = crate::blocking::run(move || Repository::open(&path, &state)).await??;
+        repositories.insert(key, Arc::new(repository));
+    }
+    Ok(repositories)
+}
+
+fn ready(
+    tracker: &Installed,
+    providers: &[Provider],
+    settings: &Settings,
+    repositories: &BTreeMap<String, Arc<Repository>>,
+    policy: &Policy,
+) -> Result<Ready, Failure> {
+    let mut conditions = Vec::new();
+    for RepositorySettings { key, .. } in &settings.repositories {
+        if let Some(repository) = repositories.get(key) {
+            conditions.push((key.clone(), repository.checkout().to_owned(), repository.condition()?));
+        }
+    }
+    Ok(Ready {
+        tracker: tracker.plugin.id().to_owned(),
+        providers: providers.iter().map(|provider| provider.view.clone()).collect(),
+        repositories: conditions,
+        policy: policy.clone(),
+    })
+}
+
+/// Tells the tracker who we are. Only a refused credential keeps a host from
+/// starting; anything else may pass.
+async fn register(rooms: &Rooms, settings: &Settings, policy: &Policy) -> Result<(), Failure> {
+    let runner = Runner {
+        id: host_id(&rooms.home)?,
+        name: settings.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        providers: rooms.providers.values().map(|provider| provider.info()).collect(),
+        repositories: policy.repositories.clone(),
+        slots: policy.slots,
+    };
+    match rooms.tracker.operate(Operation::Register(runner)).await.result {
+        Err(problem) if matches!(problem.kind, ProblemKind::Auth | ProblemKind::Permanent) => {
+            Err(Failure::Tracker { tracker: rooms.tracker.name().to_owned(), problem })
+        }
+        Err(problem) => {
+            tracing::warn!(tracker = rooms.tracker.name(), "register: {problem}");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+/// The same for ever on one state folder.
+fn host_id(home: &Home) -> Result<String, Failure> {
+    let path = home.state.join("host-id");
+    match std::fs::read_to_string(&path) {
+        Ok(id) if !id.trim().is_empty() => Ok(id.trim().to_owned()),
+        _ => {
+            let id = format!("host_{}", uuid::Uuid::new_v4());
+            crate::files::replace(&path, id.as_bytes()).map_err(Failure::folder(&path))?;
+            Ok(id)
+        }
+    }
+}

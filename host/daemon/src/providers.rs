@@ -1,0 +1,131 @@
+//! Coding CLIs on this machine: found, asked for their version, ready to start.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hostler_agents::{VERSION_LIMIT, agent_environment, find_program, version};
+use hostler_components::Plugin;
+use hostler_engine::command::{FillError, ProgramRight, Template};
+use hostler_engine::task::ProviderInfo;
+
+use crate::failure::Failure;
+use crate::plugins::Installed;
+use crate::view::ProviderView;
+
+/// A provider plugin with its program.
+pub struct Provider {
+    /// The loaded file.
+    pub plugin: Arc<Plugin>,
+    /// Its configuration, as JSON.
+    pub config: String,
+    /// How it looks from outside.
+    pub view: ProviderView,
+    right: ProgramRight,
+    template: Option<Template>,
+    program: PathBuf,
+    environment: Vec<(OsString, OsString)>,
+}
+
+impl Provider {
+    /// Finds the program of an installed provider and asks for its version.
+    ///
+    /// `environment` is the host's; the program only ever sees the granted part.
+    pub async fn detect(installed: Installed, environment: &[(OsString, OsString)]) -> Result<Self, Failure> {
+        let id = installed.plugin.id().to_owned();
+        let right = installed.rights.program.clone().ok_or_else(|| {
+            Failure::Setting(format!("the grant of `{id}` names no program: allow the plugin again"))
+        })?;
+        let template = match &right.command_from {
+            Some(field) => Some(template(&id, field, installed.fields.get(field))?),
+            None => None,
+        };
+        let settings: Vec<_> =
+            right.set_env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let environment = agent_environment(environment, &right.env, &settings);
+        let named = installed
+            .program
+            .clone()
+            .or_else(|| template.as_ref().map(|template| PathBuf::from(&template.program)))
+            .or_else(|| right.name.clone().map(PathBuf::from))
+            .unwrap_or_default();
+        let path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
+        let program = find_program(named.as_os_str(), &path.unwrap_or_default())
+            .map_err(|error| Failure::Program(format!("the provider `{id}` cannot start: {error}")))?;
+        let mut provider = Self {
+            view: ProviderView {
+                name: id,
+                version: String::new(),
+                program: Some(program.display().to_string()),
+                capabilities: Vec::new(),
+                problem: None,
+            },
+            plugin: installed.plugin,
+            config: installed.config,
+            right,
+            template,
+            program,
+            environment,
+        };
+        provider.ask_version().await?;
+        Ok(provider)
+    }
+
+    /// A CLI that does not tell its version may still work, so that is only said.
+    async fn ask_version(&mut self) -> Result<(), Failure> {
+        let args: Vec<OsString> = self.right.version.iter().map(OsString::from).collect();
+        let printed = if args.is_empty() {
+            String::new()
+        } else {
+            match version(&self.program, &args, &self.environment, VERSION_LIMIT).await {
+                Ok(printed) => printed,
+                Err(error) => {
+                    self.view.problem = Some(error.to_string());
+                    String::new()
+                }
+            }
+        };
+        let plugin = Arc::clone(&self.plugin);
+        let found = crate::blocking::run(move || plugin.detect(&printed)).await??;
+        self.view.version = found.version;
+        self.view.capabilities = found.names;
+        Ok(())
+    }
+
+    /// The words for one command, checked against the grant.
+    pub fn words(&self, command: &str, slots: &[(String, String)]) -> Result<Vec<String>, FillError> {
+        match &self.template {
+            Some(template) => self.right.fill_template(template, slots),
+            None => self.right.fill(command, slots),
+        }
+    }
+
+    /// Absolute path of the program.
+    pub fn program(&self) -> PathBuf {
+        self.program.clone()
+    }
+
+    /// What the agent gets to see of the environment.
+    pub fn environment(&self) -> Vec<(OsString, OsString)> {
+        self.environment.clone()
+    }
+
+    /// How it is named towards a tracker.
+    pub fn info(&self) -> ProviderInfo {
+        ProviderInfo {
+            name: self.view.name.clone(),
+            version: self.view.version.clone(),
+            capabilities: self.view.capabilities.clone(),
+        }
+    }
+}
+
+fn template(id: &str, field: &str, value: Option<&String>) -> Result<Template, Failure> {
+    let text = value.ok_or_else(|| {
+        Failure::Setting(format!(
+            "the provider `{id}` needs a command: give it with `--command \"my-agent --task {{prompt_file}}\"`, \
+             or as `{field}` under [provider.{id}] in the configuration"
+        ))
+    })?;
+    Ok(Template::parse(text)?)
+}

@@ -1,0 +1,111 @@
+//! Everything an effect may need, in one place: the rooms, set up and shared.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hostler_agents::Agents;
+use hostler_components::Plugin;
+use hostler_engine::Input;
+use hostler_engine::run::Run;
+use hostler_engine::task::RunId;
+use hostler_workspaces::Repository;
+use tokio::sync::{broadcast, mpsc};
+
+use crate::attempt::AttemptHandle;
+use crate::clock::Clock;
+use crate::core::Message;
+use crate::home::Home;
+use crate::providers::Provider;
+use crate::tracker::Tracker;
+use crate::view::Notice;
+
+/// The rooms of one host.
+pub struct Rooms {
+    /// Where everything lies.
+    pub home: Home,
+    /// The host's clock.
+    pub clock: Clock,
+    /// The way to the tracker.
+    pub tracker: Tracker,
+    /// The tracker's judgement.
+    pub judge: Arc<Plugin>,
+    /// The tracker's configuration, as JSON.
+    pub judge_config: String,
+    /// Coding CLIs by name.
+    pub providers: BTreeMap<String, Arc<Provider>>,
+    /// Repositories by key.
+    pub repositories: BTreeMap<String, Arc<Repository>>,
+    /// Starts and ends processes.
+    pub agents: Agents,
+    /// For progress on screens.
+    pub notices: broadcast::Sender<Notice>,
+    /// To the engine.
+    pub inbox: mpsc::Sender<Message>,
+    /// Attempts under way.
+    pub attempts: Attempts,
+}
+
+impl Rooms {
+    /// Tells the engine what happened. After the host has ended, nobody listens:
+    /// what was under way is taken up again at the next start.
+    pub async fn tell(&self, input: Input) {
+        if self.inbox.send(Message::Input(input)).await.is_err() {
+            tracing::debug!("the host has ended; what came after it is taken up at the next start");
+        }
+    }
+
+    /// Shows something on the screens that look.
+    pub fn show(&self, notice: Notice) {
+        // Nobody may be looking.
+        let _ = self.notices.send(notice);
+    }
+
+    /// Effects that no grant covered, by reason.
+    pub fn denied(&self) -> BTreeMap<String, u64> {
+        let denials = self.tracker.denials().by_reason;
+        denials.into_iter().map(|(reason, refused)| (reason.to_owned(), refused.times)).collect()
+    }
+
+    /// Folder of one attempt.
+    pub fn attempt_folder(&self, run: &RunId, attempt: u32) -> PathBuf {
+        self.home.attempt(run, attempt)
+    }
+
+    /// The provider that a run's plan names.
+    pub fn provider_of(&self, run: &Run) -> Option<Arc<Provider>> {
+        self.providers.get(&run.plan.as_ref()?.provider).cloned()
+    }
+
+    /// The repository that a run's plan names.
+    pub fn repository_of(&self, run: &Run) -> Option<Arc<Repository>> {
+        self.repositories.get(&run.plan.as_ref()?.repository).cloned()
+    }
+}
+
+/// Attempts under way, so that they can be ended.
+#[derive(Default)]
+pub struct Attempts(Mutex<BTreeMap<(RunId, u32), AttemptHandle>>);
+
+impl Attempts {
+    /// Remembers one.
+    pub fn insert(&self, run: RunId, attempt: u32, handle: AttemptHandle) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((run, attempt), handle);
+    }
+
+    /// Finds one.
+    pub fn get(&self, run: &RunId, attempt: u32) -> Option<AttemptHandle> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(run.clone(), attempt)).cloned()
+    }
+
+    /// The one of a run that is under way.
+    pub fn of(&self, run: &RunId) -> Option<AttemptHandle> {
+        let attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        attempts.iter().rev().find(|((of, _), _)| of == run).map(|(_, handle)| handle.clone())
+    }
+
+    /// Forgets one.
+    pub fn remove(&self, run: &RunId, attempt: u32) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(run.clone(), attempt));
+    }
+}

@@ -1,0 +1,329 @@
+//! One tracker: its plugin's connection, and the gate through which its effects go.
+//!
+//! A task of its own owns the connection. Operations come in, effects go out
+//! through the gate, and whatever belongs to an operation is handed back when the
+//! plugin says it is done.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hostler_broker::{Denials, Gate};
+use hostler_components::operation::{CallId, Operation, OperationId, TrackerOutput};
+use hostler_components::{CallError, Connection, Plugin};
+use hostler_engine::event::{Level, LogLine};
+use hostler_engine::problem::{Problem, ProblemKind};
+use hostler_engine::request::PluginReply;
+use hostler_engine::task::{Claim, Control, RunId, Task};
+use hostler_engine::time::{Millis, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use crate::clock::Clock;
+
+/// Operations that wait for the connection at most; more than all loops together
+/// can have under way.
+const QUEUE: usize = 256;
+
+/// An operation that is not done by then has failed: every effect has a shorter
+/// limit of its own, so only a plugin that forgot to say `done` gets here.
+const OPERATION_LIMIT: Millis = Millis::minutes(5);
+
+/// What came of an operation.
+#[derive(Debug)]
+pub struct Answered {
+    /// When it was begun: leases count from there.
+    pub sent: Timestamp,
+    /// Tasks that can be claimed.
+    pub offered: Vec<Task>,
+    /// Tasks that are ours now.
+    pub claimed: Vec<Claim>,
+    /// Words about runs.
+    pub controls: Vec<(RunId, Control)>,
+    /// When to poll next, if the plugin said so.
+    pub pace: Option<Millis>,
+    /// Whether it worked.
+    pub result: Result<(), Problem>,
+}
+
+/// The way to a tracker. Cheap to clone.
+#[derive(Clone)]
+pub struct Tracker {
+    name: Arc<str>,
+    clock: Clock,
+    gate: Arc<Gate>,
+    queue: mpsc::Sender<Asked>,
+}
+
+enum Asked {
+    Operate(Operation, oneshot::Sender<Answered>),
+    Reply(Generation, CallId, Result<PluginReply, Problem>),
+    Forget(OperationId),
+}
+
+/// Counts connections, so that a reply to an earlier one is not given to the next.
+type Generation = u64;
+
+impl Tracker {
+    /// Opens the connection and starts its task.
+    pub async fn open(
+        plugin: Arc<Plugin>,
+        config: String,
+        gate: Gate,
+        clock: Clock,
+    ) -> Result<Self, crate::failure::Failure> {
+        let name: Arc<str> = plugin.id().into();
+        let opened = {
+            let (plugin, config) = (Arc::clone(&plugin), config.clone());
+            crate::blocking::run(move || plugin.connect(&config, None)).await??
+        };
+        let connection = opened
+            .map_err(|problem| crate::failure::Failure::Tracker { tracker: name.to_string(), problem })?;
+        let (queue, asked) = mpsc::channel(QUEUE);
+        let tracker = Self { name, clock, gate: Arc::new(gate), queue };
+        let desk = Desk {
+            tracker: tracker.clone(),
+            plugin,
+            config,
+            connection: Some(connection),
+            saved: None,
+            generation: 0,
+            next: 0,
+            open: HashMap::new(),
+            calls: HashMap::new(),
+        };
+        tokio::spawn(desk.work(asked));
+        Ok(tracker)
+    }
+
+    /// The plugin's id.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the gate refused so far.
+    pub fn denials(&self) -> Denials {
+        self.gate.denials()
+    }
+
+    /// Carries an operation through, however many steps it takes.
+    pub async fn operate(&self, operation: Operation) -> Answered {
+        let (done, answer) = oneshot::channel();
+        let gone = || Answered {
+            sent: self.clock.now(),
+            offered: Vec::new(),
+            claimed: Vec::new(),
+            controls: Vec::new(),
+            pace: None,
+            result: Err(Problem::transient("the connection to the tracker is closed")),
+        };
+        if self.queue.send(Asked::Operate(operation, done)).await.is_err() {
+            return gone();
+        }
+        answer.await.unwrap_or_else(|_| gone())
+    }
+}
+
+/// An operation under way.
+struct Open {
+    so_far: Answered,
+    done: oneshot::Sender<Answered>,
+    limit: AbortHandle,
+}
+
+/// Owns the connection.
+struct Desk {
+    tracker: Tracker,
+    plugin: Arc<Plugin>,
+    config: String,
+    /// `None` after a crash, until the next operation.
+    connection: Option<Connection>,
+    saved: Option<Vec<u8>>,
+    generation: Generation,
+    next: u32,
+    open: HashMap<OperationId, Open>,
+    /// Which operation an effect under way belongs to.
+    calls: HashMap<CallId, OperationId>,
+}
+
+impl Desk {
+    async fn work(mut self, mut asked: mpsc::Receiver<Asked>) {
+        while let Some(asked) = asked.recv().await {
+            match asked {
+                Asked::Operate(operation, done) => self.begin(operation, done).await,
+                Asked::Reply(generation, call, reply) if generation == self.generation => {
+                    self.resume(call, reply).await;
+                }
+                Asked::Reply(..) => {}
+                Asked::Forget(id) => {
+                    let message = "the plugin did not finish the operation in time";
+                    self.finish(id, Err(Problem::transient(message)));
+                }
+            }
+            self.renew_if_worn_out().await;
+        }
+    }
+
+    async fn begin(&mut self, operation: Operation, done: oneshot::Sender<Answered>) {
+        let id = OperationId(self.next);
+        self.next = self.next.wrapping_add(1);
+        let now = self.tracker.clock.now();
+        let so_far = Answered {
+            sent: now,
+            offered: Vec::new(),
+            claimed: Vec::new(),
+            controls: Vec::new(),
+            pace: None,
+            result: Ok(()),
+        };
+        let limit = self.forget_later(id);
+        self.open.insert(id, Open { so_far, done, limit });
+        self.step(Some(id), move |connection| connection.begin(id, operation, now)).await;
+    }
+
+    async fn resume(&mut self, call: CallId, reply: Result<PluginReply, Problem>) {
+        let operation = self.calls.remove(&call);
+        let now = self.tracker.clock.now();
+        self.step(operation, move |connection| connection.resume(call, reply, now)).await;
+    }
+
+    /// One call into the plugin, and what it answers. A crash fails everything that
+    /// is under way; the next operation gets a new connection.
+    async fn step(
+        &mut self,
+        operation: Option<OperationId>,
+        call: impl FnOnce(&mut Connection) -> Result<Vec<TrackerOutput>, CallError> + Send + 'static,
+    ) {
+        let connection = match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => self.connect().await,
+        };
+        let mut connection = match connection {
+            Ok(connection) => connection,
+            Err(problem) => return self.fail_all(&problem),
+        };
+        let stepped = crate::blocking::run(move || {
+            let outputs = call(&mut connection);
+            (connection, outputs)
+        });
+        match stepped.await {
+            Ok((connection, Ok(outputs))) => {
+                self.connection = Some(connection);
+                for output in outputs {
+                    self.take(operation, output);
+                }
+            }
+            Ok((_, Err(error))) => {
+                tracing::warn!(tracker = %self.tracker.name, "{error}");
+                self.fail_all(&Problem::transient(error.to_string()));
+            }
+            Err(error) => self.fail_all(&Problem::transient(error.to_string())),
+        }
+    }
+
+    async fn connect(&mut self) -> Result<Connection, Problem> {
+        self.generation += 1;
+        self.calls.clear();
+        let (plugin, config, saved) = (Arc::clone(&self.plugin), self.config.clone(), self.saved.clone());
+        crate::blocking::run(move || plugin.connect(&config, saved.as_deref()))
+            .await
+            .map_err(|error| Problem::transient(error.to_string()))?
+            .map_err(|error| Problem::transient(error.to_string()))?
+    }
+
+    fn take(&mut self, operation: Option<OperationId>, output: TrackerOutput) {
+        if let TrackerOutput::Log(line) = output {
+            return log(&self.tracker.name, &line);
+        }
+        if let TrackerOutput::Done(id, result) = output {
+            return self.finish(id, result);
+        }
+        if let TrackerOutput::Effect(call, effect) = output {
+            return self.carry_out(operation, call, effect);
+        }
+        let Some(open) = operation.and_then(|id| self.open.get_mut(&id)) else {
+            tracing::debug!(tracker = %self.tracker.name, "an output that belongs to no operation: {output:?}");
+            return;
+        };
+        match output {
+            TrackerOutput::Offered(tasks) => open.so_far.offered.extend(tasks),
+            TrackerOutput::Claimed(claims) => open.so_far.claimed.extend(claims),
+            TrackerOutput::Control(run, control) => open.so_far.controls.push((run, control)),
+            TrackerOutput::Pace(pace) => open.so_far.pace = Some(pace),
+            TrackerOutput::Other(name, _) => {
+                tracing::debug!(tracker = %self.tracker.name, "an output this host does not know: {name}");
+            }
+            TrackerOutput::Effect(..) | TrackerOutput::Done(..) | TrackerOutput::Log(_) => {}
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        operation: Option<OperationId>,
+        call: CallId,
+        effect: hostler_engine::request::PluginEffect,
+    ) {
+        if let Some(id) = operation {
+            self.calls.insert(call, id);
+        }
+        let (tracker, generation) = (self.tracker.clone(), self.generation);
+        tokio::spawn(async move {
+            let reply = tracker.gate.carry_out(effect).await;
+            if let Err(problem) = &reply
+                && problem.kind == ProblemKind::Denied
+            {
+                tracing::warn!(tracker = %tracker.name, "refused: {problem}");
+            }
+            // A closed queue means that the host is ending: nobody waits any more.
+            let _ = tracker.queue.send(Asked::Reply(generation, call, reply)).await;
+        });
+    }
+
+    fn finish(&mut self, id: OperationId, result: Result<(), Problem>) {
+        if let Some(Open { mut so_far, done, limit }) = self.open.remove(&id) {
+            limit.abort();
+            so_far.result = result;
+            // Whoever asked may have gone away; the answer then matters to nobody.
+            let _ = done.send(so_far);
+        }
+    }
+
+    fn fail_all(&mut self, problem: &Problem) {
+        let open: Vec<_> = self.open.keys().copied().collect();
+        for id in open {
+            self.finish(id, Err(problem.clone()));
+        }
+    }
+
+    fn forget_later(&self, id: OperationId) -> AbortHandle {
+        let queue = self.tracker.queue.downgrade();
+        let limit = tokio::spawn(async move {
+            tokio::time::sleep(OPERATION_LIMIT.duration()).await;
+            if let Some(queue) = queue.upgrade() {
+                let _ = queue.send(Asked::Forget(id)).await;
+            }
+        });
+        limit.abort_handle()
+    }
+
+    /// Replaces a connection that has done many steps, when nothing is under way.
+    async fn renew_if_worn_out(&mut self) {
+        let idle = self.open.is_empty();
+        let Some(mut connection) = self.connection.take_if(|connection| idle && connection.worn_out()) else {
+            return;
+        };
+        if let Ok(Ok(saved)) = crate::blocking::run(move || connection.save()).await {
+            self.saved = Some(saved);
+        }
+    }
+}
+
+/// Puts a plugin's line into the host's log, under its name.
+pub fn log(plugin: &str, line: &LogLine) {
+    let message = &line.message;
+    match line.level {
+        Level::Debug => tracing::debug!(plugin, "{message}"),
+        Level::Info => tracing::info!(plugin, "{message}"),
+        Level::Warn => tracing::warn!(plugin, "{message}"),
+        Level::Error => tracing::error!(plugin, "{message}"),
+    }
+}
