@@ -259,7 +259,7 @@ impl Listening {
         for output in outputs {
             match output {
                 SessionOutput::Event(event) => {
-                    recorded.push(Recorded { at: now, attempt: self.attempt, event })
+                    recorded.push(Recorded { at: now, attempt: self.attempt, event });
                 }
                 // An agent that no longer reads has ended or is about to.
                 SessionOutput::Stdin(bytes) => drop(self.handle.write_stdin(bytes).await),

@@ -41,11 +41,12 @@ pub async fn carry_out(rooms: Arc<Rooms>, run: Run, effect: Effect) {
         Action::Start { attempt, session } => {
             attempt::carry_through(rooms, run, at, attempt, session).await;
         }
-        Action::End { attempt, why } => match rooms.attempts.get(&run.id, attempt) {
-            Some(handle) => handle.end(why).await,
-            // It has just ended by itself; its end is on its way to the engine.
-            None => tracing::debug!("attempt {attempt} of {} is over already", run.id),
-        },
+        Action::End { attempt, why } => {
+            // One that is not there has just ended by itself; its end is on its way.
+            if let Some(handle) = rooms.attempts.get(&run.id, attempt) {
+                handle.end(why).await;
+            }
+        }
         Action::Reap { attempt } => attempt::reap(rooms, run, attempt).await,
         Action::Collect => collect(&rooms, &run, at).await,
         Action::Advise => advise(&rooms, &run, at).await,
@@ -87,7 +88,7 @@ async fn prepare(rooms: &Rooms, run: &Run, at: Step, order: WorkspaceOrder) {
         Some(repository) => {
             let id = run.id.clone();
             let short = id.short().to_owned();
-            crate::blocking::run(move || make_workspace(&repository, &id.0, &short, order))
+            crate::blocking::run(move || make_workspace(&repository, &id.0, &short, &order))
                 .await
                 .map_err(|error| Problem::transient(error.to_string()))
                 .and_then(|made| made.map_err(|error| problem(&error)))
@@ -104,7 +105,7 @@ fn make_workspace(
     repository: &Repository,
     run: &str,
     short: &str,
-    order: WorkspaceOrder,
+    order: &WorkspaceOrder,
 ) -> Result<Workspace, WorkspaceError> {
     let start = match &order.start {
         Some(id) => repository.resolve(&workspaces::Base::Revision(id.clone()))?,
@@ -115,7 +116,7 @@ fn make_workspace(
         attempt: order.number,
         folder: order.folder.clone(),
         branch,
-        start: start.clone(),
+        start,
     };
     let made = match repository.prepare(&ordered(order.branch.clone())) {
         // The same name comes out after a crash, so the workspace is found again.

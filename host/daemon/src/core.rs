@@ -33,7 +33,7 @@ const LONGEST_SLEEP: Millis = Millis::seconds(5);
 #[derive(Debug)]
 pub enum Message {
     /// Something happened.
-    Input(Input),
+    Input(Box<Input>),
     /// A poll is over: tasks it brought, and whether it worked.
     Polled {
         /// What it brought, as inputs.
@@ -161,7 +161,7 @@ impl Core {
 
     async fn take(&mut self, message: Message) -> Result<(), JournalError> {
         match message {
-            Message::Input(input) => self.apply(input).await,
+            Message::Input(input) => self.apply(*input).await,
             Message::Polled { inputs, worked } => {
                 let before = self.engine.runs().count();
                 for input in inputs {
@@ -173,7 +173,7 @@ impl Core {
             }
             Message::Runs(answer) => {
                 // Whoever asked may have gone away.
-                let _ = answer.send(self.engine.runs().map(|run| self.view(run)).collect());
+                let _ = answer.send(self.engine.runs().map(RunView::of).collect());
                 Ok(())
             }
         }
@@ -213,7 +213,7 @@ impl Core {
     fn project(&mut self, entry: &mut Entry, now: hostler_engine::time::Timestamp) {
         let mut rows = BTreeMap::new();
         for run in self.engine.runs() {
-            let view = self.view(run);
+            let view = RunView::of(run);
             if self.rows.get(&run.id) != Some(&view) {
                 entry.runs.push(projection::row(&view, now));
                 entry.outbox.extend(projection::outbox(run, now));
@@ -225,10 +225,6 @@ impl Core {
             rows.insert(run.id.clone(), view);
         }
         self.rows = rows;
-    }
-
-    fn view(&self, run: &Run) -> RunView {
-        RunView::of(run)
     }
 
     fn tell_situation(&self) {

@@ -42,10 +42,13 @@ async fn take(rooms: &Rooms, run: RunId, fence: Fence, sent: Timestamp, control:
         Control::Cancel(reason) => rooms.tell(Input::CancelAsked { run, fence, reason }).await,
         Control::LeaseLost(reason) => rooms.tell(Input::LeaseLost { run, fence, reason }).await,
         Control::Renewed(ttl) => rooms.tell(Input::Renewed { run, fence, sent, ttl }).await,
-        Control::Message(text) => match rooms.attempts.of(&run) {
-            Some(attempt) => attempt.message(text).await,
-            None => tracing::warn!("a message for {run} came while no agent of it runs"),
-        },
+        Control::Message(text) => {
+            if let Some(attempt) = rooms.attempts.of(&run) {
+                attempt.message(text).await;
+            } else {
+                tracing::warn!("a message for {run} came while no agent of it runs");
+            }
+        }
     }
 }
 

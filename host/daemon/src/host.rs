@@ -200,13 +200,13 @@ impl Stopper {
     /// Takes no new work; what runs may finish.
     pub async fn drain(&self) {
         // A host that has ended needs no stopping.
-        let _ = self.inbox.send(Message::Input(Input::Drain)).await;
+        let _ = self.inbox.send(Message::Input(Box::new(Input::Drain))).await;
     }
 
     /// Ends what runs; it goes on at the next start.
     pub async fn stop_now(&self) {
         // A host that has ended needs no stopping.
-        let _ = self.inbox.send(Message::Input(Input::StopNow)).await;
+        let _ = self.inbox.send(Message::Input(Box::new(Input::StopNow))).await;
     }
 }
 

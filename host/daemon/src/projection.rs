@@ -32,14 +32,12 @@ pub fn outbox(run: &Run, now: Timestamp) -> Vec<OutboxChange> {
             let last_problem = last_problem.as_ref().map(ToString::to_string);
             vec![put(run, report, *tries, next_try.unwrap_or(now), last_problem)]
         }
-        State::Parked { reason, report: Some(report) } => {
-            vec![put(run, report, 0, now, None), OutboxChange::Parked { run: id, reason: reason.clone() }]
-        }
         State::Closed { how: Closing::Reported, report: Some(report) } => {
             vec![put(run, report, 0, now, None), OutboxChange::Accepted { run: id, at_ms: run.since.0 }]
         }
-        // The tracker is not told, but the report is kept where it can be seen.
-        State::Closed { how: Closing::Lost(reason) | Closing::NotOurs(reason), report: Some(report) } => {
+        // The tracker does not have it; it is kept where it can be seen.
+        State::Parked { reason, report: Some(report) }
+        | State::Closed { how: Closing::Lost(reason) | Closing::NotOurs(reason), report: Some(report) } => {
             vec![put(run, report, 0, now, None), OutboxChange::Parked { run: id, reason: reason.clone() }]
         }
         _ => Vec::new(),

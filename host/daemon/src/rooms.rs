@@ -50,7 +50,7 @@ impl Rooms {
     /// Tells the engine what happened. After the host has ended, nobody listens:
     /// what was under way is taken up again at the next start.
     pub async fn tell(&self, input: Input) {
-        if self.inbox.send(Message::Input(input)).await.is_err() {
+        if self.inbox.send(Message::Input(Box::new(input))).await.is_err() {
             tracing::debug!("the host has ended; what came after it is taken up at the next start");
         }
     }

@@ -232,7 +232,7 @@ impl World {
         let index = usize::from(which) % self.open.len();
         let effect = if remove { self.open.remove(index) } else { self.open[index].clone() };
         let at = effect.at;
-        let well = how % 4 != 0;
+        let well = !how.is_multiple_of(4);
         let trouble = Problem::new(
             [ProblemKind::Transient, ProblemKind::Permanent, ProblemKind::Gone, ProblemKind::Auth]
                 [usize::from(how / 4) % 4],
@@ -265,7 +265,7 @@ impl World {
                 Input::Collected { at, changes: if well { Ok(Changes::default()) } else { Err(trouble) } }
             }
             Action::Advise => {
-                let verdict = Verdict::Retry { after: Millis::seconds(u64::from(how)), fresh: how % 2 == 0 };
+                let verdict = Verdict::Retry { after: Millis::seconds(u64::from(how)), fresh: how.is_multiple_of(2) };
                 Input::Advised { at, verdict: Some(verdict) }
             }
             Action::Report { .. } => Input::Reported { at, answer: if well { Ok(()) } else { Err(trouble) } },
@@ -288,8 +288,8 @@ fn outcome(how: u8) -> Outcome {
     ];
     let usage = Usage { output_tokens: u64::from(how), ..Usage::default() };
     let failed = Outcome::failed("x", classes[usize::from(how) % classes.len()], "x");
-    let state = if how % 3 == 0 { OutcomeState::Succeeded } else { OutcomeState::Failed };
-    Outcome { state, usage, session: (how % 2 == 0).then(|| "s".to_owned()), ..failed }
+    let state = if how.is_multiple_of(3) { OutcomeState::Succeeded } else { OutcomeState::Failed };
+    Outcome { state, usage, session: how.is_multiple_of(2).then(|| "s".to_owned()), ..failed }
 }
 
 proptest! {
