@@ -105,7 +105,8 @@ impl Cache {
         written
     }
 
-    /// Removes what other versions of the host kept for the same component.
+    /// Removes what other versions of the host kept for the same component, and what
+    /// a crash left unfinished.
     fn remove_outdated(&self, component: &Digest, current: &Path) {
         let prefix = format!("{component}-");
         let Ok(entries) = fs::read_dir(&self.folder) else {
@@ -113,7 +114,7 @@ impl Cache {
         };
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with(&prefix) && name.ends_with(".native") && path != current {
+            if name.starts_with(&prefix) && path != current {
                 let _ = fs::remove_file(&path);
             }
         }
@@ -142,6 +143,10 @@ fn read_checked(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn write_synced(path: &Path, native: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(&Sha256::digest(native))?;
     file.write_all(native)?;

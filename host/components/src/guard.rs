@@ -108,7 +108,7 @@ impl Guard {
 
 /// wasmtime has no public types for these two; tests notice if the words change.
 const FLOOD: &str = "fuel allocated for hostcalls has been exhausted";
-const HANDLE_LEAK: &str = "resource table has no free keys";
+const HANDLE_LEAK: &str = "store handle limit exceeded";
 
 impl ResourceLimiter for Guard {
     fn memory_growing(

@@ -181,3 +181,7 @@ impl Manifest {
 fn on_one_line(error: &toml::de::Error) -> String {
     error.message().replace('\n', " ")
 }
+
+#[cfg(test)]
+#[path = "manifest_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! The vocabulary between the host and a tracker plugin.
 
 use hostler_engine::event::LogLine;
-use hostler_engine::outcome::{Outcome, Usage};
+use hostler_engine::outcome::Usage;
 use hostler_engine::problem::Problem;
 use hostler_engine::report::Report;
 use hostler_engine::request::PluginEffect;
@@ -121,13 +121,4 @@ pub struct Workplace {
     pub base: String,
     /// Whether an earlier attempt's work is still in it.
     pub continued: bool,
-}
-
-/// An earlier attempt of the same run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PastAttempt {
-    /// Counts from 1.
-    pub number: u32,
-    /// How it ended.
-    pub outcome: Outcome,
 }

@@ -2,6 +2,7 @@
 
 use hostler_engine::plan::Wish;
 use hostler_engine::problem::Problem;
+use hostler_engine::run::Attempt;
 use hostler_engine::task::{Section, Task};
 use hostler_engine::verdict::Verdict;
 
@@ -14,7 +15,7 @@ use crate::digest::Digest;
 use crate::job::{Capabilities, Invocation, Job};
 use crate::limits::{CallLimits, INPUT_BYTES};
 use crate::manifest::Manifest;
-use crate::operation::{PastAttempt, Workplace};
+use crate::operation::Workplace;
 use crate::sandbox::{Live, Sandbox, Source};
 use crate::session::Session;
 
@@ -104,11 +105,11 @@ impl Plugin {
         config: &str,
         task: Task,
         at: Workplace,
-        history: Vec<PastAttempt>,
+        history: &[Attempt],
     ) -> Answer<Vec<Section>> {
         self.fresh("prompt", self.source.core.limits.judgement, |live| {
             let (config, task, at) = (config.to_owned(), task.into(), at.into());
-            let history: Vec<_> = history.into_iter().map(Into::into).collect();
+            let history: Vec<_> = history.iter().map(Into::into).collect();
             let found = live.enter(|store, plugin| {
                 Ok(plugin.tracker()?.call_prompt(store, &config, &task, &at, &history))
             })?;
@@ -118,10 +119,10 @@ impl Plugin {
     }
 
     /// What to do after a failed attempt.
-    pub fn retry(&self, config: &str, task: Task, history: Vec<PastAttempt>) -> Result<Verdict, CallError> {
+    pub fn retry(&self, config: &str, task: Task, history: &[Attempt]) -> Result<Verdict, CallError> {
         self.fresh("retry", self.source.core.limits.judgement, |live| {
             let (config, task) = (config.to_owned(), task.into());
-            let history: Vec<_> = history.into_iter().map(Into::into).collect();
+            let history: Vec<_> = history.iter().map(Into::into).collect();
             let found = live
                 .enter(|store, plugin| Ok(plugin.tracker()?.call_retry(store, &config, &task, &history)))?;
             Ok(found.into())

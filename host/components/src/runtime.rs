@@ -147,7 +147,6 @@ fn prepare(engine: &Engine, native: &[u8]) -> Result<Prepared, String> {
     // that wrote them to a folder only this user can write to, with a digest that
     // was checked over exactly these bytes. They are copied out of the slice, so
     // nothing can change them afterwards.
-    #[allow(unsafe_code)]
     let component = unsafe { Component::deserialize(engine, native) };
     let pre = component.and_then(|component| Linker::new(engine).instantiate_pre(&component));
     let pre = pre.map_err(|error| guest_text::clean(&format!("{error:#}"), LOG_LINE_BYTES))?;

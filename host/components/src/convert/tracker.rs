@@ -2,6 +2,7 @@
 
 use hostler_engine::plan::{Base, LimitsWish, Permission, Wish};
 use hostler_engine::report::{FileChange, Report};
+use hostler_engine::run::Attempt;
 use hostler_engine::task::{
     Claim, Control, Fence, Lease, ProviderInfo, RunId, RunRef, Runner, Section, Task,
 };
@@ -17,9 +18,7 @@ use crate::call_error::Fault;
 use crate::guest_text::{clean, clean_lines};
 use crate::limits::{EFFECTS, LOG_LINE_BYTES};
 use crate::log_budget::LogBudget;
-use crate::operation::{
-    CallId, Operation, OperationId, PastAttempt, Progress, RunStatus, TrackerOutput, Workplace,
-};
+use crate::operation::{CallId, Operation, OperationId, Progress, RunStatus, TrackerOutput, Workplace};
 
 impl From<Operation> for wit::Operation {
     fn from(operation: Operation) -> Self {
@@ -146,9 +145,9 @@ impl From<Workplace> for wit::Workspace {
     }
 }
 
-impl From<PastAttempt> for wit::Attempt {
-    fn from(attempt: PastAttempt) -> Self {
-        Self { number: attempt.number, outcome: outcome_for_guest(attempt.outcome) }
+impl From<&Attempt> for wit::Attempt {
+    fn from(attempt: &Attempt) -> Self {
+        Self { number: attempt.number, outcome: outcome_for_guest(attempt.outcome.clone()) }
     }
 }
 

@@ -1,0 +1,10 @@
+//! Plugins of all kinds, from the well-behaved to the hostile, against the real
+//! runtime.
+
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod cache;
+mod guests;
+mod hostile;
+mod refused;
