@@ -1,0 +1,102 @@
+//! Who may depend on whom. Arrows point down only; development and build
+//! dependencies count like any other.
+
+use crate::{assert_none, packages};
+
+const RULE: &str = "dependencies that the architecture does not allow:";
+
+/// The five rooms between the daemon and the engine. They do not know each other.
+const MIDDLE: [&str; 5] =
+    ["hostler-agents", "hostler-broker", "hostler-components", "hostler-journal", "hostler-workspaces"];
+
+/// The measuring instrument. It holds parts of the host against floors, so it sees
+/// every room; it is no part of the product, and nothing may depend on it.
+pub const OUTSIDE: &str = "hostler-bench";
+
+/// What a package of ours may depend on among ours; `None` for a package that has
+/// no place in the house.
+fn allowed(package: &str) -> Option<Vec<&'static str>> {
+    match package {
+        "hostler" => Some(vec!["hostler-daemon"]),
+        "hostler-daemon" => Some([&MIDDLE[..], &["hostler-engine"]].concat()),
+        middle if MIDDLE.contains(&middle) => Some(vec!["hostler-engine"]),
+        plugin if plugin.starts_with("hostler-plugin-") => Some(vec!["hostler-sdk"]),
+        // The tests see the host as a user does, and xtask only starts programs.
+        "hostler-engine" | "hostler-sdk" | "hostler-tests" | "xtask" => Some(Vec::new()),
+        _ => None,
+    }
+}
+
+/// The arrows that are not allowed, in words. An arrow is who depends, and on whom.
+fn wrong_arrows(arrows: &[(&str, &str)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (from, to) in arrows.iter().filter(|(from, _)| *from != OUTSIDE) {
+        match allowed(from) {
+            Some(allowed) if allowed.contains(to) => {}
+            Some(allowed) if allowed.is_empty() => {
+                wrong.push(format!("{from} → {to}: {from} may depend on nothing of ours"));
+            }
+            Some(allowed) => wrong.push(format!("{from} → {to}: {from} may only use {}", allowed.join(", "))),
+            None => wrong.push(format!("{from} → {to}: {from} has no place in the architecture")),
+        }
+    }
+    wrong
+}
+
+#[test]
+fn rooms_depend_only_on_the_rooms_below_them() {
+    let packages = packages();
+    let arrows: Vec<(&str, &str)> = packages
+        .iter()
+        .flat_map(|package| package.dependencies.iter().map(move |dependency| (package, dependency)))
+        .filter(|(_, dependency)| dependency.path.is_some())
+        .map(|(package, dependency)| (package.name.as_str(), dependency.name.as_str()))
+        .collect();
+    assert!(arrows.contains(&("hostler-daemon", "hostler-engine")), "no arrows were read: {arrows:?}");
+    assert_none(RULE, &wrong_arrows(&arrows));
+}
+
+#[test]
+fn every_package_has_a_place_in_the_architecture() {
+    let strangers: Vec<String> = packages()
+        .iter()
+        .filter(|package| package.name != OUTSIDE && allowed(&package.name).is_none())
+        .map(|package| format!("{} ({})", package.name, package.manifest_path))
+        .collect();
+    assert_none("packages that no rule knows:", &strangers);
+}
+
+#[test]
+fn the_arrows_of_the_architecture_are_allowed() {
+    let right = [
+        ("hostler", "hostler-daemon"),
+        ("hostler-daemon", "hostler-broker"),
+        ("hostler-daemon", "hostler-engine"),
+        ("hostler-components", "hostler-engine"),
+        ("hostler-plugin-folder", "hostler-sdk"),
+        (OUTSIDE, "hostler-components"),
+    ];
+    assert_eq!(wrong_arrows(&right), Vec::<String>::new());
+}
+
+#[test]
+fn an_arrow_up_across_or_around_is_found_and_named() {
+    let wrong = [
+        ("hostler-engine", "hostler-journal"),
+        ("hostler-broker", "hostler-components"),
+        ("hostler-journal", "hostler-daemon"),
+        ("hostler", "hostler-engine"),
+        ("hostler-plugin-folder", "hostler-engine"),
+        ("hostler-plugin-codex", "hostler-plugin-command"),
+        ("hostler-sdk", "hostler-engine"),
+        ("hostler-tests", "hostler-daemon"),
+        ("xtask", "hostler-components"),
+        ("hostler-attic", "hostler-engine"),
+        ("hostler-tests", OUTSIDE),
+    ];
+    for arrow in wrong {
+        let found = wrong_arrows(&[("hostler", "hostler-daemon"), arrow]);
+        assert_eq!(found.len(), 1, "{arrow:?}: {found:?}");
+        assert!(found[0].starts_with(&format!("{} → {}: ", arrow.0, arrow.1)), "{found:?}");
+    }
+}
