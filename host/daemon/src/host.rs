@@ -163,30 +163,29 @@ impl Host {
     }
 
     async fn wait(&mut self) -> Result<Summary, Failure> {
-        let mut refused = None;
-        loop {
+        let (mut written, mut polled, mut refused) = (false, false, None);
+        let summary = loop {
             tokio::select! {
-                summary = &mut self.core => {
-                    let summary = joined(summary)??;
-                    // Nothing is over before it is written down.
-                    joined((&mut self.hands).await)??;
-                    return match refused {
-                        Some(problem) => {
-                            let tracker = self.rooms.tracker.name().to_owned();
-                            Err(Failure::Tracker { tracker, problem })
-                        }
-                        None => Ok(summary),
-                    };
+                summary = &mut self.core => break joined(summary)??,
+                result = &mut self.hands, if !written => {
+                    joined(result)??;
+                    written = true;
                 }
-                written = &mut self.hands => joined(written)??,
-                polled = &mut self.poll, if refused.is_none() => {
-                    if let Err(problem) = joined(polled)? {
+                result = &mut self.poll, if !polled => {
+                    polled = true;
+                    if let Err(problem) = joined(result)? {
                         refused = Some(problem);
                         self.rooms.tell(Input::Drain).await;
                     }
                 }
             }
+        };
+        if !written {
+            // Nothing is over before it is written down.
+            joined((&mut self.hands).await)??;
         }
+        let tracker = self.rooms.tracker.name().to_owned();
+        refused.map_or(Ok(summary), |problem| Err(Failure::Tracker { tracker, problem }))
     }
 }
 
