@@ -74,8 +74,10 @@ async fn a_link_to_a_file_is_neither_read_nor_replaced() {
     let base = beside_a_secret();
     symlink("../out/secret", base.path().join("in/link")).unwrap();
     symlink("../out/new", base.path().join("in/dangling")).unwrap();
+    fs::write(base.path().join("in/plain"), "inside").unwrap();
+    symlink("plain", base.path().join("in/inside")).unwrap();
     let gate = gate(base.path());
-    for path in ["link", "dangling"] {
+    for path in ["link", "dangling", "inside"] {
         for problem in every_use(&gate, path).await {
             assert!(!problem.kind.may_pass(), "{path}: {problem}");
         }
@@ -96,7 +98,7 @@ async fn a_leftover_that_is_a_link_is_not_written_through() {
 }
 
 #[tokio::test]
-async fn links_inside_the_directory_are_followed() {
+async fn links_to_directories_inside_are_followed() {
     let base = beside_a_secret();
     fs::create_dir(base.path().join("in/real")).unwrap();
     fs::write(base.path().join("in/real/a"), "inside").unwrap();

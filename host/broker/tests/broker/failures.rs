@@ -1,11 +1,14 @@
 //! Servers that are slow, gone, broken or not what they seem.
 
+use std::sync::Arc;
+
+use hostler_broker::EFFECTS_AT_ONCE;
 use hostler_engine::problem::{Problem, ProblemKind};
 use hostler_engine::request::HttpRequest;
 use hostler_engine::time::Millis;
 
 use crate::granted::{get, http, http_gate, send};
-use crate::server::{Then, nobody, raw};
+use crate::server::{Then, nobody, raw, silent};
 
 async fn problem_with(origin: &str, timeout: Option<Millis>) -> Problem {
     let gate = http_gate(vec![http(origin)], vec![]);
@@ -63,4 +66,23 @@ async fn a_server_without_tls_is_told_apart_from_one_that_is_down() {
     let origin = plain.replace("http:", "https:");
     let problem = problem_with(&origin, None).await;
     assert!(problem.message.starts_with(&format!("could not agree on TLS with {origin} (")), "{problem}");
+}
+
+#[tokio::test]
+async fn only_so_many_requests_of_a_plugin_are_under_way_at_once() {
+    let (origin, mut arrivals) = silent().await;
+    let gate = Arc::new(http_gate(vec![http(&origin)], vec![]));
+    let mut under_way = Vec::new();
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..EFFECTS_AT_ONCE {
+        let (gate, request) = (Arc::clone(&gate), get(format!("{origin}/api/")));
+        waiting.spawn(async move { send(&gate, request).await });
+        under_way.push(arrivals.recv().await.unwrap());
+    }
+    let one_more = || HttpRequest { timeout: Some(Millis(100)), ..get(format!("{origin}/api/")) };
+    send(&gate, one_more()).await.unwrap_err();
+    assert!(arrivals.try_recv().is_err(), "one more than allowed was sent");
+    waiting.shutdown().await;
+    send(&gate, one_more()).await.unwrap_err();
+    assert!(arrivals.try_recv().is_ok(), "the turns were not given back");
 }

@@ -9,6 +9,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
 /// A request as it arrived.
@@ -127,6 +128,20 @@ async fn converse(mut stream: TcpStream, bytes: &[u8], then: Then) {
     if matches!(then, Then::Hold) {
         while matches!(stream.read(&mut chunk).await, Ok(read) if read > 0) {}
     }
+}
+
+/// Takes connections and never answers; passes on each as it arrives.
+pub async fn silent() -> (String, UnboundedReceiver<TcpStream>) {
+    let (listener, origin) = listen().await;
+    let (arrived, arrivals) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            if arrived.send(stream).is_err() {
+                return;
+            }
+        }
+    });
+    (origin, arrivals)
 }
 
 /// A port nobody listens on.

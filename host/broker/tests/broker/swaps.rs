@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use hostler_engine::problem::{Problem, ProblemKind};
 use hostler_engine::request::FileReply;
 use hostler_engine::rights::Access;
 use tempfile::tempdir;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::granted::{file, file_gate, tag_of, write};
@@ -17,11 +19,17 @@ async fn race(
     writers: usize,
     expect: Option<&str>,
 ) -> Vec<(usize, Result<FileReply, Problem>)> {
+    // Gates take a while to make: all are ready before the first one starts.
+    let gates: Vec<_> = (0..writers).map(|_| file_gate(folder, Access::ReadWrite)).collect();
+    let start = Arc::new(Barrier::new(writers));
     let mut racing = JoinSet::new();
-    for number in 0..writers {
-        let gate = file_gate(folder, Access::ReadWrite);
+    for (number, gate) in gates.into_iter().enumerate() {
         let request = write("a.md", format!("written by {number}"), expect);
-        racing.spawn(async move { (number, file(&gate, request).await) });
+        let start = Arc::clone(&start);
+        racing.spawn(async move {
+            start.wait().await;
+            (number, file(&gate, request).await)
+        });
     }
     racing.join_all().await
 }
@@ -51,6 +59,32 @@ async fn of_many_that_saw_nothing_one_creates() {
         let folder = tempdir().unwrap();
         assert_one_won(folder.path(), &race(folder.path(), 8, None).await);
     }
+}
+
+/// Creates the file as soon as the gate has begun to write, without any lock.
+fn create_behind_the_lock(folder: &Path) -> bool {
+    while !folder.join(".hostler-unfinished").exists() && !folder.join("a.md").exists() {
+        std::hint::spin_loop();
+    }
+    fs::File::create_new(folder.join("a.md")).is_ok()
+}
+
+#[tokio::test]
+async fn a_file_that_appears_while_one_is_created_is_not_overwritten() {
+    let mut appeared = 0;
+    for _ in 0..50 {
+        let folder = tempdir().unwrap();
+        let gate = file_gate(folder.path(), Access::ReadWrite);
+        let path = folder.path().to_owned();
+        let stranger = std::thread::spawn(move || create_behind_the_lock(&path));
+        let written = file(&gate, write("a.md", "ours", None)).await;
+        let created = stranger.join().unwrap();
+        assert_ne!(created, written.is_ok(), "both or neither: {written:?}");
+        let content = fs::read_to_string(folder.path().join("a.md")).unwrap();
+        assert_eq!(content, if created { "" } else { "ours" });
+        appeared += usize::from(created);
+    }
+    assert!(appeared > 0, "no file ever appeared in time: the test proves nothing");
 }
 
 #[tokio::test]
