@@ -303,5 +303,4 @@ fn parse_word(word: &str) -> Vec<Piece<'_>> {
 }
 
 #[cfg(test)]
-#[path = "command_tests.rs"]
 mod tests;

@@ -405,5 +405,4 @@ fn stop_for_now(run: &mut Run, now: Timestamp) -> Option<Effect> {
 }
 
 #[cfg(test)]
-#[path = "engine_tests.rs"]
 mod tests;

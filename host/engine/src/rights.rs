@@ -306,5 +306,4 @@ impl std::fmt::Display for SecretRight {
 }
 
 #[cfg(test)]
-#[path = "rights_tests.rs"]
 mod tests;

@@ -265,7 +265,8 @@ impl World {
                 Input::Collected { at, changes: if well { Ok(Changes::default()) } else { Err(trouble) } }
             }
             Action::Advise => {
-                let verdict = Verdict::Retry { after: Millis::seconds(u64::from(how)), fresh: how.is_multiple_of(2) };
+                let verdict =
+                    Verdict::Retry { after: Millis::seconds(u64::from(how)), fresh: how.is_multiple_of(2) };
                 Input::Advised { at, verdict: Some(verdict) }
             }
             Action::Report { .. } => Input::Reported { at, answer: if well { Ok(()) } else { Err(trouble) } },

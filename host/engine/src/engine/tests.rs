@@ -1,170 +1,17 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::outcome::{Class, Outcome, OutcomeState, Usage};
+use crate::outcome::{Class, Outcome, Usage};
 use crate::plan::{LimitsWish, Permission, PermissionSource, Wish};
 use crate::policy::{LINGER, MAX_INTERRUPTIONS};
 use crate::problem::{Problem, ProblemKind};
-use crate::report::{Changes, ReportState};
-use crate::run::Workspace;
-use crate::task::Lease;
-use crate::verdict::{MIN_PAUSE, Verdict};
+use crate::report::ReportState;
+use crate::verdict::MIN_PAUSE;
 
-/// Drives an engine the way a daemon would, with a clock under the test's thumb.
-struct World {
-    engine: Engine,
-    now: Timestamp,
-    effects: Vec<Effect>,
-}
+mod leases;
+mod world;
 
-fn run_id(name: &str) -> RunId {
-    RunId(name.to_owned())
-}
-
-fn task(id: &str) -> Task {
-    Task {
-        id: id.to_owned(),
-        key: id.to_owned(),
-        title: id.to_owned(),
-        sections: Vec::new(),
-        priority: 0,
-        data: "{}".to_owned(),
-    }
-}
-
-fn lease(fence: u64) -> Lease {
-    Lease { ttl: Millis::seconds(60), renew_every: Millis::seconds(15), fence: Fence(fence) }
-}
-
-fn policy() -> Policy {
-    Policy {
-        repositories: vec!["main".to_owned()],
-        providers: vec!["claude-code".to_owned(), "codex".to_owned()],
-        ..Policy::default()
-    }
-}
-
-fn success() -> Outcome {
-    Outcome { state: OutcomeState::Succeeded, ..Outcome::failed("", Class::Retryable, "") }
-}
-
-fn failure() -> Outcome {
-    Outcome::failed("exit-code", Class::Retryable, "It broke.")
-}
-
-impl World {
-    fn new() -> Self {
-        Self::with(policy())
-    }
-
-    fn with(policy: Policy) -> Self {
-        let mut world = Self { engine: Engine::default(), now: Timestamp(1_000_000), effects: Vec::new() };
-        world.tell(Input::Configured { policy, trackers: vec!["t".to_owned()] });
-        world
-    }
-
-    fn tell(&mut self, input: Input) {
-        self.effects = self.engine.apply(self.now, input);
-    }
-
-    fn pass(&mut self, length: Millis) {
-        self.now = self.now + length;
-        self.tell(Input::Tick);
-    }
-
-    fn offer(&mut self, name: &str) {
-        let offers = vec![Offer { run: run_id(name), task: task(name) }];
-        self.tell(Input::Offered { tracker: "t".to_owned(), offers });
-    }
-
-    fn give(&mut self, name: &str, task_id: &str, fence: u64) {
-        let claim = Claim { task: task(task_id), lease: Some(lease(fence)) };
-        let sent = self.now;
-        self.tell(Input::Given { tracker: "t".to_owned(), run: run_id(name), sent, claim });
-    }
-
-    fn run(&self, name: &str) -> &Run {
-        self.engine.run(&run_id(name)).unwrap()
-    }
-
-    fn state(&self, name: &str) -> &'static str {
-        self.run(name).state.name()
-    }
-
-    fn at(&self, name: &str) -> Step {
-        self.run(name).at()
-    }
-
-    fn planned(&mut self, name: &str, wish: Wish) {
-        let at = self.at(name);
-        self.tell(Input::Planned { at, wish: Ok(wish) });
-    }
-
-    fn prepared(&mut self, name: &str) {
-        let at = self.at(name);
-        let number = match self.effects.iter().find(|effect| effect.at == at).map(|effect| &effect.action) {
-            Some(Action::Prepare { order }) => order.number,
-            other => panic!("{name} should prepare, but does {other:?}"),
-        };
-        let workspace = Workspace {
-            path: format!("/w/{name}-{number}"),
-            branch: format!("b-{number}"),
-            base: "base".to_owned(),
-            number,
-            record: String::new(),
-        };
-        self.tell(Input::Prepared { at, workspace: Ok(workspace) });
-    }
-
-    fn started(&mut self, name: &str) {
-        let at = self.at(name);
-        self.tell(Input::Started { at, process: "p".to_owned() });
-    }
-
-    /// From offer to a running agent.
-    fn running(&mut self, name: &str) {
-        self.running_as(name, Wish::default());
-    }
-
-    fn running_as(&mut self, name: &str, wish: Wish) {
-        self.offer(name);
-        let (at, sent) = (self.at(name), self.now);
-        self.tell(Input::ClaimAnswered { at, sent, answer: Ok(None) });
-        self.planned(name, wish);
-        self.prepared(name);
-        self.started(name);
-        assert_eq!(self.state(name), "running");
-    }
-
-    fn ended(&mut self, name: &str, outcome: Outcome) {
-        let attempt = self.run(name).next_attempt();
-        self.tell(Input::AttemptEnded { run: run_id(name), attempt, outcome });
-    }
-
-    fn collected(&mut self, name: &str) {
-        let at = self.at(name);
-        let changes = Changes { commits: 1, ..Changes::default() };
-        self.tell(Input::Collected { at, changes: Ok(changes) });
-    }
-
-    fn advised(&mut self, name: &str, fresh: bool) {
-        let at = self.at(name);
-        let verdict = Some(Verdict::Retry { after: Millis(0), fresh });
-        self.tell(Input::Advised { at, verdict });
-    }
-
-    fn reported(&mut self, name: &str, answer: Result<(), Problem>) {
-        let at = self.at(name);
-        self.tell(Input::Reported { at, answer });
-    }
-
-    fn report(&self, name: &str) -> &crate::report::Report {
-        match &self.run(name).state {
-            State::Reporting { report, .. } => report,
-            other => panic!("{name} should report, but is {other:?}"),
-        }
-    }
-}
+use world::{World, failure, policy, run_id, success, task};
 
 #[test]
 fn a_task_walks_from_offer_to_report_and_is_closed_once_the_tracker_has_it() {
@@ -478,83 +325,6 @@ fn an_answer_to_an_older_step_changes_nothing() {
 }
 
 #[test]
-fn a_lease_that_is_not_renewed_ends_the_agent_before_anything_else() {
-    let mut world = World::new();
-    world.give("a", "a", 1);
-    world.planned("a", Wish::default());
-    world.prepared("a");
-    world.started("a");
-    let sent = world.now;
-    world.tell(Input::Renewed { run: run_id("a"), fence: Fence(1), sent, ttl: Millis::seconds(60) });
-    world.pass(Millis::seconds(47));
-    assert_eq!(world.state("a"), "running");
-    world.pass(Millis::seconds(1));
-    assert!(matches!(world.effects[0].action, Action::End { why: EndReason::LeaseLost, .. }));
-    assert_eq!(world.state("a"), "ending");
-    world.ended("a", failure());
-    world.collected("a");
-    assert!(matches!(&world.run("a").state, State::Closed { how: crate::run::Closing::Lost(_), .. }));
-}
-
-#[test]
-fn a_word_under_a_stale_fence_changes_nothing() {
-    let mut world = World::new();
-    world.give("a", "a", 7);
-    let before = world.engine.clone();
-    let run = run_id("a");
-    let (reason, sent, ttl) = (String::new(), world.now, Millis::minutes(9));
-    world.tell(Input::LeaseLost { run: run.clone(), fence: Fence(6), reason: reason.clone() });
-    world.tell(Input::CancelAsked { run: run.clone(), fence: Fence(6), reason });
-    world.tell(Input::Renewed { run, fence: Fence(6), sent, ttl });
-    world.give("b", "a", 6);
-    world.give("c", "a", 7);
-    assert_eq!(world.engine, before);
-}
-
-#[test]
-fn a_task_given_out_again_waits_until_the_old_agent_is_proven_dead() {
-    let mut world = World::new();
-    world.give("a", "task", 1);
-    world.planned("a", Wish::default());
-    world.prepared("a");
-    world.started("a");
-    world.give("b", "task", 2);
-    assert!(matches!(world.effects[..], [Effect { action: Action::End { .. }, .. }]));
-    assert_eq!((world.state("a"), world.state("b")), ("ending", "blocked"));
-    world.ended("a", failure());
-    assert_eq!(world.state("b"), "blocked");
-    world.collected("a");
-    assert_eq!((world.state("a"), world.state("b")), ("closed", "planning"));
-}
-
-#[test]
-fn a_task_given_without_a_free_slot_is_given_back() {
-    let mut world = World::with(Policy { slots: 1, ..policy() });
-    world.running("a");
-    world.give("b", "b", 1);
-    assert!(matches!(world.effects[..], [Effect { action: Action::Release, .. }]));
-    let at = world.at("b");
-    world.tell(Input::Released { at, answer: Ok(()) });
-    assert_eq!(world.state("b"), "closed");
-}
-
-#[test]
-fn after_a_restart_a_held_lease_must_be_confirmed_before_anything_starts() {
-    let mut world = World::new();
-    world.give("a", "a", 1);
-    world.planned("a", Wish::default());
-    world.prepared("a");
-    world.started("a");
-    world.tell(Input::Restarted);
-    world.ended("a", Outcome::failed("interrupted", Class::Interrupted, "died"));
-    world.collected("a");
-    assert_eq!(world.state("a"), "waiting");
-    let sent = world.now;
-    world.tell(Input::Renewed { run: run_id("a"), fence: Fence(1), sent, ttl: Millis::seconds(60) });
-    assert_eq!(world.state("a"), "preparing");
-}
-
-#[test]
 fn draining_takes_nothing_new_and_is_quiet_once_agents_are_done() {
     let mut world = World::new();
     world.running("a");
@@ -597,17 +367,6 @@ fn a_run_waiting_for_its_retry_has_the_slot_before_new_work() {
     let (at, sent) = (world.at("b"), world.now);
     world.tell(Input::ClaimAnswered { at, sent, answer: Err(Problem::new(ProblemKind::Gone, "x")) });
     assert_eq!(world.state("a"), "preparing");
-}
-
-#[test]
-fn fences_are_remembered_for_exactly_the_stated_number_of_tasks() {
-    let mut engine = Engine::default();
-    for number in 0..=REMEMBERED_FENCES {
-        engine.remember_fence("t".to_owned(), number.to_string(), Fence(5));
-    }
-    assert_eq!(engine.fences.len(), REMEMBERED_FENCES);
-    assert_eq!(engine.known_fence("t", "0"), Fence(0), "the oldest made room");
-    assert_eq!(engine.known_fence("t", "1"), Fence(5));
 }
 
 #[test]

@@ -1,0 +1,189 @@
+//! What a run can be doing, and the small records it keeps.
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{EndReason, Outcome};
+use crate::problem::Problem;
+use crate::report::Report;
+use crate::task::RunId;
+use crate::time::{Millis, Timestamp};
+
+/// Where an attempt works.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workspace {
+    /// Absolute.
+    pub path: String,
+    /// Checked out there.
+    pub branch: String,
+    /// Object id it started from.
+    pub base: String,
+    /// Number of the attempt that first worked in it.
+    pub number: u32,
+    /// What the workspaces room needs to find it again; opaque here.
+    pub record: String,
+}
+
+/// The lease as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldLease {
+    /// The agent must be ended by then.
+    pub deadline: Timestamp,
+    /// How long a renewal lasts.
+    pub ttl: Millis,
+    /// How often to renew.
+    pub renew_every: Millis,
+    /// `false` after a restart, until the tracker has confirmed it.
+    pub confirmed: bool,
+}
+
+/// One attempt that is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Counts from 1.
+    pub number: u32,
+    /// When the process was asked for.
+    pub started: Timestamp,
+    /// When its end was proven.
+    pub ended: Timestamp,
+    /// Branch it worked on.
+    pub branch: String,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// A wish that the run ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    /// For the record.
+    pub why: EndReason,
+    /// For people.
+    pub message: String,
+}
+
+/// What a run is doing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum State {
+    /// Another run of the same task must be proven dead first.
+    Blocked {
+        /// Which one.
+        by: RunId,
+    },
+    /// Making the task ours.
+    Claiming,
+    /// Asking what it should look like.
+    Planning,
+    /// Making the workspace.
+    Preparing,
+    /// Starting the process.
+    Starting {
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// The agent works.
+    Running {
+        /// Which attempt.
+        attempt: u32,
+        /// To find the process again; opaque here.
+        process: String,
+        /// When the agent was last heard of.
+        heard: Timestamp,
+        /// When the CLI said it was finished.
+        finished: Option<Timestamp>,
+    },
+    /// The agent is being ended; waiting for the proof.
+    Ending {
+        /// Which attempt.
+        attempt: u32,
+        /// Why; `None` after a restart, when only the proof is missing.
+        why: Option<EndReason>,
+    },
+    /// Seeing what changed.
+    Collecting,
+    /// Asking what to do about a failure.
+    Advising,
+    /// Until the next attempt.
+    Waiting {
+        /// Not before.
+        until: Timestamp,
+    },
+    /// Telling the tracker.
+    Reporting {
+        /// What it is told.
+        report: Box<Report>,
+        /// How often it was tried.
+        tries: u32,
+        /// When it is tried again; `None` while a try is under way.
+        next_try: Option<Timestamp>,
+        /// Why the last try did not work.
+        last_problem: Option<Problem>,
+    },
+    /// Giving the task back untouched.
+    Releasing,
+    /// Waiting for a person.
+    Parked {
+        /// Why.
+        reason: String,
+        /// The report that could not be delivered, if that is why.
+        report: Option<Box<Report>>,
+    },
+    /// Over.
+    Closed {
+        /// How.
+        how: Closing,
+        /// What the tracker was told, if anything.
+        report: Option<Box<Report>>,
+    },
+}
+
+/// How a run was closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Closing {
+    /// The tracker has the report.
+    Reported,
+    /// The task went to somebody else; the reason.
+    Lost(String),
+    /// It was never ours, or given back; the reason.
+    NotOurs(String),
+}
+
+impl State {
+    /// Name for listings; stable.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Blocked { .. } => "blocked",
+            Self::Claiming => "claiming",
+            Self::Planning => "planning",
+            Self::Preparing => "preparing",
+            Self::Starting { .. } => "starting",
+            Self::Running { .. } => "running",
+            Self::Ending { .. } => "ending",
+            Self::Collecting => "collecting",
+            Self::Advising => "advising",
+            Self::Waiting { .. } => "waiting",
+            Self::Reporting { .. } => "reporting",
+            Self::Releasing => "releasing",
+            Self::Parked { .. } => "parked",
+            Self::Closed { .. } => "closed",
+        }
+    }
+
+    /// Whether it takes one of the host's slots.
+    pub const fn occupies_slot(&self) -> bool {
+        !matches!(
+            self,
+            Self::Blocked { .. }
+                | Self::Waiting { .. }
+                | Self::Reporting { .. }
+                | Self::Releasing
+                | Self::Parked { .. }
+                | Self::Closed { .. }
+        )
+    }
+
+    /// Whether a process of this run may live.
+    pub const fn may_have_agent(&self) -> bool {
+        matches!(self, Self::Starting { .. } | Self::Running { .. } | Self::Ending { .. })
+    }
+}
