@@ -1,2 +1,51 @@
-//! host
-fn main() {}
+//! `host`: the program people meet.
+//!
+//! It reads settings ([`config`]), asks for grants, starts a host or asks one, and
+//! draws what comes back ([`screens`], pure). It never decides anything about runs
+//! and knows no crate of this project but the daemon.
+//!
+//! Each file of [`commands`] is one command; [`arguments`] is the whole command
+//! line; [`exit`] the exit codes.
+
+mod arguments;
+mod commands;
+mod config;
+mod context;
+mod exit;
+mod failure;
+mod grant;
+mod log;
+mod output;
+mod page;
+mod paint;
+mod progress;
+mod question;
+mod screens;
+mod setup;
+mod table;
+mod text;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Cli, Command};
+use crate::context::Context;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::tell(&error),
+    };
+    if matches!(cli.command, Command::Shim) {
+        return hostler_daemon::shim_main();
+    }
+    match Context::from_process().and_then(|context| commands::execute(cli.command, &context)) {
+        Ok(code) => code,
+        Err(failure) => {
+            output::complain(&failure);
+            failure.exit.into()
+        }
+    }
+}

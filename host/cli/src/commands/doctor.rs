@@ -1,0 +1,240 @@
+//! `host doctor`.
+
+use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use hostler_daemon::control::Client;
+use hostler_daemon::grants::Grants;
+use hostler_daemon::plugins::{self, Kind};
+use hostler_daemon::providers::Provider;
+use hostler_daemon::{Repository, RepositorySettings};
+use rustix::fs::Access;
+
+use crate::arguments::DoctorArgs;
+use crate::config::fields::Role;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::grant;
+use crate::output;
+use crate::screens::doctor::{Check, Health, draw_checks};
+use crate::screens::inspect::Allowed;
+use crate::setup::{Chosen, Setup};
+
+/// Less room than this in bytes is worth a warning: a few worktrees fill it.
+const LITTLE_ROOM: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Less room than this in bytes, and the record itself is in danger.
+const NO_ROOM: u64 = 200 * 1024 * 1024;
+
+/// Looks at everything that `host run` needs.
+pub async fn doctor(args: &DoctorArgs, context: &Context) -> Result<ExitCode, Failure> {
+    let checks = check(args, context).await;
+    if args.json {
+        output::json(&checks)?;
+    } else {
+        output::print(&draw_checks(&context.page(), &checks))?;
+    }
+    let failed = checks.iter().any(|check| check.health == Health::Fail);
+    Ok(if failed { Exit::Failed } else { Exit::Ok }.into())
+}
+
+async fn check(args: &DoctorArgs, context: &Context) -> Vec<Check> {
+    let mut checks = vec![
+        folder("state", &context.home.state),
+        folder("config", &context.home.config),
+        room(&context.home.state),
+        running(context).await,
+    ];
+    let setup = match Setup::read(&args.settings, context) {
+        Ok(setup) => setup,
+        Err(failure) => {
+            checks.push(Check::new("settings", Health::Fail, failure));
+            return checks;
+        }
+    };
+    checks.push(settings(&setup));
+    match setup.keyed_repositories() {
+        Ok(repositories) => checks.extend(repositories.iter().map(|one| repository(one, context))),
+        Err(failure) => checks.push(Check::new("repository", Health::Fail, failure)),
+    }
+    checks.push(match setup.tracker(context) {
+        Ok(tracker) => plugin(&setup, Role::Tracker, &tracker, context),
+        Err(failure) => unchosen("tracker", failure),
+    });
+    match setup.providers(context) {
+        Ok(providers) => {
+            for chosen in &providers {
+                let ready = plugin(&setup, Role::Provider, chosen, context);
+                let installed = ready.health == Health::Ok;
+                checks.push(ready);
+                if installed {
+                    checks.push(program(&setup, chosen, context).await);
+                }
+            }
+        }
+        Err(failure) => checks.push(unchosen("provider", failure)),
+    }
+    checks
+}
+
+/// Nothing chosen is no illness; anything else is.
+fn unchosen(what: &str, failure: Failure) -> Check {
+    let health = if failure.exit == Exit::Configuration { Health::Warn } else { Health::Fail };
+    Check::new(what, health, failure)
+}
+
+fn folder(name: &str, path: &Path) -> Check {
+    let existing = nearest(path);
+    match rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => Check::new(name, Health::Ok, path.display()),
+        Err(error) => Check::new(
+            name,
+            Health::Fail,
+            format!("{} cannot be written ({error}); change its owner or permissions", existing.display()),
+        ),
+    }
+}
+
+/// The folder itself, or the nearest above it that is there.
+fn nearest(path: &Path) -> &Path {
+    path.ancestors().find(|folder| folder.exists()).unwrap_or(path)
+}
+
+fn room(state: &Path) -> Check {
+    match rustix::fs::statvfs(nearest(state)) {
+        Ok(disk) => enough(disk.f_bavail.saturating_mul(disk.f_frsize), state),
+        Err(error) => Check::new("disk", Health::Warn, format!("the free room cannot be told ({error})")),
+    }
+}
+
+fn enough(free: u64, state: &Path) -> Check {
+    let tenths = free / (1024 * 1024 * 1024 / 10);
+    let free_text = format!("{}.{} GiB free for {}", tenths / 10, tenths % 10, state.display());
+    let remedy = "; make room, or set XDG_STATE_HOME to another disk";
+    match free {
+        0..NO_ROOM => Check::new("disk", Health::Fail, free_text + remedy),
+        NO_ROOM..LITTLE_ROOM => Check::new("disk", Health::Warn, free_text + remedy),
+        _ => Check::new("disk", Health::Ok, free_text),
+    }
+}
+
+async fn running(context: &Context) -> Check {
+    let Ok(client) = Client::connect(&context.home) else {
+        return Check::new("host", Health::Ok, "none is running");
+    };
+    match client.status().await {
+        Ok(host) => {
+            Check::new("host", Health::Ok, format!("running as process {} ({})", host.pid, host.mode))
+        }
+        Err(error) => Check::new("host", Health::Warn, error),
+    }
+}
+
+fn settings(setup: &Setup) -> Check {
+    let there: Vec<_> = setup.files.iter().filter(|(_, there)| *there).map(|(path, _)| path).collect();
+    if there.is_empty() {
+        return Check::new("settings", Health::Ok, "no files, defaults only");
+    }
+    let own = setup.files.first().filter(|(_, there)| *there);
+    if let Some((path, _)) = own
+        && std::fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o077 != 0)
+    {
+        let finding =
+            format!("{0} can be read by others; if it holds secrets, run `chmod 600 {0}`", path.display());
+        return Check::new("settings", Health::Warn, finding);
+    }
+    let names: Vec<String> = there.iter().map(|path| path.display().to_string()).collect();
+    Check::new("settings", Health::Ok, names.join(", "))
+}
+
+fn repository(settings: &RepositorySettings, context: &Context) -> Check {
+    let name = format!("repo {}", settings.key);
+    let state = context.home.state.join("workspaces");
+    let found = Repository::open(&settings.path, &state)
+        .and_then(|repository| Ok((repository.condition()?, repository.checkout().to_owned())));
+    match found {
+        Ok((condition, checkout)) => {
+            let place = checkout.display();
+            let branch = condition.head_branch.unwrap_or_else(|| "no branch".to_owned());
+            if condition.dirty {
+                let note = "has uncommitted changes, which agents do not see";
+                return Check::new(
+                    name,
+                    Health::Warn,
+                    format!("{place} on {branch}; it {note}: commit them"),
+                );
+            }
+            Check::new(name, Health::Ok, format!("{place} on {branch}"))
+        }
+        Err(error) => Check::new(name, Health::Fail, error),
+    }
+}
+
+/// A plugin: of the right kind, configured, allowed.
+fn plugin(setup: &Setup, role: Role, chosen: &Chosen, context: &Context) -> Check {
+    let wanted = match role {
+        Role::Tracker => Kind::Tracker,
+        Role::Provider => Kind::Provider,
+    };
+    let id = &chosen.manifest.plugin.id;
+    let name = format!("{} {id}", wanted.name());
+    let file = chosen.file.display();
+    if !chosen.inspection.kinds.contains(&wanted) {
+        let finding =
+            format!("{file} is no {} plugin; `host plugin list` shows what there is", wanted.name());
+        return Check::new(name, Health::Fail, finding);
+    }
+    if let Err(failure) = setup.fields(role, chosen, context) {
+        return Check::new(name, Health::Fail, failure);
+    }
+    match Grants::load(&context.home.grants()).map(|grants| grant::standing(&grants, chosen)) {
+        Ok(Allowed::Yes) => Check::new(
+            name,
+            Health::Ok,
+            format!("version {}, allowed ({file})", chosen.manifest.plugin.version),
+        ),
+        Ok(_) => Check::new(name, Health::Warn, format!("not allowed yet; run `host plugin allow {id}`")),
+        Err(error) => Check::new(name, Health::Fail, error),
+    }
+}
+
+/// The CLI of a provider that is allowed.
+async fn program(setup: &Setup, chosen: &Chosen, context: &Context) -> Check {
+    let name = format!("program of {}", chosen.manifest.plugin.id);
+    match detect(setup, chosen, context).await {
+        Ok(provider) => {
+            let place = provider.view.program.clone().unwrap_or_default();
+            match &provider.view.problem {
+                Some(problem) => Check::new(name, Health::Warn, format!("{place}: {problem}")),
+                None => Check::new(name, Health::Ok, format!("{} ({place})", provider.view.version)),
+            }
+        }
+        Err(failure) => Check::new(name, Health::Fail, failure),
+    }
+}
+
+async fn detect(setup: &Setup, chosen: &Chosen, context: &Context) -> Result<Provider, Failure> {
+    let settings = setup.plugin_settings(Role::Provider, chosen, context)?;
+    let runtime = plugins::runtime(&context.home)?;
+    let grants = Grants::load(&context.home.grants())?;
+    let installed = plugins::install(&runtime, &grants, &settings, Kind::Provider)?;
+    let pair = |(name, value): (&String, &String)| (OsString::from(name), OsString::from(value));
+    let environment: Vec<_> = context.environment.iter().map(pair).collect();
+    Ok(Provider::detect(installed, &environment).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_on_the_disk_is_judged_at_its_limits() {
+        let health = |free| enough(free, Path::new("/s")).health;
+        assert_eq!((health(NO_ROOM - 1), health(NO_ROOM)), (Health::Fail, Health::Warn));
+        assert_eq!((health(LITTLE_ROOM - 1), health(LITTLE_ROOM)), (Health::Warn, Health::Ok));
+        assert_eq!(enough(LITTLE_ROOM, Path::new("/s")).finding, "2.0 GiB free for /s");
+    }
+}

@@ -1,0 +1,138 @@
+//! `host run`.
+
+use std::process::ExitCode;
+
+use hostler_daemon::history::History;
+use hostler_daemon::view::Notice;
+use hostler_daemon::{Host, Stopper, Summary};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+
+use crate::arguments::RunArgs;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::grant;
+use crate::log;
+use crate::progress::{Progress, REFRESH};
+use crate::screens::ready::draw_ready;
+use crate::screens::run_line::{STOPPING, draining_line, summary_line};
+use crate::setup::{Chosen, Setup};
+
+/// Open runs of an earlier start that are shown at once.
+const MOST_SEEDED: u32 = 100;
+
+/// Takes tasks from a tracker and works on them, until stopped.
+pub async fn run(args: &RunArgs, context: &Context) -> Result<ExitCode, Failure> {
+    let page = context.page();
+    let mut progress = Progress::new(page.clone(), args.json);
+    let log_paint = crate::paint::Paint::choose(stderr_is_terminal(), &context.environment);
+    log::start(&progress.bars(), args.log_format, args.verbose, &context.environment, log_paint)?;
+    let mut signals = Signals::listen()?;
+    let setup = Setup::read(&args.settings, context)?;
+    let (tracker, providers) = (setup.tracker(context)?, setup.providers(context)?);
+    let settings = setup.settings(&tracker, &providers, args.once, context)?;
+    let plugins: Vec<&Chosen> = std::iter::once(&tracker).chain(&providers).collect();
+    grant::ensure(&plugins, context, &page)?;
+    let (host, ready) = Host::start(settings).await?;
+    progress.head(&draw_ready(&page, &ready));
+    let (mut notices, stopper) = (host.notices(), host.stopper());
+    if let Some(history) = History::open(&context.home)? {
+        history.runs(true, MOST_SEEDED)?.into_iter().rev().for_each(|run| progress.seed(run));
+    }
+    let finished = host.finished();
+    tokio::pin!(finished);
+    let mut clock = tokio::time::interval(REFRESH);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut finished => break ended,
+            notice = notices.recv() => match notice {
+                Ok(notice) => progress.take(notice),
+                // A slow screen has missed some; the next ones tell how things stand.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => break finished.await,
+            },
+            () = signals.next() => signals.answer(&stopper, &progress).await,
+            _ = clock.tick() => progress.refresh(),
+        }
+    };
+    take_the_rest(&mut notices, &mut progress);
+    progress.clear();
+    let summary = ended?;
+    progress.say(&summary_line(&summary));
+    Ok(exit(&summary, args.once).into())
+}
+
+fn take_the_rest(notices: &mut Receiver<Notice>, progress: &mut Progress) {
+    loop {
+        match notices.try_recv() {
+            Ok(notice) => progress.take(notice),
+            Err(TryRecvError::Lagged(_)) => {}
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+        }
+    }
+}
+
+/// A host that was told to do everything answers for the tasks.
+fn exit(summary: &Summary, once: bool) -> Exit {
+    let troubled = summary.failed + summary.cancelled + summary.lost + summary.waiting + summary.parked;
+    if once && troubled > 0 { Exit::Task } else { Exit::Ok }
+}
+
+fn stderr_is_terminal() -> bool {
+    use std::io::IsTerminal;
+    std::io::stderr().is_terminal()
+}
+
+/// Ctrl-C and SIGTERM: the first drains, the second stops.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    heard: u32,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error| Failure::new(Exit::Failed, format!("signals cannot be heard: {error}")))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            heard: 0,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    async fn answer(&mut self, stopper: &Stopper, progress: &Progress) {
+        self.heard += 1;
+        if self.heard == 1 {
+            progress.say(&draining_line(&progress.open()));
+            stopper.drain().await;
+        } else {
+            progress.say(STOPPING);
+            stopper.stop_now().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_once_makes_the_host_answer_for_the_tasks() {
+        let good = Summary { succeeded: 2, ..Summary::default() };
+        let bad = Summary { succeeded: 1, failed: 1, ..Summary::default() };
+        assert_eq!((exit(&good, true), exit(&bad, true)), (Exit::Ok, Exit::Task));
+        assert_eq!(exit(&bad, false), Exit::Ok);
+    }
+}

@@ -1,0 +1,261 @@
+//! The fields that a plugin's manifest names: `--set` > the field's environment
+//! variable > the repository's file > your file > the manifest's default.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use hostler_daemon::engine::rights::Rights;
+use hostler_daemon::plugins::{ConfigField, FieldType, Manifest};
+use serde_json::Value;
+
+use super::configuration::PROGRAM;
+use super::error::ConfigError;
+use super::file::{Given, Written};
+use super::layers::{Layers, shown};
+use super::origin::{Origin, Setting};
+
+/// The value of one field. Prints itself masked if it is secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FieldValue {
+    text: String,
+    secret: bool,
+}
+
+/// What stands in place of a secret.
+pub const MASK: &str = "••••••";
+
+impl FieldValue {
+    /// The value itself, for the host only.
+    pub fn reveal(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for FieldValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.secret { MASK } else { &self.text })
+    }
+}
+
+impl fmt::Debug for FieldValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// All fields of a plugin that have a value.
+pub type Fields = BTreeMap<String, Setting<FieldValue>>;
+
+/// Which plugin, and what it is used as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `[tracker.ID]`, `--set`.
+    Tracker,
+    /// `[providers.ID]`, `--command`.
+    Provider,
+}
+
+impl Role {
+    /// Name of its table in a file.
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::Tracker => "tracker",
+            Self::Provider => "providers",
+        }
+    }
+}
+
+/// Decides every field of one plugin. `user_path` is where the operator's file is
+/// or would be, for the remedy.
+pub fn resolve(
+    role: Role,
+    manifest: &Manifest,
+    layers: &Layers,
+    user_path: &str,
+) -> Result<Fields, ConfigError> {
+    let plugin = Plugin { role, manifest, user_path };
+    let flags = plugin.flags(layers);
+    let user = layers.user_file.as_ref().and_then(|file| plugin.table(file));
+    let repository = layers.repository_file.as_ref().and_then(|file| plugin.table(file));
+    for given in flags.iter().chain(repository.into_iter().flatten()).chain(user.into_iter().flatten()) {
+        plugin.check_known(given.0, given.1)?;
+    }
+    for (name, given) in repository.into_iter().flatten() {
+        plugin.check_harmless(name, given)?;
+    }
+    for (name, given) in &flags {
+        plugin.check_no_secret_on_the_command_line(name, given)?;
+    }
+    let mut fields = Fields::new();
+    for (name, field) in &manifest.config {
+        let given = flags
+            .get(name)
+            .cloned()
+            .or_else(|| from_environment(field, &layers.environment))
+            .or_else(|| repository?.get(name).cloned())
+            .or_else(|| user?.get(name).cloned());
+        let setting = match (given, &field.default) {
+            (Some(given), _) => Some(plugin.read(name, field, &given)?),
+            (None, Some(default)) => Some(Setting::default(plugin.value(field, default))),
+            (None, None) if field.required => return Err(plugin.missing(name, field)),
+            (None, None) => None,
+        };
+        fields.extend(setting.map(|setting| (name.clone(), setting)));
+    }
+    Ok(fields)
+}
+
+fn from_environment(field: &ConfigField, environment: &BTreeMap<String, String>) -> Option<Given> {
+    let name = field.env.clone()?;
+    let text = environment.get(&name).filter(|text| !text.is_empty())?;
+    Some(Given { written: Written::Text(text.clone()), origin: Origin::Environment(name) })
+}
+
+/// The fields on which a right depends: where requests and credentials go, which
+/// folder is written, which command is started.
+fn guarded(rights: &Rights) -> BTreeSet<&str> {
+    let http = rights.http.iter().filter_map(|right| right.origin_from.as_deref());
+    let secret =
+        rights.secret.iter().flat_map(|right| [Some(right.from.as_str()), right.origin_from.as_deref()]);
+    let files = rights.files.iter().map(|right| right.from.as_str());
+    let program = rights.program.iter().filter_map(|right| right.command_from.as_deref());
+    http.chain(secret.flatten()).chain(files).chain(program).collect()
+}
+
+struct Plugin<'a> {
+    role: Role,
+    manifest: &'a Manifest,
+    user_path: &'a str,
+}
+
+impl Plugin<'_> {
+    fn id(&self) -> &str {
+        &self.manifest.plugin.id
+    }
+
+    fn table<'a>(&self, file: &'a super::file::ConfigFile) -> Option<&'a BTreeMap<String, Given>> {
+        match self.role {
+            Role::Tracker => file.tracker.get(self.id()),
+            Role::Provider => file.providers.get(self.id()),
+        }
+    }
+
+    fn flags(&self, layers: &Layers) -> BTreeMap<String, Given> {
+        let given = |text: &String, flag: &str| Given {
+            written: Written::Text(text.clone()),
+            origin: Origin::Flag(flag.to_owned()),
+        };
+        match self.role {
+            Role::Tracker => {
+                let pairs = layers.flags.fields.iter();
+                pairs.map(|(name, text)| (name.clone(), given(text, "--set"))).collect()
+            }
+            Role::Provider => {
+                let program = self.manifest.rights.program.as_ref();
+                let field = program.and_then(|program| program.command_from.clone());
+                let pair = field.zip(layers.flags.command.as_ref());
+                pair.into_iter().map(|(name, text)| (name, given(text, "--command"))).collect()
+            }
+        }
+    }
+
+    fn check_known(&self, name: &str, given: &Given) -> Result<(), ConfigError> {
+        if self.manifest.config.contains_key(name) || (self.role == Role::Provider && name == PROGRAM) {
+            return Ok(());
+        }
+        Err(ConfigError::UnknownField {
+            place: given.origin.clone(),
+            plugin: self.id().to_owned(),
+            field: name.to_owned(),
+            known: self.manifest.config.keys().cloned().collect(),
+        })
+    }
+
+    fn check_harmless(&self, name: &str, given: &Given) -> Result<(), ConfigError> {
+        let secret = self.manifest.config.get(name).is_some_and(|field| field.secret);
+        let why = if secret {
+            "it is secret, and everybody who has the repository could read it"
+        } else if guarded(&self.manifest.rights).contains(name) {
+            "it decides where requests, credentials or files go"
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::NotForRepositories { place: given.origin.clone(), key: name.to_owned(), why })
+    }
+
+    fn check_no_secret_on_the_command_line(&self, name: &str, given: &Given) -> Result<(), ConfigError> {
+        match self.manifest.config.get(name) {
+            Some(field) if field.secret && matches!(given.origin, Origin::Flag(_)) => {
+                Err(ConfigError::SecretOnCommandLine {
+                    field: name.to_owned(),
+                    remedy: self.remedy(name, field),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn read(
+        &self,
+        name: &str,
+        field: &ConfigField,
+        given: &Given,
+    ) -> Result<Setting<FieldValue>, ConfigError> {
+        let value = match &given.written {
+            Written::Text(text) => from_text(field.kind, text),
+            Written::Value(value) => Some(value.clone()),
+        };
+        match value.filter(|value| field.kind.admits(value)) {
+            Some(value) => Ok(Setting { value: self.value(field, &value), origin: given.origin.clone() }),
+            None => Err(ConfigError::Value {
+                place: given.origin.clone(),
+                key: name.to_owned(),
+                value: if field.secret { "something else".to_owned() } else { shown(&given.written) },
+                expected: expected(field.kind).to_owned(),
+            }),
+        }
+    }
+
+    /// Text as it is, numbers and booleans as written, lists as JSON.
+    fn value(&self, field: &ConfigField, value: &Value) -> FieldValue {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        FieldValue { text, secret: field.secret }
+    }
+
+    fn missing(&self, name: &str, field: &ConfigField) -> ConfigError {
+        let help = field.help.trim_end_matches('.');
+        ConfigError::MissingField {
+            plugin: self.id().to_owned(),
+            field: name.to_owned(),
+            help: if help.is_empty() { String::new() } else { format!(" ({help})") },
+            remedy: self.remedy(name, field),
+        }
+    }
+
+    fn remedy(&self, name: &str, field: &ConfigField) -> String {
+        let in_file = format!("`{name}` below `[{}.{}]` in {}", self.role.table(), self.id(), self.user_path);
+        match &field.env {
+            Some(variable) => format!("set {variable} in the environment, or {in_file}"),
+            None => format!("set {in_file}"),
+        }
+    }
+}
+
+fn from_text(kind: FieldType, text: &str) -> Option<Value> {
+    match kind {
+        FieldType::String => Some(text.into()),
+        FieldType::List if text.trim_start().starts_with('[') => serde_json::from_str(text).ok(),
+        FieldType::List => Some(text.split(',').map(|item| Value::from(item.trim())).collect()),
+        FieldType::Integer | FieldType::Number | FieldType::Boolean => serde_json::from_str(text.trim()).ok(),
+    }
+}
+
+const fn expected(kind: FieldType) -> &'static str {
+    match kind {
+        FieldType::String => "text",
+        FieldType::Integer => "a whole number",
+        FieldType::Number => "a number",
+        FieldType::Boolean => "true or false",
+        FieldType::List => "a list of texts",
+    }
+}

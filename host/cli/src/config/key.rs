@@ -1,0 +1,117 @@
+//! The settings there are, and the names each goes by.
+
+/// A setting with one value (or one list).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// The tracker plugin.
+    Plugin,
+    /// The provider plugins; the first is the default.
+    Provider,
+    /// The model, where the tracker wishes none.
+    Model,
+    /// What agents may do, where the tracker wishes nothing.
+    Permission,
+    /// The most a task may ask for.
+    PermissionCeiling,
+    /// Runs at once.
+    Slots,
+    /// Attempts per run.
+    Attempts,
+    /// Time for one attempt.
+    TimeLimit,
+    /// Longest silence of an agent.
+    StallLimit,
+    /// Tokens for one run.
+    TokenLimit,
+    /// US dollars for one run.
+    CostLimit,
+    /// What trackers call this host.
+    Name,
+}
+
+impl Key {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 12] = [
+        Self::Plugin,
+        Self::Provider,
+        Self::Model,
+        Self::Permission,
+        Self::PermissionCeiling,
+        Self::Slots,
+        Self::Attempts,
+        Self::TimeLimit,
+        Self::StallLimit,
+        Self::TokenLimit,
+        Self::CostLimit,
+        Self::Name,
+    ];
+
+    /// As it stands in a file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plugin => "plugin",
+            Self::Provider => "provider",
+            Self::Model => "model",
+            Self::Permission => "permission",
+            Self::PermissionCeiling => "permission-ceiling",
+            Self::Slots => "slots",
+            Self::Attempts => "attempts",
+            Self::TimeLimit => "time-limit",
+            Self::StallLimit => "stall-limit",
+            Self::TokenLimit => "token-limit",
+            Self::CostLimit => "cost-limit",
+            Self::Name => "name",
+        }
+    }
+
+    /// The key with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+
+    /// As a flag: `--time-limit`.
+    pub fn flag(self) -> String {
+        format!("--{}", self.name())
+    }
+
+    /// As an environment variable: `HOSTLER_TIME_LIMIT`.
+    pub fn environment(self) -> String {
+        format!("HOSTLER_{}", self.name().to_ascii_uppercase().replace('-', "_"))
+    }
+
+    /// Whether a repository may set it: whoever can write to the repository must
+    /// not gain anything by it.
+    pub const fn allowed_in_repository(self) -> bool {
+        matches!(self, Self::Provider | Self::Model)
+    }
+}
+
+/// The known names nearest to a mistyped one, best first; at most two, and the second
+/// only if it is about as near.
+pub fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut close: Vec<(usize, &str)> = known
+        .map(|name| (strsim::osa_distance(typed, name), name))
+        .filter(|(distance, name)| *distance <= name.len().max(typed.len()) / 2)
+        .collect();
+    close.sort_unstable();
+    let best = close.first().map_or(0, |(distance, _)| *distance);
+    close
+        .into_iter()
+        .take_while(|(distance, _)| *distance <= best + 1)
+        .take(2)
+        .map(|(_, name)| name)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_finds_what_was_meant() {
+        let known = || Key::ALL.into_iter().map(Key::name);
+        assert_eq!(nearest("slot", known()), ["slots"]);
+        assert_eq!(nearest("time_limit", known()), ["time-limit"]);
+        assert_eq!(nearest("xyzzy", known()), [""; 0]);
+    }
+}

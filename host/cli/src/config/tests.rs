@@ -1,0 +1,318 @@
+#![allow(clippy::unwrap_used)]
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hostler_daemon::engine::plan::Permission;
+use hostler_daemon::engine::time::Millis;
+use hostler_daemon::plugins::Manifest;
+
+use super::configuration::{Surroundings, program_of, repositories};
+use super::fields::{self, Fields, Role};
+use super::file::FILE_BYTES;
+use super::layers::Flags;
+use super::origin::Origin;
+use super::*;
+
+const USER: &str = "/home/ada/.config/hostler/config.toml";
+const REPOSITORY: &str = "/app/.hostler/config.toml";
+
+fn user(text: &str) -> Result<ConfigFile, ConfigError> {
+    ConfigFile::parse(Path::new(USER), text, Whose::Operator)
+}
+
+fn repository(text: &str) -> Result<ConfigFile, ConfigError> {
+    ConfigFile::parse(Path::new(REPOSITORY), text, Whose::Repository)
+}
+
+fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn flags(pairs: &[(Key, &str)]) -> Flags {
+    let keys = pairs.iter().map(|(key, value)| (*key, vec![(*value).to_owned()]));
+    Flags { keys: keys.collect(), ..Flags::default() }
+}
+
+fn resolve(layers: &Layers) -> Result<Configuration, ConfigError> {
+    Configuration::resolve(layers, "machine")
+}
+
+fn complaint(layers: &Layers) -> String {
+    resolve(layers).unwrap_err().to_string()
+}
+
+#[test]
+fn a_flag_beats_the_environment_beats_the_files_beats_the_default() {
+    let mut layers = Layers {
+        flags: flags(&[(Key::Model, "flag")]),
+        environment: environment(&[("HOSTLER_MODEL", "environment")]),
+        repository_file: Some(repository("model = \"repository\"").unwrap()),
+        user_file: Some(user("# mine\nmodel = \"user\"").unwrap()),
+    };
+    let model = |layers: &Layers| {
+        let model = resolve(layers).unwrap().model;
+        format!("{} from {}", model.value.unwrap_or_default(), model.origin)
+    };
+    assert_eq!(model(&layers), "flag from --model");
+    layers.flags = Flags::default();
+    assert_eq!(model(&layers), "environment from HOSTLER_MODEL");
+    layers.environment.insert("HOSTLER_MODEL".to_owned(), String::new());
+    assert_eq!(model(&layers), format!("repository from {REPOSITORY} line 1"));
+    layers.repository_file = None;
+    assert_eq!(model(&layers), format!("user from {USER} line 2"));
+    layers.user_file = None;
+    assert_eq!(model(&layers), " from default");
+}
+
+#[test]
+fn every_setting_can_stand_in_a_file_and_in_the_environment() {
+    let text = r#"
+        plugin = "folder"
+        provider = ["claude-code", "codex"]
+        model = "sonnet"
+        permission = "safe"
+        permission-ceiling = "full-auto"
+        slots = 4
+        attempts = 3
+        time-limit = "1h30m"
+        stall-limit = "none"
+        token-limit = 2000000
+        cost-limit = 2.5
+        name = "desk"
+    "#;
+    let from_file = resolve(&Layers { user_file: Some(user(text).unwrap()), ..Layers::default() }).unwrap();
+    let all = [
+        ("HOSTLER_PLUGIN", "folder"),
+        ("HOSTLER_PROVIDER", "claude-code, codex"),
+        ("HOSTLER_MODEL", "sonnet"),
+        ("HOSTLER_PERMISSION", "safe"),
+        ("HOSTLER_PERMISSION_CEILING", "full-auto"),
+        ("HOSTLER_SLOTS", "4"),
+        ("HOSTLER_ATTEMPTS", "3"),
+        ("HOSTLER_TIME_LIMIT", "1h30m"),
+        ("HOSTLER_STALL_LIMIT", "none"),
+        ("HOSTLER_TOKEN_LIMIT", "2000000"),
+        ("HOSTLER_COST_LIMIT", "2.5"),
+        ("HOSTLER_NAME", "desk"),
+    ];
+    assert_eq!(all.len(), Key::ALL.len());
+    let from_environment = resolve(&Layers { environment: environment(&all), ..Layers::default() }).unwrap();
+    assert_eq!(from_file.policy(), from_environment.policy());
+    assert_eq!(from_file.providers.value, from_environment.providers.value);
+    assert_eq!(from_file.policy().limits.time, Some(Millis::minutes(90)));
+    assert_eq!(from_file.policy().limits.stall, None);
+    assert_eq!(from_file.policy().limits.cost_usd, Some(2.5));
+    assert_eq!(from_environment.name.value, "desk");
+}
+
+#[test]
+fn permission_alone_decides_the_ceiling_too() {
+    let permissions = |layers: &Layers| {
+        let configuration = resolve(layers).unwrap();
+        (configuration.permission.value, configuration.permission_ceiling.value)
+    };
+    let with = |pairs| Layers { flags: flags(pairs), ..Layers::default() };
+    assert_eq!(permissions(&with(&[])), (Permission::AutoEdits, Permission::AutoEdits));
+    assert_eq!(permissions(&with(&[(Key::Permission, "safe")])), (Permission::Safe, Permission::Safe));
+    let ceiling = with(&[(Key::PermissionCeiling, "safe")]);
+    assert_eq!(permissions(&ceiling), (Permission::Safe, Permission::Safe));
+    let both = with(&[(Key::Permission, "safe"), (Key::PermissionCeiling, "full-auto")]);
+    assert_eq!(permissions(&both), (Permission::Safe, Permission::FullAuto));
+}
+
+#[test]
+fn a_command_alone_chooses_the_command_provider() {
+    let flags = Flags { command: Some("my-agent".to_owned()), ..Flags::default() };
+    let layers =
+        Layers { flags, environment: environment(&[("HOSTLER_PROVIDER", "codex")]), ..Layers::default() };
+    assert_eq!(resolve(&layers).unwrap().providers.value, ["command"]);
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_told_with_file_line_and_remedy() {
+    let wrong = [
+        "slot = 2",
+        "\n\nslots = \"many\"",
+        "slots = 0",
+        "slots = 2.5",
+        "slots = [2]",
+        "slots = ",
+        "time-limit = \"60\"",
+        "provider = [1]",
+        "provider = []",
+        "[provider.claude-code]\nprogram = \"/bin/claude\"",
+        "tracker = 5",
+        "[tracker]\nfolder = 5",
+        "[tracker.folder]\npath = 2026-01-01",
+        "[agents]\nfoo = 1",
+        "permission = \"root\"",
+    ];
+    let told = wrong.map(|text| match user(text) {
+        Err(error) => error.to_string(),
+        Ok(file) => complaint(&Layers { user_file: Some(file), ..Layers::default() }),
+    });
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn what_is_wrong_elsewhere_is_told_with_its_place() {
+    let from_environment = |name: &str, value: &str| {
+        complaint(&Layers { environment: environment(&[(name, value)]), ..Layers::default() })
+    };
+    let above = Layers {
+        flags: flags(&[(Key::Permission, "full-auto")]),
+        user_file: Some(user("permission-ceiling = \"auto-edits\"").unwrap()),
+        ..Layers::default()
+    };
+    let told = [
+        from_environment("HOSTLER_ATTEMPTS", "101"),
+        from_environment("HOSTLER_COST_LIMIT", "cheap"),
+        complaint(&Layers { flags: flags(&[(Key::Slots, "-1")]), ..Layers::default() }),
+        complaint(&above),
+    ];
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_repository_can_only_set_what_is_harmless() {
+    assert!(repository("provider = \"codex\"\nmodel = \"m\"\n[tracker.folder]\nlabel = \"x\"").is_ok());
+    let refused = [
+        "plugin = \"folder\"",
+        "permission = \"full-auto\"",
+        "slots = 9",
+        "[repos]\nall = \"/\"",
+        "[providers.codex]\nprogram = \"./evil\"",
+    ];
+    let told = refused.map(|text| repository(text).unwrap_err().to_string());
+    let file = Layers {
+        repository_file: Some(repository("provider = \"./evil.wasm\"").unwrap()),
+        ..Layers::default()
+    };
+    insta::assert_snapshot!(told.join("\n") + "\n" + &complaint(&file));
+}
+
+#[test]
+fn a_file_is_read_up_to_its_limit_and_a_missing_one_is_none() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("config.toml");
+    assert!(ConfigFile::read(&path, Whose::Operator).unwrap().is_none());
+    let length = usize::try_from(FILE_BYTES).unwrap();
+    std::fs::write(&path, "#".repeat(length)).unwrap();
+    assert!(ConfigFile::read(&path, Whose::Operator).unwrap().is_some());
+    std::fs::write(&path, "#".repeat(length + 1)).unwrap();
+    assert!(matches!(ConfigFile::read(&path, Whose::Operator), Err(ConfigError::TooLarge(_))));
+}
+
+#[test]
+fn repositories_keep_their_order_and_paths_start_at_their_file() {
+    let text = "[repos]\nweb = \"~/web\"\napp = \"/srv/app\"\nnear = \"near\"";
+    let layers = Layers { user_file: Some(user(text).unwrap()), ..Layers::default() };
+    let around = Surroundings { folder: Path::new("/here"), home: Some(Path::new("/home/ada")) };
+    let named = repositories(&layers, &around).unwrap().value;
+    let paths: Vec<_> = named.iter().map(|one| one.path.display().to_string()).collect();
+    assert_eq!(paths, ["/home/ada/web", "/srv/app", "/home/ada/.config/hostler/near"]);
+    let default = repositories(&Layers::default(), &around).unwrap();
+    assert_eq!((default.value[0].path.as_path(), default.origin), (Path::new("/here"), Origin::Default));
+}
+
+#[test]
+fn a_provider_can_have_its_program_elsewhere() {
+    let file = user("[providers.codex]\nprogram = \"~/bin/codex\"").unwrap();
+    let home = Some(Path::new("/home/ada"));
+    let found = program_of(Some(&file.providers), "codex", Path::new("/c"), home).unwrap().unwrap();
+    assert_eq!(found.value, Path::new("/home/ada/bin/codex"));
+    assert!(program_of(Some(&file.providers), "gemini", Path::new("/c"), home).unwrap().is_none());
+}
+
+fn manifest() -> Manifest {
+    Manifest::parse(
+        r#"
+        [plugin]
+        id = "trakkar"
+        name = "Trakkar"
+        version = "1.0.0"
+        contract = "hostler:plugin@0.1.0"
+        description = "A tracker."
+        [config.api-url]
+        type = "string"
+        required = true
+        env = "TRAKKAR_URL"
+        help = "Address of the server."
+        [config.token]
+        type = "string"
+        secret = true
+        env = "TRAKKAR_TOKEN"
+        [config.label]
+        type = "string"
+        default = "agent"
+        [config.depth]
+        type = "integer"
+        [config.tags]
+        type = "list"
+        [[http]]
+        origin-from = "api-url"
+        methods = ["GET"]
+        [[secret]]
+        handle = "token"
+        from = "token"
+        header = "Authorization"
+        form = "Bearer {}"
+        origin-from = "api-url"
+        "#,
+    )
+    .unwrap()
+}
+
+fn fields_of(layers: &Layers) -> Result<Fields, ConfigError> {
+    fields::resolve(Role::Tracker, &manifest(), layers, USER)
+}
+
+fn set(pairs: &[(&str, &str)]) -> Flags {
+    let fields = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Flags { fields: fields.collect(), ..Flags::default() }
+}
+
+#[test]
+fn fields_of_a_plugin_follow_the_same_precedence() {
+    let layers = Layers {
+        flags: set(&[("tags", "a, b")]),
+        environment: environment(&[("TRAKKAR_URL", "https://t.example"), ("TRAKKAR_TOKEN", "hunter2")]),
+        repository_file: Some(repository("[tracker.trakkar]\ndepth = 3").unwrap()),
+        user_file: Some(
+            user("[tracker.trakkar]\ndepth = 4\napi-url = \"https://old.example\"\n[tracker.other]\nx = 1")
+                .unwrap(),
+        ),
+    };
+    let fields = fields_of(&layers).unwrap();
+    let told: Vec<String> =
+        fields.iter().map(|(name, field)| format!("{name} = {} ({})", field.value, field.origin)).collect();
+    insta::assert_snapshot!(told.join("\n"));
+    assert_eq!(fields["token"].value.reveal(), "hunter2");
+    assert!(!format!("{fields:?}").contains("hunter2"));
+}
+
+#[test]
+fn wrong_fields_are_told_with_place_and_remedy_and_never_with_a_secret() {
+    let url = ("api-url", "https://t.example");
+    let in_user =
+        |text: &str| Layers { user_file: Some(user(text).unwrap()), flags: set(&[url]), ..Layers::default() };
+    let in_repository = |text: &str| Layers {
+        repository_file: Some(repository(text).unwrap()),
+        flags: set(&[url]),
+        ..Layers::default()
+    };
+    let layers = [
+        Layers::default(),
+        Layers { flags: set(&[url, ("tokn", "x")]), ..Layers::default() },
+        Layers { flags: set(&[url, ("token", "hunter2")]), ..Layers::default() },
+        Layers { flags: set(&[url, ("depth", "deep")]), ..Layers::default() },
+        in_user("[tracker.trakkar]\ntoken = [\"hunter2\"]"),
+        in_user("[tracker.trakkar]\ndepth = 1.5"),
+        in_repository("[tracker.trakkar]\ntoken = \"hunter2\""),
+        in_repository("[tracker.trakkar]\napi-url = \"https://evil.example\""),
+    ];
+    let told = layers.map(|layers| fields_of(&layers).unwrap_err().to_string());
+    let told = told.join("\n");
+    assert!(!told.contains("hunter2"));
+    insta::assert_snapshot!(told);
+}

@@ -1,0 +1,131 @@
+//! Reads single values. An error is what was expected instead.
+
+use hostler_daemon::engine::plan::Permission;
+use hostler_daemon::engine::time::Millis;
+
+/// More agents at once than any one machine does.
+pub const MAX_SLOTS: u32 = 256;
+
+/// More tries than any task deserves.
+pub const MAX_ATTEMPTS: u32 = 100;
+
+/// Longest length of time: what the contract can say to a plugin, in whole days.
+pub const MAX_DURATION: Millis = Millis::minutes(49 * 24 * 60);
+
+/// A value, or what was expected.
+pub type Read<T> = Result<T, String>;
+
+/// A whole number from 1.
+pub fn positive(text: &str, most: u32) -> Read<u32> {
+    let number = text.trim().parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("a whole number from 1 to {most}"))
+}
+
+/// A number of tokens, or `none`.
+pub fn tokens(text: &str) -> Read<Option<u64>> {
+    let expected = || "a whole number of tokens such as 2000000, or `none`".to_owned();
+    match text.trim() {
+        "none" => Ok(None),
+        number => {
+            let number = number.replace('_', "").parse().ok().filter(|tokens| *tokens > 0);
+            number.map(Some).ok_or_else(expected)
+        }
+    }
+}
+
+/// US dollars, or `none`.
+pub fn dollars(text: &str) -> Read<Option<f64>> {
+    let expected = || "an amount in US dollars such as 2.50, or `none`".to_owned();
+    match text.trim() {
+        "none" => Ok(None),
+        number => {
+            let number: Option<f64> = number.trim_start_matches('$').parse().ok();
+            number.filter(|cost| cost.is_finite() && *cost > 0.0).map(Some).ok_or_else(expected)
+        }
+    }
+}
+
+/// `90s`, `60m`, `1h30m`, or `none`.
+pub fn duration(text: &str) -> Read<Option<Millis>> {
+    let expected = || "a length of time with its unit, such as 90s, 60m or 1h30m, or `none`".to_owned();
+    let text = text.trim();
+    if text == "none" {
+        return Ok(None);
+    }
+    let total = sum_of_parts(text).filter(|length| length.0 > 0).ok_or_else(expected)?;
+    if total > MAX_DURATION {
+        return Err("at most 49d, or `none`".to_owned());
+    }
+    Ok(Some(total))
+}
+
+fn sum_of_parts(text: &str) -> Option<Millis> {
+    let mut seconds: u64 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|character: char| !character.is_ascii_digit())?;
+        let (number, tail) = rest.split_at(digits);
+        let unit = match tail.as_bytes().first()? {
+            b's' => 1,
+            b'm' => 60,
+            b'h' => 3600,
+            b'd' => 86_400,
+            _ => return None,
+        };
+        seconds = seconds.checked_add(number.parse::<u64>().ok()?.checked_mul(unit)?)?;
+        rest = tail.get(1..)?.trim_start();
+    }
+    Some(Millis::seconds(seconds))
+}
+
+/// `safe`, `auto-edits` or `full-auto`.
+pub fn permission(text: &str) -> Read<Permission> {
+    [Permission::Safe, Permission::AutoEdits, Permission::FullAuto]
+        .into_iter()
+        .find(|permission| permission.name() == text.trim())
+        .ok_or_else(|| "one of `safe`, `auto-edits`, `full-auto`".to_owned())
+}
+
+/// Any text that is not empty.
+pub fn text(text: &str) -> Read<String> {
+    let text = text.trim();
+    if text.is_empty() { Err("some text".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_need_a_unit() {
+        assert_eq!(duration("90s"), Ok(Some(Millis::seconds(90))));
+        assert_eq!(duration("1h30m"), Ok(Some(Millis::minutes(90))));
+        assert_eq!(duration(" 1h 30m "), Ok(Some(Millis::minutes(90))));
+        assert_eq!(duration("none"), Ok(None));
+        for wrong in ["60", "", "m", "0s", "1w", "-5m", "1.5h", "5m5", "99999999999999999999s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn limits_hold_at_their_edge() {
+        assert_eq!(positive("256", MAX_SLOTS), Ok(256));
+        assert!(positive("257", MAX_SLOTS).is_err());
+        assert!(positive("0", MAX_SLOTS).is_err());
+        assert_eq!(positive("100", MAX_ATTEMPTS), Ok(100));
+        assert!(positive("101", MAX_ATTEMPTS).is_err());
+        assert_eq!(duration("49d"), Ok(Some(MAX_DURATION)));
+        assert!(duration("49d1s").is_err());
+    }
+
+    #[test]
+    fn money_and_tokens_are_positive_or_unbounded() {
+        assert_eq!(dollars("$2.50"), Ok(Some(2.5)));
+        assert_eq!(tokens("2_000_000"), Ok(Some(2_000_000)));
+        assert_eq!((dollars("none"), tokens("none")), (Ok(None), Ok(None)));
+        for wrong in ["0", "-1", "NaN", "inf", "much"] {
+            assert!(dollars(wrong).is_err() && tokens(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What the process was started with, read once.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hostler_daemon::engine::time::Timestamp;
+use hostler_daemon::home::Home;
+use jiff::tz::TimeZone;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::page::Page;
+use crate::paint::Paint;
+
+/// What the process was started with.
+pub struct Context {
+    /// Where everything lies.
+    pub home: Home,
+    /// All of it that is UTF-8.
+    pub environment: BTreeMap<String, String>,
+    /// Where it was started.
+    pub folder: PathBuf,
+    /// This program.
+    pub program: PathBuf,
+}
+
+impl Context {
+    /// Reads the environment.
+    pub fn from_process() -> Result<Self, Failure> {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let environment: BTreeMap<String, String> = std::env::vars_os().filter_map(text).collect();
+        let home = Home::from_environment(|name| environment.get(name).cloned()).ok_or_else(|| {
+            Failure::new(
+                Exit::Configuration,
+                "HOME is not set, so there is no place for settings and records: set it",
+            )
+        })?;
+        let folder = std::env::current_dir().map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("the current folder cannot be used ({error}); change to another one"),
+            )
+        })?;
+        let program = std::env::current_exe().map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("this program's own path cannot be told ({error}); start it by its full path"),
+            )
+        })?;
+        Ok(Self { home, environment, folder, program })
+    }
+
+    /// The operator's settings.
+    pub fn config_file(&self) -> PathBuf {
+        self.home.config.join("config.toml")
+    }
+
+    /// Where plugins are looked for by name, in order.
+    pub fn plugin_folders(&self) -> Vec<PathBuf> {
+        let beside = self.program.parent();
+        let above = beside.and_then(std::path::Path::parent);
+        let near = [beside, above].into_iter().flatten().map(|folder| folder.join("plugins"));
+        std::iter::once(self.home.plugins()).chain(near).collect()
+    }
+
+    /// What screens are drawn for, now.
+    pub fn page(&self) -> Page {
+        let terminal = std::io::stdout().is_terminal();
+        Page {
+            paint: Paint::choose(terminal, &self.environment),
+            width: terminal.then(terminal_width).flatten(),
+            now: now(),
+            zone: TimeZone::system(),
+        }
+    }
+}
+
+/// By the wall clock.
+pub fn now() -> Timestamp {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(passed.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}

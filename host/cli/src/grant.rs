@@ -1,0 +1,85 @@
+//! The operator's consent: shown, asked for, and written down.
+
+use std::path::Path;
+
+use hostler_daemon::grants::{GrantError, Grants};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+use crate::page::Page;
+use crate::question::{can_ask, confirmed};
+use crate::screens::inspect::{Allowed, draw_request};
+use crate::screens::run_words::quoted;
+use crate::setup::Chosen;
+
+/// How the grants stand towards a plugin.
+pub fn standing(grants: &Grants, chosen: &Chosen) -> Allowed {
+    match grants.check(&chosen.manifest, &chosen.inspection.digest, &chosen.file) {
+        Ok(_) => Allowed::Yes,
+        Err(GrantError::TooLittle { .. }) => Allowed::TooLittle,
+        Err(_) => Allowed::No,
+    }
+}
+
+/// Makes sure that every one of these plugins is allowed: asks on a terminal, else
+/// tells the commands.
+pub fn ensure(chosen: &[&Chosen], context: &Context, page: &Page) -> Result<(), Failure> {
+    let path = context.home.grants();
+    let mut grants = Grants::load(&path)?;
+    let missing: Vec<&Chosen> =
+        chosen.iter().filter(|chosen| standing(&grants, chosen) != Allowed::Yes).copied().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !can_ask() {
+        let files: Vec<&Path> = missing.iter().map(|chosen| chosen.file.as_path()).collect();
+        return Err(Failure::new(Exit::Grant, missing_grants(&files)));
+    }
+    for chosen in missing {
+        ask(chosen, page)?;
+        grants.allow(&chosen.manifest, &chosen.inspection.digest);
+        grants.save(&path)?;
+    }
+    Ok(())
+}
+
+/// Shows what a plugin asks for and waits for a yes.
+pub fn ask(chosen: &Chosen, page: &Page) -> Result<(), Failure> {
+    let file = chosen.file.display().to_string();
+    output::print(&draw_request(page, &file, &chosen.inspection))?;
+    if confirmed("\nAllow this build of the plugin to do so?") {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Grant,
+        format!("{} was not allowed; nothing has changed", chosen.manifest.plugin.name),
+    ))
+}
+
+/// What to type where nobody can be asked.
+pub fn missing_grants(files: &[&Path]) -> String {
+    let commands: Vec<String> = files.iter().map(|file| format!("`{}`", command(file))).collect();
+    let subject = if files.len() == 1 { "a plugin has" } else { "some plugins have" };
+    format!(
+        "{subject} no grant for what it asks for: look at it with `host plugin inspect`, then run {}",
+        commands.join(" and ")
+    )
+}
+
+/// The command that allows one plugin without a question.
+pub fn command(file: &Path) -> String {
+    format!("host plugin allow {} --yes", quoted(&file.display().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_terminal_the_exact_commands_are_told() {
+        let (one, two) = (Path::new("/p/folder.wasm"), Path::new("/my plugins/x.wasm"));
+        insta::assert_snapshot!(format!("{}\n{}", missing_grants(&[one]), missing_grants(&[one, two])));
+    }
+}

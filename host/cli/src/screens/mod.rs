@@ -1,0 +1,17 @@
+//! What people see. Every screen is a pure function from a page and its subject to
+//! text, and each has a snapshot test.
+
+pub mod doctor;
+pub mod events;
+pub mod inspect;
+pub mod ready;
+pub mod run_line;
+pub mod run_words;
+pub mod runs;
+pub mod settings;
+pub mod show;
+pub mod status;
+pub mod trial;
+
+#[cfg(test)]
+pub mod examples;

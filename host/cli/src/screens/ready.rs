@@ -1,0 +1,98 @@
+//! The head of `host run`: what this host is about to do.
+
+use hostler_daemon::engine::plan::Limits;
+use hostler_daemon::engine::policy::Policy;
+use hostler_daemon::view::ProviderView;
+use hostler_daemon::{Condition, Ready};
+
+use crate::page::Page;
+use crate::paint::Tone;
+use crate::table::{Cell, draw};
+
+/// What this host is about to do, a line each.
+pub fn draw_ready(page: &Page, ready: &Ready) -> String {
+    let mut rows = vec![row("tracker", Cell::new(&ready.tracker))];
+    for (key, path, condition) in &ready.repositories {
+        rows.push(row("repo", repository(key, &path.display().to_string(), condition)));
+    }
+    rows.extend(ready.providers.iter().map(|provider| row("provider", provider_cell(provider))));
+    rows.push(row("slots", Cell::new(ready.policy.slots.to_string())));
+    rows.push(row("permission", Cell::new(permission(&ready.policy))));
+    rows.push(row("limits", Cell::new(limits(&ready.policy.limits))));
+    format!(
+        "{}{}\n",
+        draw(&rows, page.paint, None),
+        page.tone(Tone::Quiet, "Ctrl-C takes no new tasks and waits; twice stops.")
+    )
+}
+
+fn row(name: &str, value: Cell) -> Vec<Cell> {
+    vec![Cell::new(name).tone(Tone::Quiet), value]
+}
+
+fn repository(key: &str, path: &str, condition: &Condition) -> Cell {
+    let place = match (&condition.head_branch, condition.detached) {
+        (Some(branch), false) => format!("on {branch}"),
+        _ => "on no branch".to_owned(),
+    };
+    if condition.dirty {
+        let note = "has uncommitted changes, which agents do not see";
+        return Cell::new(format!("{key} ({path}) {place}; {note}")).tone(Tone::Warning);
+    }
+    Cell::new(format!("{key} ({path}) {place}"))
+}
+
+fn provider_cell(provider: &ProviderView) -> Cell {
+    match &provider.problem {
+        Some(problem) => Cell::new(format!("{}: {problem}", provider.name)).tone(Tone::Warning),
+        None => Cell::new(format!("{} {}", provider.name, provider.version)),
+    }
+}
+
+fn permission(policy: &Policy) -> String {
+    let (default, ceiling) = (policy.permission_default.name(), policy.permission_ceiling.name());
+    if default == ceiling {
+        format!("{default}, never more")
+    } else {
+        format!("{default}, a task may ask for up to {ceiling}")
+    }
+}
+
+fn limits(limits: &Limits) -> String {
+    let attempts = crate::text::count(limits.attempts.into(), "attempt");
+    let time = limits.time.map(|time| format!("{time} each"));
+    let tokens = limits.tokens.map(|tokens| format!("{} tokens", crate::text::short_number(tokens)));
+    let cost = limits.cost_usd.map(|dollars| format!("${dollars:.2}"));
+    std::iter::once(attempts).chain(time).chain(tokens).chain(cost).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::tests::page;
+
+    #[test]
+    fn a_start_says_what_will_be_done_where_and_by_whom() {
+        let condition = |dirty, branch: Option<&str>| Condition {
+            dirty,
+            detached: branch.is_none(),
+            head_branch: branch.map(str::to_owned),
+        };
+        let ready = Ready {
+            tracker: "folder".to_owned(),
+            providers: vec![ProviderView {
+                name: "claude-code".to_owned(),
+                version: "2.1.4".to_owned(),
+                program: None,
+                capabilities: Vec::new(),
+                problem: None,
+            }],
+            repositories: vec![
+                ("app".to_owned(), "/home/ada/app".into(), condition(true, Some("main"))),
+                ("api".to_owned(), "/home/ada/api".into(), condition(false, None)),
+            ],
+            policy: Policy::default(),
+        };
+        insta::assert_snapshot!(draw_ready(&page(), &ready));
+    }
+}

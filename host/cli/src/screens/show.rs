@@ -1,0 +1,165 @@
+//! `host show`.
+
+use std::fmt::Write;
+
+use hostler_daemon::view::{AttemptView, RunView};
+
+use super::run_words::{elapsed, files, quoted, sign, state, tone, usage};
+use crate::page::Page;
+use crate::paint::Tone;
+use crate::table::{Cell, draw};
+use crate::text::{one_line, paragraph};
+
+/// Where the files of a run lie.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The run's folder.
+    pub logs: String,
+    /// The last thing its agent did.
+    pub last_event: Option<String>,
+    /// The checkout that its branch belongs to, if it can be told.
+    pub repository: Option<String>,
+}
+
+/// A run in full.
+pub fn draw_run(page: &Page, run: &RunView, places: &Places) -> String {
+    let mut out = format!(
+        "{} {}  {}\n\n",
+        page.tone(tone(run), sign(run)),
+        page.tone(Tone::Strong, &one_line(&run.task_key)),
+        one_line(&run.title)
+    );
+    out += &facts(page, run, places);
+    out += &attempts(page, run);
+    out += &changes(page, run);
+    if let Some(report) = run.report.as_ref().filter(|report| !report.summary.trim().is_empty()) {
+        let _ = writeln!(out, "\n{}", page.tone(Tone::Strong, "What the agent says"));
+        for line in paragraph(&report.summary).trim().lines() {
+            let _ = writeln!(out, "{}", format!("  {line}").trim_end());
+        }
+    }
+    out += &review(page, run, places);
+    out
+}
+
+fn facts(page: &Page, run: &RunView, places: &Places) -> String {
+    let took = elapsed(run, page.now);
+    let state = match run.why.as_str() {
+        "" => format!("{} ({took})", state(run)),
+        why => format!("{} ({took}): {why}", state(run)),
+    };
+    let permission = run.permission.as_ref().map(|permission| match &run.permission_by {
+        Some(by) => format!("{permission} (set by the {by})"),
+        None => permission.clone(),
+    });
+    let provider = match &run.model {
+        Some(model) => format!("{}, model {model}", run.provider),
+        None => run.provider.clone(),
+    };
+    let rows = [
+        ("state", Some(state)),
+        ("now", places.last_event.clone().filter(|_| !run.closed)),
+        ("run", Some(run.id.clone())),
+        ("task", Some(format!("{} at {}", run.task_id, run.tracker))),
+        ("since", Some(format!("{} ({})", page.moment(run.created), page.ago(run.created)))),
+        ("provider", Some(provider)),
+        ("permission", permission),
+        ("usage", Some(usage(&run.usage))),
+        ("branch", run.branch.clone()),
+        ("worktree", run.workspace.clone()),
+        ("logs", Some(places.logs.clone())),
+    ];
+    let rows: Vec<Vec<Cell>> = rows
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
+        .map(|(name, value)| vec![Cell::new(name).tone(Tone::Quiet), Cell::new(value)])
+        .collect();
+    draw(&rows, page.paint, None)
+}
+
+fn attempts(page: &Page, run: &RunView) -> String {
+    if run.attempts.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<Cell>> = run.attempts.iter().map(|attempt| attempt_row(page, attempt)).collect();
+    format!("\n{}\n{}", page.tone(Tone::Strong, "Attempts"), draw(&rows, page.paint, None))
+}
+
+fn attempt_row(page: &Page, attempt: &AttemptView) -> Vec<Cell> {
+    use hostler_daemon::engine::time::Timestamp;
+    let (state, tone) =
+        if attempt.reason.is_empty() { (&attempt.state, Tone::Good) } else { (&attempt.reason, Tone::Bad) };
+    vec![
+        Cell::new(format!("{:>3}", attempt.number)),
+        Cell::new(page.clock(attempt.started)),
+        Cell::new(Timestamp(attempt.ended).since(Timestamp(attempt.started)).to_string()).right(),
+        Cell::new(state).tone(tone),
+        Cell::new(usage(&attempt.usage)),
+        Cell::new(&attempt.message),
+    ]
+}
+
+fn changes(page: &Page, run: &RunView) -> String {
+    if run.files.is_empty() {
+        return String::new();
+    }
+    let row = |file: &hostler_daemon::engine::report::FileChange| {
+        vec![
+            Cell::new("").right(),
+            Cell::new(file.kind.name()),
+            Cell::new(format!("+{}", file.added)).tone(Tone::Good).right(),
+            Cell::new(format!("−{}", file.removed)).tone(Tone::Bad).right(),
+            Cell::new(&file.path),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = run.files.iter().map(row).collect();
+    format!("\n{}  {}\n{}", page.tone(Tone::Strong, "Changes"), files(run), draw(&rows, page.paint, None))
+}
+
+/// The commands with which the work can be looked at.
+fn review(page: &Page, run: &RunView, places: &Places) -> String {
+    let (Some(base), Some(branch)) = (&run.base, &run.branch) else { return String::new() };
+    if run.files.is_empty() && run.head.is_none() {
+        return String::new();
+    }
+    let git = match &places.repository {
+        Some(folder) => format!("git -C {}", quoted(folder)),
+        None => "git".to_owned(),
+    };
+    let base = base.get(..12).unwrap_or(base);
+    let heading = page.tone(Tone::Strong, "Review");
+    format!(
+        "\n{heading}\n  {git} diff {}...{}\n  host show {} --diff\n",
+        one_line(base),
+        quoted(branch),
+        quoted(&run.task_key)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::tests::page;
+    use crate::screens::examples;
+
+    fn places() -> Places {
+        Places { logs: "/home/ada/.local/state/hostler/runs/0197a3c2".to_owned(), ..Places::default() }
+    }
+
+    #[test]
+    fn a_finished_run_tells_what_was_done_and_how_to_review_it() {
+        let places = Places { repository: Some("/home/ada/my app".to_owned()), ..places() };
+        insta::assert_snapshot!(draw_run(&page(), &examples::succeeded(), &places));
+    }
+
+    #[test]
+    fn a_failed_run_tells_why() {
+        insta::assert_snapshot!(draw_run(&page(), &examples::failed(), &places()));
+    }
+
+    #[test]
+    fn a_run_under_way_tells_what_it_does_now() {
+        let places = Places { last_event: Some("Edit src/login.rs".to_owned()), ..places() };
+        insta::assert_snapshot!(draw_run(&page(), &examples::running(), &places));
+    }
+}

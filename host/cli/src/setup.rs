@@ -1,0 +1,226 @@
+//! From what was said to what a host is started with: reads the files, finds the
+//! plugins and the repositories.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use hostler_daemon::plugins::{self, Inspection, Kind, Manifest};
+use hostler_daemon::{PluginSettings, RepositorySettings, Settings};
+
+use crate::arguments::SettingsArgs;
+use crate::config::configuration::{self, NamedRepository, Surroundings};
+use crate::config::fields::{self, Fields, Role};
+use crate::config::{ConfigError, ConfigFile, Configuration, Layers, Setting, Whose};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// What was said, and what follows from it so far.
+pub struct Setup {
+    /// What was said.
+    pub layers: Layers,
+    /// Every setting that does not depend on a plugin.
+    pub configuration: Configuration,
+    /// What is worked on; at least one.
+    pub repositories: Setting<Vec<NamedRepository>>,
+    /// The settings files, and whether they are there.
+    pub files: Vec<(PathBuf, bool)>,
+}
+
+/// A plugin that was chosen, with its file read.
+pub struct Chosen {
+    /// Absolute.
+    pub file: PathBuf,
+    /// What the file shows.
+    pub inspection: Inspection,
+    /// What it asks for.
+    pub manifest: Manifest,
+}
+
+impl Setup {
+    /// Reads every layer and decides every setting.
+    pub fn read(args: &SettingsArgs, context: &Context) -> Result<Self, Failure> {
+        let user_path = context.config_file();
+        let mut layers = Layers {
+            flags: args.flags()?,
+            environment: context.environment.clone(),
+            repository_file: None,
+            user_file: ConfigFile::read(&user_path, Whose::Operator)?,
+        };
+        let machine = machine_name(&context.environment);
+        let home = context.environment.get("HOME").map(Path::new);
+        let around = Surroundings { folder: &context.folder, home };
+        let repositories = configuration::repositories(&layers, &around)?;
+        let mut files = vec![(user_path, layers.user_file.is_some())];
+        let default = repositories.value.first().and_then(|repository| top(&repository.path));
+        if let Some(top) = default {
+            let path = top.join(".hostler/config.toml");
+            layers.repository_file = ConfigFile::read(&path, Whose::Repository)?;
+            files.push((path, layers.repository_file.is_some()));
+        }
+        let configuration = Configuration::resolve(&layers, &machine)?;
+        Ok(Self { layers, configuration, repositories, files })
+    }
+
+    /// The tracker plugin, or how to choose one.
+    pub fn tracker(&self, context: &Context) -> Result<Chosen, Failure> {
+        match &self.configuration.plugin.value {
+            Some(name) => choose(name, context),
+            None => Err(nothing_chosen(Kind::Tracker, context).into()),
+        }
+    }
+
+    /// The providers, the first being the default; at least one.
+    pub fn providers(&self, context: &Context) -> Result<Vec<Chosen>, Failure> {
+        let names = &self.configuration.providers.value;
+        if names.is_empty() {
+            return Err(nothing_chosen(Kind::Provider, context).into());
+        }
+        let chosen: Vec<Chosen> = names.iter().map(|name| choose(name, context)).collect::<Result<_, _>>()?;
+        let takes_command = |chosen: &Chosen| {
+            chosen.manifest.rights.program.as_ref().is_some_and(|program| program.command_from.is_some())
+        };
+        if self.layers.flags.command.is_some() && !chosen.iter().any(takes_command) {
+            return Err(ConfigError::NobodyTakesCommand.into());
+        }
+        Ok(chosen)
+    }
+
+    /// The fields of a plugin, with where they came from.
+    pub fn fields(&self, role: Role, chosen: &Chosen, context: &Context) -> Result<Fields, Failure> {
+        let user_path = context.config_file().display().to_string();
+        Ok(fields::resolve(role, &chosen.manifest, &self.layers, &user_path)?)
+    }
+
+    /// The program that a provider starts instead of the one on `PATH`.
+    pub fn program(&self, chosen: &Chosen, context: &Context) -> Result<Option<Setting<PathBuf>>, Failure> {
+        let tables = self.layers.user_file.as_ref().map(|file| &file.providers);
+        let home = context.environment.get("HOME").map(Path::new);
+        let id = &chosen.manifest.plugin.id;
+        Ok(configuration::program_of(tables, id, &context.home.config, home)?)
+    }
+
+    /// Everything about one plugin that the daemon wants to know.
+    pub fn plugin_settings(
+        &self,
+        role: Role,
+        chosen: &Chosen,
+        context: &Context,
+    ) -> Result<PluginSettings, Failure> {
+        let fields = self.fields(role, chosen, context)?;
+        let given = fields.into_iter().map(|(name, setting)| (name, setting.value.reveal().to_owned()));
+        let program = match role {
+            Role::Tracker => None,
+            Role::Provider => self.program(chosen, context)?.map(|setting| setting.value),
+        };
+        Ok(PluginSettings { file: chosen.file.clone(), config: given.collect(), program })
+    }
+
+    /// What is worked on, each with a key of its own.
+    pub fn keyed_repositories(&self) -> Result<Vec<RepositorySettings>, Failure> {
+        let mut keyed = BTreeMap::new();
+        let mut repositories = Vec::new();
+        for repository in &self.repositories.value {
+            let key = repository.key.clone().unwrap_or_else(|| key_of(&repository.path));
+            if keyed.insert(key.clone(), ()).is_some() {
+                return Err(ConfigError::SameKey(key).into());
+            }
+            repositories.push(RepositorySettings { key, path: repository.path.clone() });
+        }
+        Ok(repositories)
+    }
+
+    /// What a host is started with.
+    pub fn settings(
+        &self,
+        tracker: &Chosen,
+        providers: &[Chosen],
+        once: bool,
+        context: &Context,
+    ) -> Result<Settings, Failure> {
+        let provider = |chosen| self.plugin_settings(Role::Provider, chosen, context);
+        Ok(Settings {
+            home: context.home.clone(),
+            shim: vec![context.program.clone(), "shim".into()],
+            name: self.configuration.name.value.clone(),
+            tracker: self.plugin_settings(Role::Tracker, tracker, context)?,
+            providers: providers.iter().map(provider).collect::<Result<_, _>>()?,
+            repositories: self.keyed_repositories()?,
+            policy: self.configuration.policy(),
+            once,
+            environment: context.environment.clone(),
+            base: context.folder.clone(),
+        })
+    }
+}
+
+/// Finds a plugin and reads what it is.
+pub fn choose(name: &str, context: &Context) -> Result<Chosen, Failure> {
+    let (file, inspection) = inspect(name, context)?;
+    match (&inspection.refusal, inspection.manifest.clone()) {
+        (None, Some(manifest)) => Ok(Chosen { file, inspection, manifest }),
+        (refusal, _) => {
+            let why = refusal.as_ref().or(inspection.manifest_error.as_ref()).map_or("", String::as_str);
+            Err(Failure::new(Exit::Plugin, format!("plugin {}: {why}", file.display())))
+        }
+    }
+}
+
+/// Finds a plugin file and looks at it, also if it could not run.
+pub fn inspect(name: &str, context: &Context) -> Result<(PathBuf, Inspection), Failure> {
+    let file = context.folder.join(plugins::find(name, &context.plugin_folders())?);
+    let refused =
+        |why: &dyn std::fmt::Display| Failure::new(Exit::Plugin, format!("plugin {}: {why}", file.display()));
+    let bytes = std::fs::read(&file)
+        .map_err(|error| refused(&format!("the file cannot be read ({error}); check its permissions")))?;
+    let inspection = plugins::inspect(&bytes).map_err(|refusal| refused(&refusal))?;
+    Ok((file, inspection))
+}
+
+/// Says how to choose, with what there is to choose from.
+fn nothing_chosen(kind: Kind, context: &Context) -> ConfigError {
+    let (what, flag, key) = match kind {
+        Kind::Tracker => ("tracker plugin", "--plugin", "plugin"),
+        Kind::Provider => ("provider", "--provider", "provider"),
+    };
+    let names: Vec<String> = plugins::available(&context.plugin_folders())
+        .into_iter()
+        .filter(|(_, file)| {
+            let found = std::fs::read(file).ok().and_then(|bytes| plugins::inspect(&bytes).ok());
+            found.is_some_and(|found| found.kinds.contains(&kind))
+        })
+        .map(|(name, _)| name)
+        .collect();
+    let file = context.config_file();
+    let remedy = match names.first() {
+        Some(first) => format!(
+            "name one with {flag}, such as `{flag} {first}`, or set `{key}` in {} (there {} {})",
+            file.display(),
+            if names.len() == 1 { "is" } else { "are" },
+            names.join(", ")
+        ),
+        None => format!("none is installed; put its `.wasm` file into {}", context.home.plugins().display()),
+    };
+    ConfigError::NothingChosen { what, remedy }
+}
+
+/// The folder of the repository around a folder.
+pub fn top(folder: &Path) -> Option<PathBuf> {
+    let folder = folder.canonicalize().ok()?;
+    folder.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_owned)
+}
+
+/// Name of the repository's folder; trackers see it.
+fn key_of(path: &Path) -> String {
+    let folder = top(path).or_else(|| path.canonicalize().ok()).unwrap_or_else(|| path.to_owned());
+    folder.file_name().map_or_else(|| "repository".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Where the kernel tells it; elsewhere the shell's variable, which is often not
+/// passed on.
+fn machine_name(environment: &BTreeMap<String, String>) -> String {
+    let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let names = told.into_iter().chain(environment.get("HOSTNAME").cloned());
+    let mut names = names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    names.next().unwrap_or_else(|| "host".to_owned())
+}

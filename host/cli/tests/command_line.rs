@@ -1,0 +1,164 @@
+//! The program as scripts see it: exit codes, sentences, and what needs no host.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// A machine of its own: nothing of the real one is read or written.
+struct Machine {
+    place: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(place.path().join("config/hostler")).unwrap();
+        std::fs::create_dir_all(place.path().join("work")).unwrap();
+        Self { place }
+    }
+
+    fn path(&self, below: &str) -> std::path::PathBuf {
+        self.place.path().join(below)
+    }
+
+    fn host(&self, args: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("host").unwrap();
+        command.env_clear().env("HOME", self.place.path()).env("PATH", "/usr/bin:/bin");
+        for (name, folder) in [("CONFIG", "config"), ("STATE", "state"), ("DATA", "data"), ("CACHE", "cache")]
+        {
+            command.env(format!("XDG_{name}_HOME"), self.path(folder));
+        }
+        command.current_dir(self.path("work")).args(args);
+        command
+    }
+
+    /// Exit code, standard output, standard error with the machine's folder left out.
+    fn run(&self, args: &[&str]) -> (i32, String, String) {
+        let output = self.host(args).output().unwrap();
+        let text = |bytes: Vec<u8>| {
+            let text = String::from_utf8(bytes).unwrap();
+            text.replace(&self.place.path().display().to_string(), "~")
+        };
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    fn write(&self, below: &str, text: &str) {
+        let path = self.path(below);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+}
+
+/// One sentence on standard error, nothing on standard output, this exit code.
+fn assert_fails(machine: &Machine, args: &[&str], code: i32, parts: &[&str]) {
+    let (exit, out, err) = machine.run(args);
+    assert_eq!((exit, out.as_str()), (code, ""), "{args:?}: {err}");
+    assert!(err.starts_with("host: ") && err.trim_end().lines().count() == 1, "{args:?}: {err}");
+    for part in parts {
+        assert!(err.contains(part), "{args:?}: no `{part}` in {err}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2_and_one_sentence() {
+    let machine = Machine::new();
+    assert_fails(&machine, &["rnus"], 2, &["rnus", "runs", "host --help"]);
+    assert_fails(&machine, &["run", "--slot", "2"], 2, &["--slots", "`host run --help`"]);
+    assert_fails(&machine, &["help", "nothing"], 2, &["no help on `nothing`"]);
+}
+
+#[test]
+fn help_and_version_end_with_0() {
+    let machine = Machine::new();
+    for args in [&["--help"][..], &["run", "--help"], &["help", "plugin", "try"], &["--version"]] {
+        let (exit, out, err) = machine.run(args);
+        assert_eq!((exit, err.as_str()), (0, ""), "{args:?}");
+        assert!(!out.is_empty() && !out.contains('\u{1b}'), "{args:?}");
+    }
+    assert!(machine.run(&["help", "exit-codes"]).1.contains(" 11  there is no such run"));
+}
+
+#[test]
+fn a_wrong_setting_ends_with_3_and_names_its_place() {
+    let machine = Machine::new();
+    machine.write("config/hostler/config.toml", "\nslot = 2\n");
+    let place = "~/config/hostler/config.toml line 2";
+    assert_fails(&machine, &["config", "show"], 3, &[place, "did you mean `slots`?"]);
+    machine.write("config/hostler/config.toml", "");
+    assert_fails(&machine, &["run", "--slots", "many"], 3, &["--slots: `slots` is `many`"]);
+    assert_fails(&machine, &["run"], 3, &["no tracker plugin is chosen"]);
+    assert_fails(&machine, &["run", "--set", "path"], 3, &["--set path=tasks"]);
+}
+
+#[test]
+fn a_plugin_that_cannot_be_used_ends_with_4() {
+    let machine = Machine::new();
+    assert_fails(&machine, &["run", "--plugin", "nowhere"], 4, &["nowhere", "~/data/hostler/plugins"]);
+    machine.write("work/text.wasm", "not wasm");
+    assert_fails(&machine, &["plugin", "inspect", "./text.wasm"], 4, &["text.wasm", "not WebAssembly"]);
+    assert_fails(&machine, &["plugin", "allow", "./text.wasm", "--yes"], 4, &["not WebAssembly"]);
+}
+
+#[test]
+fn what_is_not_there_ends_with_11() {
+    let machine = Machine::new();
+    assert_fails(&machine, &["status"], 11, &["no host runs here", "host run"]);
+    assert_fails(&machine, &["stop", "x"], 11, &["no host runs here"]);
+    assert_fails(&machine, &["show", "x"], 11, &["no run matches `x`"]);
+    assert_fails(&machine, &["logs", "x"], 11, &["no run matches `x`"]);
+}
+
+#[test]
+fn lists_of_nothing_are_friendly_and_valid_json() {
+    let machine = Machine::new();
+    assert_eq!(machine.run(&["runs", "--json"]), (0, "[]\n".to_owned(), String::new()));
+    assert!(machine.run(&["runs"]).1.contains("No runs yet"));
+    let (exit, out, _) = machine.run(&["plugin", "list", "--json"]);
+    assert_eq!((exit, out.starts_with('[')), (0, true));
+}
+
+#[test]
+fn settings_are_shown_with_where_they_came_from() {
+    let machine = Machine::new();
+    machine.write("config/hostler/config.toml", "slots = 3\n");
+    machine.write("work/.git/HEAD", "ref: refs/heads/main\n");
+    machine.write("work/.hostler/config.toml", "model = \"small\"\n");
+    let (exit, out, err) = machine.run(&["config", "show", "--attempts", "5", "--json"]);
+    assert_eq!((exit, err.as_str()), (0, ""));
+    let shown: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let origin = |name: &str| {
+        let settings = shown["settings"].as_array().unwrap();
+        let setting = settings.iter().find(|setting| setting["name"] == name).unwrap();
+        format!("{} {}", setting["value"].as_str().unwrap(), setting["origin"].as_str().unwrap())
+    };
+    assert_eq!(origin("slots"), "3 ~/config/hostler/config.toml line 1");
+    assert_eq!(origin("attempts"), "5 --attempts");
+    assert!(
+        origin("model").starts_with("small ")
+            && origin("model").ends_with("work/.hostler/config.toml line 1")
+    );
+}
+
+#[test]
+fn the_doctor_ends_with_1_if_something_fails() {
+    let machine = Machine::new();
+    let (exit, out, _) = machine.run(&["doctor"]);
+    assert_eq!(exit, 1, "{out}");
+    assert!(out.contains("fail") && out.contains("repo work"), "{out}");
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_error() {
+    let machine = Machine::new();
+    let host = machine.host(&["runs"]);
+    let mut child = std::process::Command::new(host.get_program());
+    child.env_clear().env("HOME", machine.path("home")).args(["runs"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = child.stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let output = output.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+    assert!(Path::new(host.get_program()).is_absolute());
+}
