@@ -61,11 +61,11 @@ pub fn ask(chosen: &Chosen, page: &Page) -> Result<(), Failure> {
 /// What to type where nobody can be asked.
 pub fn missing_grants(files: &[&Path]) -> String {
     let commands: Vec<String> = files.iter().map(|file| format!("`{}`", command(file))).collect();
-    let subject = if files.len() == 1 { "a plugin has" } else { "some plugins have" };
-    format!(
-        "{subject} no grant for what it asks for: look at it with `host plugin inspect`, then run {}",
-        commands.join(" and ")
-    )
+    let subject = match files.len() {
+        1 => "a plugin has no grant for what it asks for: look at it",
+        _ => "some plugins have no grant for what they ask for: look at them",
+    };
+    format!("{subject} with `host plugin inspect`, then run {}", commands.join(" and "))
 }
 
 /// The command that allows one plugin without a question.

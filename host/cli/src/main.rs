@@ -34,9 +34,10 @@ use crate::arguments::{Cli, Command};
 use crate::context::Context;
 
 fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok()).collect();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage::tell(&error),
+        Err(error) => return usage::tell(&error, &words),
     };
     if matches!(cli.command, Command::Shim) {
         return hostler_daemon::shim_main();

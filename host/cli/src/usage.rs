@@ -2,14 +2,16 @@
 
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::CommandFactory;
+use clap::error::ErrorKind;
 
+use crate::arguments::Cli;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
 
 /// Prints help where it was asked for, else what is wrong.
-pub fn tell(error: &clap::Error) -> ExitCode {
+pub fn tell(error: &clap::Error, words: &[String]) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // A reader that has gone away wants no more help.
@@ -21,39 +23,44 @@ pub fn tell(error: &clap::Error) -> ExitCode {
             Exit::Usage.into()
         }
         _ => {
-            output::complain(&Failure::new(Exit::Usage, sentence(error)));
+            output::complain(&Failure::new(Exit::Usage, sentence(error, words)));
             Exit::Usage.into()
         }
     }
 }
 
 /// What is wrong, what was perhaps meant, and where to read on.
-fn sentence(error: &clap::Error) -> String {
+fn sentence(error: &clap::Error, words: &[String]) -> String {
     let rendered = error.to_string();
     let mut parts = rendered.split("\n\n");
     let what = parts.next().unwrap_or_default().trim_start_matches("error: ");
     let tips = parts.filter_map(|part| part.trim().strip_prefix("tip: ")).map(str::trim);
     let said = std::iter::once(what).chain(tips).collect::<Vec<_>>().join("; ");
-    format!("{said}; see `{} --help`", command(error))
+    format!("{said}; see `{} --help`", command(words))
 }
 
-/// `host runs`, taken from the usage line that clap would have printed.
-fn command(error: &clap::Error) -> String {
-    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
-    let words = usage.split_whitespace().skip_while(|word| *word != "host");
-    let path: Vec<_> = words.take_while(|word| word.bytes().all(|byte| byte.is_ascii_lowercase())).collect();
-    if path.is_empty() { "host".to_owned() } else { path.join(" ") }
+/// `host plugin try`: the commands among the words, as deep as they go.
+fn command(words: &[String]) -> String {
+    let mut command = Cli::command();
+    let mut path = "host".to_owned();
+    for word in words {
+        if let Some(below) = command.find_subcommand(word).cloned() {
+            path = format!("{path} {word}");
+            command = below;
+        }
+    }
+    path
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::arguments::Cli;
-    use clap::{CommandFactory, Parser};
+    use clap::Parser;
 
     fn said(words: &str) -> String {
-        sentence(&Cli::try_parse_from(words.split(' ')).unwrap_err())
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        sentence(&Cli::try_parse_from(&words).unwrap_err(), words.get(1..).unwrap())
     }
 
     #[test]

@@ -234,10 +234,13 @@ impl Plugin<'_> {
 
     fn remedy(&self, name: &str, field: &ConfigField) -> String {
         let in_file = format!("`{name}` below `[{}.{}]` in {}", self.role.table(), self.id(), self.user_path);
-        match &field.env {
-            Some(variable) => format!("set {variable} in the environment, or {in_file}"),
-            None => format!("set {in_file}"),
-        }
+        let flag = match self.role {
+            Role::Tracker if !field.secret => Some(format!("give `--set {name}=VALUE`")),
+            _ => None,
+        };
+        let variable = field.env.as_ref().map(|variable| format!("set {variable} in the environment"));
+        let ways = flag.into_iter().chain(variable).chain([format!("write {in_file}")]);
+        ways.collect::<Vec<_>>().join(", or ")
     }
 }
 

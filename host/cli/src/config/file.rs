@@ -171,7 +171,7 @@ impl Reader<'_> {
                 place: self.origin(entry),
                 key: entry.0.get_ref().to_string(),
                 value: kind_of(other).to_owned(),
-                expected: format!("a table such as `[{}.NAME]`", entry.0.get_ref()),
+                expected: "a table of settings, such as `[tracker.NAME]`".to_owned(),
             }),
         }
     }
@@ -184,7 +184,7 @@ impl Reader<'_> {
                 place: origin,
                 key: entry.0.get_ref().to_string(),
                 value: kind_of(entry.1.get_ref()).to_owned(),
-                expected: "text, a number, true or false, or a list of texts".to_owned(),
+                expected: "text, a number that fits 64 bits, true or false, or a list of texts".to_owned(),
             }),
         }
     }
@@ -243,7 +243,7 @@ fn to_json(value: &DeValue<'_>) -> Option<serde_json::Value> {
 fn kind_of(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number too large to use",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",

@@ -34,8 +34,12 @@ pub fn draw_attempt(page: &Page, attempt: u32) -> String {
 /// Text of several lines, indented below the time.
 fn block(text: &str) -> Option<String> {
     let text = paragraph(text);
-    let lines: Vec<&str> = text.trim().lines().map(str::trim_end).collect();
-    (!text.trim().is_empty()).then(|| lines.join("\n          "))
+    let mut lines = text.trim().lines().map(str::trim_end);
+    let first = lines.next()?.to_owned();
+    Some(lines.fold(first, |block, line| match line {
+        "" => block + "\n",
+        line => format!("{block}\n          {line}"),
+    }))
 }
 
 const fn tone(event: &Event) -> Option<Tone> {

@@ -90,7 +90,8 @@ fn attempt_row(page: &Page, attempt: &AttemptView) -> Vec<Cell> {
     let (state, tone) =
         if attempt.reason.is_empty() { (&attempt.state, Tone::Good) } else { (&attempt.reason, Tone::Bad) };
     vec![
-        Cell::new(format!("{:>3}", attempt.number)),
+        Cell::new(""),
+        Cell::new(attempt.number.to_string()).right(),
         Cell::new(page.clock(attempt.started)),
         Cell::new(Timestamp(attempt.ended).since(Timestamp(attempt.started)).to_string()).right(),
         Cell::new(state).tone(tone),
@@ -105,7 +106,7 @@ fn changes(page: &Page, run: &RunView) -> String {
     }
     let row = |file: &hostler_daemon::engine::report::FileChange| {
         vec![
-            Cell::new("").right(),
+            Cell::new(""),
             Cell::new(file.kind.name()),
             Cell::new(format!("+{}", file.added)).tone(Tone::Good).right(),
             Cell::new(format!("−{}", file.removed)).tone(Tone::Bad).right(),
