@@ -151,8 +151,12 @@ impl Tracker for Folder {
 
     fn prompt(_: &Config, task: &Task, at: &Workspace, history: &[Attempt]) -> Result<Vec<Section>, Problem> {
         let mut sections = task_prompt(task, at, history);
-        // The title comes from the owner's file like the text below it.
-        if let Some(title) = sections.first_mut() {
+        // The title comes from the owner's file like the text below it, and mostly
+        // stands there as its first heading.
+        let repeated = task.sections.iter().any(|section| section.body.trim_start().starts_with("# "));
+        if repeated {
+            sections.remove(0);
+        } else if let Some(title) = sections.first_mut() {
             title.trusted = true;
         }
         Ok(sections)

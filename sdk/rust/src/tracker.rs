@@ -118,7 +118,7 @@ pub fn task_prompt(task: &Task, at: &Workspace, history: &[Attempt]) -> Vec<Sect
         let work = if at.continued {
             "Its work is still in this workspace; look at it first."
         } else {
-            "Its work is gone; start from the beginning."
+            "This workspace is clean; start from the beginning."
         };
         sections.push(Section {
             title: "Earlier attempt".into(),
@@ -131,18 +131,30 @@ pub fn task_prompt(task: &Task, at: &Workspace, history: &[Attempt]) -> Vec<Sect
             trusted: false,
         });
     }
+    sections.push(Section { title: "How to work here".into(), body: manners(&at.branch), trusted: true });
     sections
+}
+
+/// What every agent is told about its workspace, whatever the tracker.
+fn manners(branch: &str) -> String {
+    format!(
+        "You work in a git worktree of your own, on the branch `{branch}`. Stay in this folder and on this \
+         branch. Commit what you want to keep; do not push, and do not touch other branches. Nobody can answer \
+         questions while you work: decide what is reasonable, and say what you decided. End with a short \
+         summary of what you did and what is left; it becomes the report. If something blocks you, say \
+         exactly what."
+    )
 }
 
 /// How many attempts a task gets where nobody says otherwise.
 const ATTEMPTS: usize = 3;
 
 /// Pause before the second attempt; each later one waits four times as long.
-const FIRST_PAUSE: Milliseconds = 15_000;
+const FIRST_PAUSE: Milliseconds = 2_000;
 
 /// The judgement a tracker gets without its own: transient failures are tried
-/// again up to so many attempts in all, with growing pauses, a refused session
-/// with a fresh one; used-up allowances and refused credentials wait for a
+/// again up to so many attempts in all, with growing pauses, where the last one
+/// ended (the host does not offer a refused session again); used-up allowances and refused credentials wait for a
 /// person; the rest is final.
 pub fn judge(history: &[Attempt], attempts: usize) -> Verdict {
     let Some(last) = history.last() else {
@@ -155,8 +167,7 @@ pub fn judge(history: &[Attempt], attempts: usize) -> Verdict {
         _ => {
             let earlier = u32::try_from(history.len() - 1).unwrap_or(u32::MAX);
             let after = FIRST_PAUSE.saturating_mul(4_u32.saturating_pow(earlier));
-            let fresh = last.outcome.reason == Reason::SessionRefused.name();
-            Verdict::Retry(NextAttempt { after, fresh })
+            Verdict::Retry(NextAttempt { after, fresh: false })
         }
     }
 }
@@ -196,15 +207,15 @@ mod tests {
     #[test]
     fn a_transient_failure_is_tried_again_until_the_attempts_are_used_up() {
         let again = |after| Verdict::Retry(NextAttempt { after, fresh: false });
-        assert_eq!(judge(&history(Reason::Server, 1), 3), again(15_000));
-        assert_eq!(judge(&history(Reason::Server, 2), 3), again(60_000));
+        assert_eq!(judge(&history(Reason::Server, 1), 3), again(2_000));
+        assert_eq!(judge(&history(Reason::Server, 2), 3), again(8_000));
         assert_eq!(judge(&history(Reason::Server, 3), 3), Verdict::Finish);
     }
 
     #[test]
-    fn a_refused_session_is_tried_again_with_a_fresh_one() {
+    fn after_a_refused_session_the_work_so_far_stays_where_it_is() {
         let verdict = judge(&history(Reason::SessionRefused, 1), 2);
-        assert_eq!(verdict, Verdict::Retry(NextAttempt { after: 15_000, fresh: true }));
+        assert_eq!(verdict, Verdict::Retry(NextAttempt { after: 2_000, fresh: false }));
     }
 
     #[test]
