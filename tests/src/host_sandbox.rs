@@ -21,6 +21,7 @@ pub struct HostSandbox {
     marker: String,
     program: PathBuf,
     variables: Vec<(String, String)>,
+    standing: PathBuf,
 }
 
 /// What a finished `host` command left.
@@ -52,7 +53,13 @@ impl HostSandbox {
             std::fs::create_dir(folder.path().join(part)).expect("cannot make a folder");
         }
         private(&folder.path().join("run"));
-        Self { folder, marker, program, variables: Vec::new() }
+        let standing = folder.path().join("home");
+        Self { folder, marker, program, variables: Vec::new(), standing }
+    }
+
+    /// Starts every later `host` in this folder instead of the home folder.
+    pub fn stand_in(&mut self, folder: &Path) {
+        folder.clone_into(&mut self.standing);
     }
 
     /// Adds an environment variable for every later `host`.
@@ -140,7 +147,7 @@ impl HostSandbox {
         let mut command = Command::new(&self.program);
         command
             .args(args)
-            .current_dir(folder("home"))
+            .current_dir(&self.standing)
             .env_clear()
             .env("PATH", path)
             .env("HOME", folder("home"))

@@ -1,0 +1,24 @@
+//! The `host` program from the outside: real git repositories, real processes, the
+//! bundled plugins, and agents that do what a script says.
+
+#![allow(clippy::unwrap_used)]
+
+// mod cases;
+mod stage;
+
+// mod abuse;
+// mod crashes;
+// mod failures;
+// mod full_disk;
+// mod guests;
+// mod hostile_agent;
+// mod hostile_plugins;
+// mod limits;
+mod main_job;
+mod providers;
+// mod real_claude;
+// mod refusals;
+// mod repositories;
+// mod secrets;
+// mod slots;
+// mod stopping;
