@@ -7,7 +7,7 @@ pub use crate::bindings::tracker::exports::hostler::plugin::tracker::{
 pub use crate::bindings::tracker::hostler::plugin::effects::{Effect, Frame, Payload, Reply, SocketOpen};
 pub use crate::connection::{Connection, Export};
 
-use crate::{Config, Context, Milliseconds, Problem, Reason, Section};
+use crate::{Config, Context, Milliseconds, Problem, Section};
 
 /// What one poll brought.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -197,7 +197,7 @@ impl Default for Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Outcome;
+    use crate::{Outcome, Reason};
 
     fn history(reason: Reason, attempts: u32) -> Vec<Attempt> {
         let attempt = |number| Attempt { number, outcome: Outcome::failed(reason, "why") };
