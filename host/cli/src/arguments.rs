@@ -46,7 +46,7 @@ pub enum Command {
     /// Show what the running host does
     Status(JsonArgs),
     /// Check this machine: git, repository, plugins, coding CLIs, disk
-    Doctor(DoctorArgs),
+    Doctor(Box<DoctorArgs>),
     /// List, inspect, allow and try plugins
     Plugin(PluginArgs),
     /// Show every setting and where it came from
@@ -103,8 +103,12 @@ pub struct SettingsArgs {
     /// A field of the tracker plugin; `host plugin inspect` lists them
     #[arg(long, value_name = "FIELD=VALUE")]
     pub set: Vec<String>,
-    /// Command for the `command` provider; no shell, {prompt_file} and the like are filled in
-    #[arg(long, value_name = "TEMPLATE")]
+    /// Command for the `command` provider
+    #[arg(
+        long,
+        value_name = "TEMPLATE",
+        help = "Command for the `command` provider; no shell, {prompt_file} and the like are filled in"
+    )]
     pub command: Option<String>,
 }
 
@@ -136,8 +140,8 @@ pub struct RunArgs {
     /// Form of the log on standard error
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub log_format: LogFormat,
-    /// Log more; twice for everything (HOSTLER_LOG sets it finer)
-    #[arg(short, long, action = clap::ArgAction::Count)]
+    /// Log more
+    #[arg(short, long, action = clap::ArgAction::Count, help = "Log more; twice for everything (HOSTLER_LOG sets it finer)")]
     pub verbose: u8,
 }
 
@@ -201,7 +205,7 @@ pub struct LogsArgs {
     /// Go on until the run is over
     #[arg(short, long)]
     pub follow: bool,
-    /// The CLI's own output instead of what was understood of it
+    /// What the CLI itself printed, each stream to the same stream
     #[arg(long, conflicts_with_all = ["json", "follow"])]
     pub raw: bool,
     /// Only this attempt [default: all; with --raw: the last]

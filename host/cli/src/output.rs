@@ -39,6 +39,12 @@ pub fn write(bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
+/// Writes bytes to standard error.
+pub fn write_error(bytes: &[u8]) -> Result<(), Failure> {
+    let written = io::stderr().lock().write_all(bytes);
+    written.map_err(|error| Failure::new(Exit::Failed, format!("standard error cannot be written ({error})")))
+}
+
 fn cannot_write(error: impl Display) -> Failure {
     Failure::new(Exit::Failed, format!("standard output cannot be written ({error}); is the disk full?"))
 }

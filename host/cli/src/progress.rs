@@ -78,7 +78,7 @@ impl Progress {
         match self.medium {
             Medium::Bars => self.keep(sentence),
             Medium::Lines => self.keep(&stamped(&self.page, sentence)),
-            Medium::Json => self.json(&Notice::Host { message: sentence.to_owned(), warning: false }),
+            Medium::Json => write_json(&Notice::Host { message: sentence.to_owned(), warning: false }),
         }
     }
 
@@ -93,7 +93,7 @@ impl Progress {
     pub fn take(&mut self, notice: Notice) {
         self.page.now = now();
         if self.medium == Medium::Json {
-            self.json(&notice);
+            write_json(&notice);
         }
         match notice {
             Notice::Run { run } => self.update(*run),
@@ -142,12 +142,11 @@ impl Progress {
             }
             return;
         }
-        match place {
-            Some(place) => self.open[place].run = run,
-            None => {
-                let bar = (self.medium == Medium::Bars).then(|| self.bars.add(spinner()));
-                self.open.push(Shown { run, last_event: None, bar });
-            }
+        if let Some(place) = place {
+            self.open[place].run = run;
+        } else {
+            let bar = (self.medium == Medium::Bars).then(|| self.bars.add(spinner()));
+            self.open.push(Shown { run, last_event: None, bar });
         }
         self.refresh();
     }
@@ -166,10 +165,11 @@ impl Progress {
         // The host goes on working when nobody looks any more.
         let _ = self.bars.suspend(|| output::line(line));
     }
+}
 
-    fn json(&self, notice: &Notice) {
-        let _ = output::json_line(notice);
-    }
+fn write_json(notice: &Notice) {
+    // The host goes on working when nobody reads any more.
+    let _ = output::json_line(notice);
 }
 
 fn spinner() -> ProgressBar {

@@ -1,7 +1,7 @@
 //! From what was said to what a host is started with: reads the files, finds the
 //! plugins and the repositories.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hostler_daemon::plugins::{self, Inspection, Kind, Manifest};
@@ -118,11 +118,11 @@ impl Setup {
 
     /// What is worked on, each with a key of its own.
     pub fn keyed_repositories(&self) -> Result<Vec<RepositorySettings>, Failure> {
-        let mut keyed = BTreeMap::new();
+        let mut keys = BTreeSet::new();
         let mut repositories = Vec::new();
         for repository in &self.repositories.value {
             let key = repository.key.clone().unwrap_or_else(|| key_of(&repository.path));
-            if keyed.insert(key.clone(), ()).is_some() {
+            if !keys.insert(key.clone()) {
                 return Err(ConfigError::SameKey(key).into());
             }
             repositories.push(RepositorySettings { key, path: repository.path.clone() });

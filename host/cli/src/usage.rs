@@ -83,7 +83,7 @@ mod tests {
             let help = command.clone().render_help().to_string();
             if !command.is_hide_set() {
                 assert!(help.contains("Examples:"), "{name}");
-                pages.push_str(&format!("==== {name} ====\n{help}\n"));
+                pages.extend(["==== ", &name, " ====\n", &help, "\n"]);
             }
             for below in command.get_subcommands_mut() {
                 visit(below, pages);

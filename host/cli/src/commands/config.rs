@@ -59,8 +59,8 @@ pub fn of_configuration(configuration: &Configuration) -> Vec<Shown> {
             Key::PermissionCeiling => shown(key, &c.permission_ceiling, |value| value.name().to_owned()),
             Key::Slots => shown(key, &c.slots, ToString::to_string),
             Key::Attempts => shown(key, &c.attempts, ToString::to_string),
-            Key::TimeLimit => shown(key, &c.time_limit, length),
-            Key::StallLimit => shown(key, &c.stall_limit, length),
+            Key::TimeLimit => shown(key, &c.time_limit, |value| length(*value)),
+            Key::StallLimit => shown(key, &c.stall_limit, |value| length(*value)),
             Key::TokenLimit => {
                 shown(key, &c.token_limit, |value| value.map_or_else(none, |it| it.to_string()))
             }
@@ -80,7 +80,7 @@ fn none() -> String {
     "none".to_owned()
 }
 
-fn length(value: &Option<Millis>) -> String {
+fn length(value: Option<Millis>) -> String {
     value.map_or_else(none, |length| length.to_string())
 }
 

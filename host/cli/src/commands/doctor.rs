@@ -209,7 +209,7 @@ async fn program(setup: &Setup, chosen: &Chosen, context: &Context) -> Check {
             let place = provider.view.program.clone().unwrap_or_default();
             match &provider.view.problem {
                 Some(problem) => Check::new(name, Health::Warn, format!("{place}: {problem}")),
-                None => Check::new(name, Health::Ok, format!("{} ({place})", provider.view.version)),
+                None => Check::new(name, Health::Ok, format!("{} {place}", provider.view.version)),
             }
         }
         Err(failure) => Check::new(name, Health::Fail, failure),

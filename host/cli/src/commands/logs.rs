@@ -24,8 +24,9 @@ use crate::text::paragraph;
 /// the disk.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Name of the file with what an agent printed.
+/// Names of the files with what an agent printed.
 const STDOUT: &str = "stdout.log";
+const STDERR: &str = "stderr.log";
 
 /// Shows what the agents of a run said and did.
 pub fn logs(args: &LogsArgs, context: &Context) -> Result<(), Failure> {
@@ -33,7 +34,9 @@ pub fn logs(args: &LogsArgs, context: &Context) -> Result<(), Failure> {
     let id = RunId(run.id.clone());
     if args.raw {
         let attempt = args.attempt.unwrap_or(run.attempt.max(1));
-        return raw(&context.home.attempt(&id, attempt).join(STDOUT), attempt);
+        let folder = context.home.attempt(&id, attempt);
+        raw(&folder.join(STDOUT), attempt, Standard::Output)?;
+        return raw(&folder.join(STDERR), attempt, Standard::Error);
     }
     let mut screen = Screen { page: context.page(), json: args.json, only: args.attempt, attempt: 0 };
     let mut tail = Tail { path: context.home.events(&id), file: None, line: Vec::new() };
@@ -59,7 +62,7 @@ fn is_over(history: &History, run: &RunView) -> Result<bool, Failure> {
 }
 
 /// Byte for byte, except on a terminal, which the bytes must not drive.
-fn raw(path: &Path, attempt: u32) -> Result<(), Failure> {
+fn raw(path: &Path, attempt: u32, to: Standard) -> Result<(), Failure> {
     let mut file = File::open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Failure::new(
             Exit::Absent,
@@ -72,10 +75,29 @@ fn raw(path: &Path, attempt: u32) -> Result<(), Failure> {
         let read = file.read(&mut bytes).map_err(|error| unreadable(path, &error))?;
         match bytes.get(..read) {
             None | Some([]) => return Ok(()),
-            Some(chunk) if std::io::stdout().is_terminal() => {
-                output::print(&paragraph(&String::from_utf8_lossy(chunk)))?;
-            }
-            Some(chunk) => output::write(chunk)?,
+            Some(chunk) => to.write(chunk)?,
+        }
+    }
+}
+
+/// What the agent printed to one goes to the same.
+#[derive(Clone, Copy)]
+enum Standard {
+    Output,
+    Error,
+}
+
+impl Standard {
+    fn write(self, chunk: &[u8]) -> Result<(), Failure> {
+        let terminal = match self {
+            Self::Output => std::io::stdout().is_terminal(),
+            Self::Error => std::io::stderr().is_terminal(),
+        };
+        let safe = terminal.then(|| paragraph(&String::from_utf8_lossy(chunk)));
+        let bytes = safe.as_deref().map_or(chunk, str::as_bytes);
+        match self {
+            Self::Output => output::write(bytes),
+            Self::Error => output::write_error(bytes),
         }
     }
 }

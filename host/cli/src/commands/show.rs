@@ -25,14 +25,20 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<(), Failure> {
     if args.json {
         return output::json(&run);
     }
-    let workspace = run.workspace.as_deref().map(Path::new).filter(|folder| folder.is_dir());
+    let workspace = run.workspace.as_deref().unwrap_or_default();
     let last_event = if run.closed { None } else { last_event(&context.home.events(&id)) };
     let places = Places {
         last_event,
         logs: context.home.run(&id).display().to_string(),
-        repository: workspace.map(|folder| folder.display().to_string()),
+        repository: checkout_of(workspace),
+        worktree: Path::new(workspace).is_dir(),
     };
     output::print(&draw_run(&context.page(), &run, &places))
+}
+
+/// The checkout that a worktree belongs to, where it lies below it.
+fn checkout_of(workspace: &str) -> Option<String> {
+    workspace.split_once("/.hostler/").map(|(checkout, _)| checkout.to_owned())
 }
 
 /// Bytes at the end of the event log among which the last word is looked for.
@@ -54,7 +60,7 @@ fn last_event(path: &Path) -> Option<String> {
 
 fn print_patch(path: &Path, key: &str) -> Result<(), Failure> {
     match std::fs::read(path) {
-        Ok(patch) => output::write(&patch),
+        Ok(changes) => output::write(&changes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Failure::new(
             Exit::Absent,
             format!("no changes of `{key}` are recorded; `host show {key}` tells its state"),

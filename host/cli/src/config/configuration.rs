@@ -137,7 +137,7 @@ fn refuse_files_named_by_a_repository(
 ) -> Result<(), ConfigError> {
     let from_repository = matches!((&providers.origin, &layers.repository_file),
         (Origin::File { path, .. }, Some(file)) if *path == file.path);
-    let is_file = |name: &&String| name.contains('/') || name.ends_with(".wasm");
+    let is_file = |name: &&String| name.contains('/') || Path::new(name).extension().is_some();
     match providers.value.iter().find(is_file) {
         Some(name) if from_repository => Err(ConfigError::Value {
             place: providers.origin.clone(),

@@ -25,6 +25,12 @@ pub struct FieldValue {
 pub const MASK: &str = "••••••";
 
 impl FieldValue {
+    /// Text as it is, numbers and booleans as written, lists as JSON.
+    fn of(field: &ConfigField, value: &Value) -> Self {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        Self { text, secret: field.secret }
+    }
+
     /// The value itself, for the host only.
     pub fn reveal(&self) -> &str {
         &self.text
@@ -95,8 +101,8 @@ pub fn resolve(
             .or_else(|| repository?.get(name).cloned())
             .or_else(|| user?.get(name).cloned());
         let setting = match (given, &field.default) {
-            (Some(given), _) => Some(plugin.read(name, field, &given)?),
-            (None, Some(default)) => Some(Setting::default(plugin.value(field, default))),
+            (Some(given), _) => Some(read_field(name, field, &given)?),
+            (None, Some(default)) => Some(Setting::default(FieldValue::of(field, default))),
             (None, None) if field.required => return Err(plugin.missing(name, field)),
             (None, None) => None,
         };
@@ -195,33 +201,6 @@ impl Plugin<'_> {
         }
     }
 
-    fn read(
-        &self,
-        name: &str,
-        field: &ConfigField,
-        given: &Given,
-    ) -> Result<Setting<FieldValue>, ConfigError> {
-        let value = match &given.written {
-            Written::Text(text) => from_text(field.kind, text),
-            Written::Value(value) => Some(value.clone()),
-        };
-        match value.filter(|value| field.kind.admits(value)) {
-            Some(value) => Ok(Setting { value: self.value(field, &value), origin: given.origin.clone() }),
-            None => Err(ConfigError::Value {
-                place: given.origin.clone(),
-                key: name.to_owned(),
-                value: if field.secret { "something else".to_owned() } else { shown(&given.written) },
-                expected: expected(field.kind).to_owned(),
-            }),
-        }
-    }
-
-    /// Text as it is, numbers and booleans as written, lists as JSON.
-    fn value(&self, field: &ConfigField, value: &Value) -> FieldValue {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        FieldValue { text, secret: field.secret }
-    }
-
     fn missing(&self, name: &str, field: &ConfigField) -> ConfigError {
         let help = field.help.trim_end_matches('.');
         ConfigError::MissingField {
@@ -241,6 +220,23 @@ impl Plugin<'_> {
         let variable = field.env.as_ref().map(|variable| format!("set {variable} in the environment"));
         let ways = flag.into_iter().chain(variable).chain([format!("write {in_file}")]);
         ways.collect::<Vec<_>>().join(", or ")
+    }
+}
+
+/// Checks the type of what was written.
+fn read_field(name: &str, field: &ConfigField, given: &Given) -> Result<Setting<FieldValue>, ConfigError> {
+    let value = match &given.written {
+        Written::Text(text) => from_text(field.kind, text),
+        Written::Value(value) => Some(value.clone()),
+    };
+    match value.filter(|value| field.kind.admits(value)) {
+        Some(value) => Ok(Setting { value: FieldValue::of(field, &value), origin: given.origin.clone() }),
+        None => Err(ConfigError::Value {
+            place: given.origin.clone(),
+            key: name.to_owned(),
+            value: if field.secret { "something else".to_owned() } else { shown(&given.written) },
+            expected: expected(field.kind).to_owned(),
+        }),
     }
 }
 

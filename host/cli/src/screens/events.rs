@@ -45,9 +45,10 @@ fn block(text: &str) -> Option<String> {
 const fn tone(event: &Event) -> Option<Tone> {
     match event {
         Event::Started { .. } => Some(Tone::Strong),
-        Event::Tool { state: ToolState::Failed | ToolState::Denied, .. } => Some(Tone::Warning),
-        Event::Tool { .. } => Some(Tone::Active),
-        Event::Question { .. } | Event::Quota { .. } | Event::Retrying { .. } => Some(Tone::Warning),
+        Event::Tool { state: ToolState::Started | ToolState::Finished, .. } => Some(Tone::Active),
+        Event::Tool { .. } | Event::Question { .. } | Event::Quota { .. } | Event::Retrying { .. } => {
+            Some(Tone::Warning)
+        }
         Event::Notice { line } => match line.level {
             Level::Error => Some(Tone::Bad),
             Level::Warn => Some(Tone::Warning),

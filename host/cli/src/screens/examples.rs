@@ -31,7 +31,7 @@ pub fn running() -> RunView {
         branch: Some("hostler/fix-login-3f9a1c22".to_owned()),
         base: Some("8f2c1de09b7a4c55aa01bb02cc03dd04ee05ff06".to_owned()),
         head: None,
-        workspace: Some("/home/ada/.local/state/hostler/workspaces/app/fix-login-3f9a1c22".to_owned()),
+        workspace: Some("/home/ada/app/.hostler/worktrees/fix-login-3f9a1c22".to_owned()),
         permission: Some("auto-edits".to_owned()),
         permission_by: Some("operator".to_owned()),
         model: Some("sonnet".to_owned()),

@@ -39,12 +39,21 @@ pub fn closed_line(page: &Page, run: &RunView) -> String {
     format!("{} {} {ending} {said}", page.tone(tone(run), sign(run)), key(page, run))
 }
 
-/// Whether the line of a run changed in a way worth a new line where lines stay.
+/// Whether the line of a run changed in a way worth a new line where lines stay:
+/// the short steps on the way are not.
 pub fn tells_more(before: Option<&RunView>, now: &RunView) -> bool {
-    before.is_none_or(|before| {
-        (&before.state, &before.result, before.attempt, &before.why)
-            != (&now.state, &now.result, now.attempt, &now.why)
-    })
+    let entered = before.is_none_or(|before| before.state != now.state);
+    let lasts = match now.state.as_str() {
+        "running" | "waiting" | "parked" | "blocked" | "ending" => true,
+        // Only news after the first try is: that it did not work.
+        "reporting" | "releasing" => !entered,
+        _ => false,
+    };
+    lasts
+        && before.is_none_or(|before| {
+            (&before.state, &before.result, before.attempt, &before.why)
+                != (&now.state, &now.result, now.attempt, &now.why)
+        })
 }
 
 /// A line that stays, with the time before it.
@@ -133,5 +142,10 @@ mod tests {
         let busy = RunView { usage: Usage::default(), ..run.clone() };
         assert!(!tells_more(Some(&run), &busy));
         assert!(tells_more(Some(&run), &examples::waiting()));
+        let reporting = RunView { state: "reporting".to_owned(), ..run.clone() };
+        assert!(!tells_more(Some(&run), &reporting));
+        let again =
+            RunView { why: "the report was not delivered after 1 tries".to_owned(), ..reporting.clone() };
+        assert!(tells_more(Some(&reporting), &again));
     }
 }

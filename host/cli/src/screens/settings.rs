@@ -33,7 +33,8 @@ pub fn draw_settings(page: &Page, settings: &[Shown], files: &[(String, bool)]) 
     out.push('\n');
     for (file, there) in files {
         let note = if *there { "read" } else { "not there" };
-        out += &format!("{}\n", page.tone(Tone::Quiet, &format!("{file} ({note})")));
+        out += &page.tone(Tone::Quiet, &format!("{file} ({note})"));
+        out.push('\n');
     }
     out
 }

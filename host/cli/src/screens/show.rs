@@ -19,6 +19,8 @@ pub struct Places {
     pub last_event: Option<String>,
     /// The checkout that its branch belongs to, if it can be told.
     pub repository: Option<String>,
+    /// Whether the worktree is still there.
+    pub worktree: bool,
 }
 
 /// A run in full.
@@ -56,6 +58,8 @@ fn facts(page: &Page, run: &RunView, places: &Places) -> String {
         Some(model) => format!("{}, model {model}", run.provider),
         None => run.provider.clone(),
     };
+    let gone = if places.worktree { "" } else { " (removed)" };
+    let worktree = run.workspace.as_ref().map(|folder| format!("{folder}{gone}"));
     let rows = [
         ("state", Some(state)),
         ("now", places.last_event.clone().filter(|_| !run.closed)),
@@ -66,7 +70,7 @@ fn facts(page: &Page, run: &RunView, places: &Places) -> String {
         ("permission", permission),
         ("usage", Some(usage(&run.usage))),
         ("branch", run.branch.clone()),
-        ("worktree", run.workspace.clone()),
+        ("worktree", worktree),
         ("logs", Some(places.logs.clone())),
     ];
     let rows: Vec<Vec<Cell>> = rows
@@ -117,25 +121,32 @@ fn changes(page: &Page, run: &RunView) -> String {
     format!("\n{}  {}\n{}", page.tone(Tone::Strong, "Changes"), files(run), draw(&rows, page.paint, None))
 }
 
-/// The commands with which the work can be looked at.
+/// How the work can be looked at. Never a git command in the worktree itself: its
+/// settings may be the agent's.
 fn review(page: &Page, run: &RunView, places: &Places) -> String {
     let (Some(base), Some(branch)) = (&run.base, &run.branch) else { return String::new() };
-    if run.files.is_empty() && run.head.is_none() {
+    if run.files.is_empty() {
         return String::new();
+    }
+    let key = quoted(&run.task_key);
+    let mut out = format!("\n{}\n", page.tone(Tone::Strong, "Review"));
+    let _ = writeln!(out, "  host show {key} --diff");
+    if run.head.as_ref().is_none_or(|head| head == base) {
+        let note = "the work is not committed; it is in the worktree";
+        let _ = writeln!(out, "  {}", page.tone(Tone::Quiet, note));
+        return out;
     }
     let git = match &places.repository {
         Some(folder) => format!("git -C {}", quoted(folder)),
         None => "git".to_owned(),
     };
-    let base = base.get(..12).unwrap_or(base);
-    let heading = page.tone(Tone::Strong, "Review");
-    format!(
-        "\n{heading}\n  {git} diff {}...{}\n  host show {} --diff\n",
-        one_line(base),
-        quoted(branch),
-        quoted(&run.task_key)
-    )
+    let base = base.get(..SHORT_OBJECT).unwrap_or(base);
+    let _ = writeln!(out, "  {git} diff {}...{}", one_line(base), quoted(branch));
+    out
 }
+
+/// Digits of an object id that name it well enough.
+const SHORT_OBJECT: usize = 12;
 
 #[cfg(test)]
 mod tests {
@@ -144,18 +155,30 @@ mod tests {
     use crate::screens::examples;
 
     fn places() -> Places {
-        Places { logs: "/home/ada/.local/state/hostler/runs/0197a3c2".to_owned(), ..Places::default() }
+        Places {
+            logs: "/home/ada/.local/state/hostler/runs/0197a3c2".to_owned(),
+            worktree: true,
+            ..Places::default()
+        }
     }
 
     #[test]
     fn a_finished_run_tells_what_was_done_and_how_to_review_it() {
         let places = Places { repository: Some("/home/ada/my app".to_owned()), ..places() };
         insta::assert_snapshot!(draw_run(&page(), &examples::succeeded(), &places));
+        let run = examples::succeeded();
+        let uncommitted = RunView { head: run.base.clone(), ..run };
+        let shown = draw_run(&page(), &uncommitted, &places);
+        assert!(shown.contains("not committed") && !shown.contains("git -C"), "{shown}");
     }
 
     #[test]
     fn a_failed_run_tells_why() {
-        insta::assert_snapshot!(draw_run(&page(), &examples::failed(), &places()));
+        insta::assert_snapshot!(draw_run(
+            &page(),
+            &examples::failed(),
+            &Places { worktree: false, ..places() }
+        ));
     }
 
     #[test]

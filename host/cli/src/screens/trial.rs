@@ -14,7 +14,9 @@ pub fn draw_trial(page: &Page, trial: &Trial) -> String {
     let mut out = format!("{}\n", page.tone(Tone::Strong, "Events"));
     for event in &trial.events {
         let line = event.headline().unwrap_or_else(|| quiet_name(event).to_owned());
-        out += &format!("  {}\n", one_line(&line));
+        out += "  ";
+        out += &one_line(&line);
+        out.push('\n');
     }
     if trial.events.is_empty() {
         out += "  none\n";
