@@ -1,8 +1,15 @@
 //! The chores of this repository: `cargo xtask <verb>`.
 
+mod built;
+mod cargo;
+mod demo;
+mod install;
 mod plugins;
+mod test;
+mod totals;
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
@@ -11,20 +18,39 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Verb {
-    /// Build every plugin to a component in target/plugins.
+    /// Build every plugin to a component in target/plugins
     Plugins,
+    /// Run one task from its file to its branch, with a stand-in for the agent
+    Demo(demo::Options),
+    /// Run everything that CI runs
+    Test(test::Options),
+    /// Install the program `host` and the plugins for yourself
+    Install,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match carry_out(&Verb::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(verb: &Verb) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("xtask stands in the root of the repository")?;
-    match Verb::parse() {
+    match verb {
         Verb::Plugins => {
             for component in plugins::build(root)? {
                 println!("{}", component.display());
             }
+            Ok(())
         }
+        Verb::Demo(options) => demo::demo(root, *options),
+        Verb::Test(options) => test::test(root, *options),
+        Verb::Install => install::install(root),
     }
-    Ok(())
 }
