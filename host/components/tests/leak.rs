@@ -3,6 +3,8 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "plugins/guest.rs"]
+mod guest;
 #[path = "plugins/guests.rs"]
 mod guests;
 

@@ -3,22 +3,21 @@
 
 #![allow(clippy::unwrap_used)]
 
-// mod cases;
+#[path = "../../../host/components/tests/plugins/guest.rs"]
+mod guest;
 mod stage;
 
 // mod abuse;
 // mod crashes;
 // mod failures;
 // mod full_disk;
-// mod guests;
 // mod hostile_agent;
 // mod hostile_plugins;
-// mod limits;
 mod main_job;
 mod providers;
 // mod real_claude;
-// mod refusals;
-// mod repositories;
+mod refusals;
+mod repositories;
 // mod secrets;
 // mod slots;
 // mod stopping;

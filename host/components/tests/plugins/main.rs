@@ -5,6 +5,7 @@
 
 mod answers;
 mod cache;
+mod guest;
 mod guests;
 mod hostile;
 mod refused;
