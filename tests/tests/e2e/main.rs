@@ -9,7 +9,7 @@ mod stage;
 
 // mod abuse;
 // mod crashes;
-// mod failures;
+mod failures;
 // mod full_disk;
 // mod hostile_agent;
 // mod hostile_plugins;
@@ -20,4 +20,4 @@ mod refusals;
 mod repositories;
 // mod secrets;
 // mod slots;
-// mod stopping;
+mod stopping;
