@@ -169,7 +169,7 @@ async fn prompt_text(rooms: &Rooms, run: &Run, attempt: u32) -> Result<String, O
     let at = Workplace {
         branch: workspace.branch.clone(),
         base: workspace.base.clone(),
-        continued: attempt > workspace.number,
+        continued: workspace.holds_work_at(attempt),
     };
     let history = run.attempts.clone();
     let (judge, config, task) = (Arc::clone(&rooms.judge), rooms.judge_config.clone(), run.task.clone());

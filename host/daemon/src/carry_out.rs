@@ -6,24 +6,15 @@ use std::sync::Arc;
 use hostler_components::operation::Operation;
 use hostler_engine::effect::WorkspaceOrder;
 use hostler_engine::input::Step;
-use hostler_engine::plan::Base;
 use hostler_engine::problem::Problem;
-use hostler_engine::report::{ChangeKind, Changes, FileChange, Report};
-use hostler_engine::run::{Run, Workspace};
-use hostler_engine::task::slug;
+use hostler_engine::report::{Changes, Report};
+use hostler_engine::run::Run;
 use hostler_engine::{Action, Effect, Input};
-use hostler_workspaces as workspaces;
-use hostler_workspaces::{Order, Repository, WorkspaceError};
+use hostler_workspaces::WorkspaceError;
 
 use crate::attempt;
 use crate::rooms::Rooms;
 use crate::view::Notice;
-
-/// A patch kept beside a run is cut at this size; the branch has the whole work.
-const PATCH_BYTES: usize = 4 * 1024 * 1024;
-
-/// Longest part of a wished branch name that is kept when the name itself cannot be.
-const BRANCH_PART: usize = 60;
 
 /// Carries out one effect for a run as it was when the effect was decided.
 pub async fn carry_out(rooms: Arc<Rooms>, run: Run, effect: Effect) {
@@ -83,12 +74,11 @@ async fn plan(rooms: &Rooms, run: &Run, at: Step) {
 }
 
 async fn prepare(rooms: &Rooms, run: &Run, at: Step, order: WorkspaceOrder) {
-    let workspace = match rooms.repository_of(run) {
+    let workspace = match rooms.place_of(run) {
         None => Err(Problem::permanent("its repository is not configured any more")),
-        Some(repository) => {
-            let id = run.id.clone();
-            let short = id.short().to_owned();
-            crate::blocking::run(move || make_workspace(&repository, &id.0, &short, &order))
+        Some(place) => {
+            let (home, run) = (rooms.home.clone(), run.clone());
+            crate::blocking::run(move || place.prepare(&home, &run, &order))
                 .await
                 .map_err(|error| Problem::transient(error.to_string()))
                 .and_then(|made| made.map_err(|error| problem(&error)))
@@ -101,106 +91,23 @@ fn problem(error: &WorkspaceError) -> Problem {
     Problem::permanent(format!("The workspace could not be used: {error}."))
 }
 
-fn make_workspace(
-    repository: &Repository,
-    run: &str,
-    short: &str,
-    order: &WorkspaceOrder,
-) -> Result<Workspace, WorkspaceError> {
-    let start = match &order.start {
-        Some(id) => repository.resolve(&workspaces::Base::Revision(id.clone()))?,
-        None => repository.resolve(&base(&order.base))?,
-    };
-    let ordered = |branch: String| Order {
-        run: run.to_owned(),
-        attempt: order.number,
-        folder: order.folder.clone(),
-        branch,
-        start,
-    };
-    let made = match repository.prepare(&ordered(order.branch.clone())) {
-        // The same name comes out after a crash, so the workspace is found again.
-        Err(WorkspaceError::BranchTaken { .. } | WorkspaceError::InvalidName { .. }) => {
-            let part = slug(&order.branch, BRANCH_PART);
-            repository.prepare(&ordered(format!("hostler/{part}-{short}-{}", order.number)))?
-        }
-        made => made?,
-    };
-    Ok(Workspace {
-        path: made.path.display().to_string(),
-        branch: made.order.branch.clone(),
-        base: made.order.start.to_string(),
-        number: order.number,
-        record: serde_json::to_string(&made).unwrap_or_default(),
-    })
-}
-
-fn base(base: &Base) -> workspaces::Base {
-    match base {
-        Base::Head => workspaces::Base::Head,
-        Base::DefaultBranch => workspaces::Base::DefaultBranch,
-        Base::Revision(revision) => workspaces::Base::Revision(revision.clone()),
-    }
-}
-
 async fn collect(rooms: &Rooms, run: &Run, at: Step) {
-    let changes = match opened(rooms, run) {
-        Some((repository, workspace)) => {
-            let patch_file = rooms.home.patch(&run.id);
-            crate::blocking::run(move || look(&repository, &workspace, &patch_file))
+    let changes = match (rooms.place_of(run), &run.workspace) {
+        (Some(place), Some(workspace)) => {
+            let (record, patch_file) = (workspace.record.clone(), rooms.home.patch(&run.id));
+            crate::blocking::run(move || place.changes(&record, &patch_file))
                 .await
                 .map_err(|error| Problem::transient(error.to_string()))
                 .and_then(|looked| looked.map_err(|error| problem(&error)))
         }
-        None => Err(Problem::permanent("there is no workspace to look at")),
+        // An attempt that never had a workspace has changed nothing.
+        _ => Ok(Changes::default()),
     };
     if let Err(problem) = &changes {
         let message = format!("{}: what changed is not known: {problem}", run.task.key);
         rooms.show(Notice::Host { message, warning: true });
     }
     rooms.tell(Input::Collected { at, changes }).await;
-}
-
-fn opened(rooms: &Rooms, run: &Run) -> Option<(Arc<Repository>, workspaces::Workspace)> {
-    let workspace = serde_json::from_str(&run.workspace.as_ref()?.record).ok()?;
-    Some((rooms.repository_of(run)?, workspace))
-}
-
-fn look(
-    repository: &Repository,
-    workspace: &workspaces::Workspace,
-    patch_file: &std::path::Path,
-) -> Result<Changes, WorkspaceError> {
-    let found = repository.changes(workspace)?;
-    let patch = repository.patch(workspace, PATCH_BYTES)?;
-    if let Err(error) = crate::files::replace(patch_file, &patch.text) {
-        tracing::warn!("the patch is not kept in {}: {error}", patch_file.display());
-    }
-    for omitted in &found.omitted {
-        tracing::warn!("not counted among the changes: {omitted:?}");
-    }
-    Ok(Changes {
-        head: found.head.map(|id| id.to_string()),
-        files: found.files.iter().map(file_change).collect(),
-        commits: found.commits,
-        uncommitted: found.uncommitted,
-    })
-}
-
-fn file_change(change: &workspaces::FileChange) -> FileChange {
-    let kind = match change.kind {
-        workspaces::ChangeKind::Added => ChangeKind::Added,
-        workspaces::ChangeKind::Deleted => ChangeKind::Deleted,
-        workspaces::ChangeKind::Renamed { .. } => ChangeKind::Renamed,
-        workspaces::ChangeKind::Modified | workspaces::ChangeKind::TypeChanged => ChangeKind::Modified,
-    };
-    let lines = change.lines.unwrap_or(workspaces::Lines { added: 0, removed: 0 });
-    FileChange {
-        path: change.path.display().to_string(),
-        kind,
-        added: lines.added.into(),
-        removed: lines.removed.into(),
-    }
 }
 
 async fn advise(rooms: &Rooms, run: &Run, at: Step) {
@@ -229,9 +136,9 @@ async fn report_to_tracker(rooms: &Rooms, run: &Run, at: Step, report: Box<Repor
 /// checks that itself.
 async fn tidy(rooms: &Rooms, run: &Run) {
     let unchanged = run.changes.files.is_empty() && run.changes.commits == 0;
-    if let (true, Some((repository, workspace))) = (unchanged, opened(rooms, run)) {
-        let proof = workspaces::RemovalProof::NoChanges;
-        match crate::blocking::run(move || repository.remove(&workspace, &proof)).await {
+    if let (true, Some(place), Some(workspace)) = (unchanged, rooms.place_of(run), &run.workspace) {
+        let record = workspace.record.clone();
+        match crate::blocking::run(move || place.remove_unchanged(&record)).await {
             Ok(removal) => tracing::debug!("workspace of {}: {removal:?}", run.task.key),
             Err(error) => tracing::warn!("{error}"),
         }

@@ -85,7 +85,7 @@ async fn status(State(desk): State<Arc<Desk>>) -> Response {
         tracker_heard: contact.heard,
         tracker_problem: contact.problem,
         providers: rooms.providers.values().map(|provider| provider.view.clone()).collect(),
-        repositories: rooms.repositories.keys().cloned().collect(),
+        repositories: rooms.places.keys().cloned().collect(),
         undelivered_reports: now.undelivered,
         denied: rooms.denied(),
         runs,

@@ -117,6 +117,10 @@ impl Core {
     ) -> (Self, watch::Receiver<Situation>, impl Future<Output = Result<(), JournalError>>) {
         let (situation, watched) = watch::channel(Situation::default());
         let (hands, deeds) = mpsc::channel(DEEDS);
+        // What was over before this start is in the record already; it is no news and
+        // does not count towards this start's summary.
+        let closed = engine.runs().filter(|run| run.is_closed());
+        let rows = closed.map(|run| (run.id.clone(), RunView::of(run))).collect();
         let working = hands_at_work(deeds, Arc::clone(&rooms));
         let core = Self {
             engine,
@@ -124,7 +128,7 @@ impl Core {
             rooms,
             situation,
             hands,
-            rows: BTreeMap::new(),
+            rows,
             since_snapshot: 0,
             once,
             dry: false,

@@ -1,6 +1,7 @@
 //! Tells the tracker what runs, renews leases, and brings back the tracker's word.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hostler_components::operation::{Operation, RunStatus};
 use hostler_engine::Input;
@@ -8,18 +9,28 @@ use hostler_engine::run::{Run, State};
 use hostler_engine::task::{Control, Fence, RunId};
 use hostler_engine::time::Timestamp;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::core::Situation;
 use crate::rooms::Rooms;
 
-/// Sends heartbeats until the host ends.
+/// How often a host without work says that it is alive.
+const IDLE_EVERY: Duration = Duration::from_secs(30);
+
+/// Sends heartbeats until the host ends: as often as the runs want it, and now and
+/// then without any.
 pub async fn heartbeat(rooms: Arc<Rooms>, mut situation: watch::Receiver<Situation>) {
     loop {
-        let waited = situation.wait_for(|now| !now.held.is_empty()).await;
-        let waited = waited.map(|now| (now.held.clone(), now.heartbeat_every));
-        let Ok((held, every)) = waited else { return };
-        beat(&rooms, &held).await;
-        tokio::time::sleep(every.duration()).await;
+        let now = situation.borrow_and_update().clone();
+        beat(&rooms, &now.held).await;
+        if now.held.is_empty() {
+            let work = situation.wait_for(|now| !now.held.is_empty());
+            if let Ok(Err(_)) = timeout(IDLE_EVERY, work).await {
+                return;
+            }
+        } else {
+            tokio::time::sleep(now.heartbeat_every.duration()).await;
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use hostler_engine::policy::Policy;
 use hostler_engine::problem::{Problem, ProblemKind};
 use hostler_engine::task::Runner;
 use hostler_journal::JournalError;
-use hostler_workspaces::Repository;
+use hostler_workspaces::{Repository, WorkspaceError};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 
@@ -26,6 +26,7 @@ use crate::grants::Grants;
 use crate::heartbeat::heartbeat;
 use crate::home::{Home, make_private};
 use crate::lock::StateLock;
+use crate::place::Place;
 use crate::plugins::{Installed, install, runtime};
 use crate::poll::{Contact, poll};
 use crate::providers::Provider;
@@ -59,8 +60,8 @@ pub struct Ready {
     pub tracker: String,
     /// Coding CLIs.
     pub providers: Vec<crate::view::ProviderView>,
-    /// Repositories: key, checkout, condition.
-    pub repositories: Vec<(String, PathBuf, hostler_workspaces::Condition)>,
+    /// Repositories: key, checkout, condition; plain folders have none.
+    pub repositories: Vec<(String, PathBuf, Option<hostler_workspaces::Condition>)>,
     /// In force.
     pub policy: Policy,
 }
@@ -77,13 +78,14 @@ impl Host {
         let (runtime, grants) = (runtime(&home)?, Grants::load(&home.grants())?);
         let tracker = load_tracker(&runtime, &grants, &settings).await?;
         let providers = load_providers(&runtime, &grants, &settings).await?;
-        let repositories = open_repositories(&home, &settings.repositories).await?;
+        let places = open_places(&home, &settings.repositories).await?;
         let policy = Policy {
             repositories: settings.repositories.iter().map(|repository| repository.key.clone()).collect(),
+            shared: shared(&places),
             providers: providers.iter().map(|provider| provider.view.name.clone()).collect(),
             ..settings.policy.clone()
         };
-        let ready = ready(&tracker, &providers, &settings, &repositories, &policy)?;
+        let ready = ready(&tracker, &providers, &settings, &places, &policy)?;
         let journal_path = home.journal();
         let (journal, engine, last) = crate::blocking::run(move || recovery::open(&journal_path)).await??;
         let clock = Clock::start(last);
@@ -104,7 +106,7 @@ impl Host {
             judge,
             judge_config: tracker.config,
             providers: providers.into_iter().map(|one| (one.view.name.clone(), Arc::new(one))).collect(),
-            repositories,
+            places,
             agents: agents(&settings.shim),
             notices: broadcast::channel(NOTICES).0,
             inbox,
@@ -244,37 +246,54 @@ async fn load_providers(
     Ok(providers)
 }
 
-async fn open_repositories(
+fn shared(places: &BTreeMap<String, Place>) -> Vec<String> {
+    let plain = places.iter().filter(|(_, place)| matches!(place, Place::Folder(_)));
+    plain.map(|(key, _)| key.clone()).collect()
+}
+
+async fn open_places(
     home: &Home,
     settings: &[RepositorySettings],
-) -> Result<BTreeMap<String, Arc<Repository>>, Failure> {
+) -> Result<BTreeMap<String, Place>, Failure> {
     let state = home.state.join("workspaces");
-    let mut repositories = BTreeMap::new();
-    for RepositorySettings { key, path } in settings.iter().cloned() {
-        let state = state.clone();
-        let repository = crate::blocking::run(move || Repository::open(&path, &state)).await??;
-        repositories.insert(key, Arc::new(repository));
+    let mut places = BTreeMap::new();
+    for RepositorySettings { key, path, in_place } in settings.iter().cloned() {
+        let (state, folder) = (state.clone(), path.clone());
+        let opened = crate::blocking::run(move || Repository::open(&folder, &state)).await?;
+        let place = match opened {
+            Ok(repository) => Place::Git(Arc::new(repository)),
+            Err(WorkspaceError::NotARepository { .. }) if in_place && path.is_dir() => {
+                Place::Folder(std::path::absolute(&path).unwrap_or(path))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        places.insert(key, place);
     }
-    Ok(repositories)
+    Ok(places)
 }
 
 fn ready(
     tracker: &Installed,
     providers: &[Provider],
     settings: &Settings,
-    repositories: &BTreeMap<String, Arc<Repository>>,
+    places: &BTreeMap<String, Place>,
     policy: &Policy,
 ) -> Result<Ready, Failure> {
-    let mut conditions = Vec::new();
+    let mut repositories = Vec::new();
     for RepositorySettings { key, .. } in &settings.repositories {
-        if let Some(repository) = repositories.get(key) {
-            conditions.push((key.clone(), repository.checkout().to_owned(), repository.condition()?));
+        match places.get(key) {
+            Some(Place::Git(repository)) => {
+                let condition = Some(repository.condition()?);
+                repositories.push((key.clone(), repository.checkout().to_owned(), condition));
+            }
+            Some(Place::Folder(path)) => repositories.push((key.clone(), path.clone(), None)),
+            None => {}
         }
     }
     Ok(Ready {
         tracker: tracker.plugin.id().to_owned(),
         providers: providers.iter().map(|provider| provider.view.clone()).collect(),
-        repositories: conditions,
+        repositories,
         policy: policy.clone(),
     })
 }

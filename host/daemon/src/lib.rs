@@ -25,6 +25,7 @@ pub mod history;
 pub mod home;
 mod host;
 mod lock;
+mod place;
 pub mod plugins;
 mod poll;
 mod projection;

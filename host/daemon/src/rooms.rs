@@ -9,13 +9,13 @@ use hostler_components::Plugin;
 use hostler_engine::Input;
 use hostler_engine::run::Run;
 use hostler_engine::task::RunId;
-use hostler_workspaces::Repository;
 use tokio::sync::{broadcast, mpsc};
 
 use crate::attempt::AttemptHandle;
 use crate::clock::Clock;
 use crate::core::Message;
 use crate::home::Home;
+use crate::place::Place;
 use crate::providers::Provider;
 use crate::tracker::Tracker;
 use crate::view::Notice;
@@ -34,8 +34,8 @@ pub struct Rooms {
     pub judge_config: String,
     /// Coding CLIs by name.
     pub providers: BTreeMap<String, Arc<Provider>>,
-    /// Repositories by key.
-    pub repositories: BTreeMap<String, Arc<Repository>>,
+    /// Where work is done, by key.
+    pub places: BTreeMap<String, Place>,
     /// Starts and ends processes.
     pub agents: Agents,
     /// For progress on screens.
@@ -77,9 +77,9 @@ impl Rooms {
         self.providers.get(&run.plan.as_ref()?.provider).cloned()
     }
 
-    /// The repository that a run's plan names.
-    pub fn repository_of(&self, run: &Run) -> Option<Arc<Repository>> {
-        self.repositories.get(&run.plan.as_ref()?.repository).cloned()
+    /// Where a run's plan wants to work.
+    pub fn place_of(&self, run: &Run) -> Option<Place> {
+        self.places.get(&run.plan.as_ref()?.repository).cloned()
     }
 }
 

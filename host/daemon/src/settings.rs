@@ -53,4 +53,7 @@ pub struct RepositorySettings {
     pub key: String,
     /// A folder inside it.
     pub path: PathBuf,
+    /// Work in the folder itself if it is in no git repository: one run at a time,
+    /// without a branch, and without a list of what changed.
+    pub in_place: bool,
 }

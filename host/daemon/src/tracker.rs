@@ -89,6 +89,7 @@ impl Tracker {
             generation: 0,
             next: 0,
             open: HashMap::new(),
+            register: None,
             calls: HashMap::new(),
         };
         tokio::spawn(desk.work(asked));
@@ -141,6 +142,8 @@ struct Desk {
     generation: Generation,
     next: u32,
     open: HashMap<OperationId, Open>,
+    /// Who we said we are: said again on every new connection.
+    register: Option<Operation>,
     /// Which operation an effect under way belongs to.
     calls: HashMap<CallId, OperationId>,
 }
@@ -164,6 +167,9 @@ impl Desk {
     }
 
     async fn begin(&mut self, operation: Operation, done: oneshot::Sender<Answered>) {
+        if matches!(operation, Operation::Register(_)) {
+            self.register = Some(operation.clone());
+        }
         let id = OperationId(self.next);
         self.next = self.next.wrapping_add(1);
         let now = self.tracker.clock.now();
@@ -195,7 +201,7 @@ impl Desk {
     ) {
         let connection = match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => self.connect().await,
+            None => self.connect().await.inspect(|_| self.register_again()),
         };
         let mut connection = match connection {
             Ok(connection) => connection,
@@ -228,6 +234,17 @@ impl Desk {
             .await
             .map_err(|error| Problem::transient(error.to_string()))?
             .map_err(|error| Problem::transient(error.to_string()))?
+    }
+
+    /// A new connection has forgotten who we are: tells it, as soon as it stands.
+    fn register_again(&self) {
+        let Some(register) = self.register.clone() else { return };
+        let tracker = self.tracker.clone();
+        tokio::spawn(async move {
+            if let Err(problem) = tracker.operate(register).await.result {
+                tracing::warn!(tracker = %tracker.name, "register: {problem}");
+            }
+        });
     }
 
     fn take(&mut self, operation: Option<OperationId>, output: TrackerOutput) {

@@ -32,6 +32,9 @@ pub struct WorkspaceOrder {
     pub folder: String,
     /// Number of the attempt that first works in it.
     pub number: u32,
+    /// Session whose workspace is to be gone on with, if this host still has it.
+    #[serde(default)]
+    pub session: Option<String>,
 }
 
 /// What to do.

@@ -87,7 +87,9 @@ impl Engine {
         let may_start = self.mode == Mode::Open && self.unoccupied() > 0;
         self.awake()
             .filter_map(|run| match run.state {
-                State::Waiting { .. } if !may_start || !run.is_due(Timestamp(i64::MAX)) => {
+                State::Waiting { .. }
+                    if !may_start || !run.is_due(Timestamp(i64::MAX)) || self.folder_is_taken(run) =>
+                {
                     run.lease.map(|lease| lease.deadline)
                 }
                 _ => run.deadline(),
@@ -156,7 +158,9 @@ impl Engine {
                 }
             }
             Input::Planned { at, wish } => {
-                self.at_step(&at).filter(|run| run.state == State::Planning)?.planned(now, wish, &policy)
+                let run = self.at_step(&at).filter(|run| run.state == State::Planning)?;
+                let effect = run.planned(now, wish, &policy);
+                self.unless_folder_is_taken(now, effect)
             }
             Input::Prepared { at, workspace } => {
                 self.at_step(&at).filter(|run| run.state == State::Preparing)?.prepared(now, workspace)
@@ -335,9 +339,35 @@ impl Engine {
             if self.unoccupied() == 0 {
                 break;
             }
+            if self.runs.get(&id).is_some_and(|run| self.folder_is_taken(run)) {
+                continue;
+            }
             effects.extend(self.runs.get_mut(&id).and_then(|run| run.resume(now)));
         }
         effects
+    }
+
+    /// Whether another run works in the plain folder that this one needs.
+    fn folder_is_taken(&self, run: &Run) -> bool {
+        let folder = |run: &Run| run.plan.as_ref().map(|plan| plan.repository.clone());
+        let Some(wanted) = folder(run).filter(|key| self.policy.shared.contains(key)) else { return false };
+        let works_there = |other: &Run| {
+            let here = folder(other).is_some_and(|key| key == wanted);
+            other.id != run.id && here && other.state.occupies_slot()
+        };
+        self.awake().any(works_there)
+    }
+
+    /// Lets an effect pass, unless it would put a second run into a plain folder.
+    fn unless_folder_is_taken(&mut self, now: Timestamp, effect: Option<Effect>) -> Option<Effect> {
+        let effect = effect?;
+        let prepares = matches!(effect.action, Action::Prepare { .. });
+        let taken = self.runs.get(&effect.at.run).is_some_and(|run| self.folder_is_taken(run));
+        if prepares && taken {
+            self.runs.get_mut(&effect.at.run)?.wait_for_folder(now);
+            return None;
+        }
+        Some(effect)
     }
 
     // ── questions of the daemon ─────────────────────────────────────────────

@@ -51,6 +51,10 @@ pub enum Base {
     DefaultBranch,
     /// A branch, tag or object id.
     Revision(String),
+    /// The workspace in which the wished session was held, as it was left. Where it
+    /// is gone, the checkout's commit, and the session is not resumed: session and
+    /// workspace never disagree.
+    PreviousSession,
 }
 
 /// Bounds a tracker wishes; absent means no wish.

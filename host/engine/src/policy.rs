@@ -38,6 +38,9 @@ pub struct Policy {
     pub slots: u32,
     /// Keys of the repositories; the first is the default.
     pub repositories: Vec<String>,
+    /// Those of them that are plain folders without worktrees: one run at a time.
+    #[serde(default)]
+    pub shared: Vec<String>,
     /// Provider plugins; the first is the default.
     pub providers: Vec<String>,
     /// Used where the tracker wishes nothing.
@@ -57,6 +60,7 @@ impl Default for Policy {
         Self {
             slots: DEFAULT_SLOTS,
             repositories: Vec::new(),
+            shared: Vec::new(),
             providers: Vec::new(),
             model: None,
             permission_default: Permission::AutoEdits,

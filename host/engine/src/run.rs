@@ -27,7 +27,7 @@ pub use self::state::{Attempt, Closing, HeldLease, State, Stop, Workspace};
 use crate::effect::{Action, Effect, WorkspaceOrder};
 use crate::input::Step;
 use crate::outcome::{Class, EndReason, Outcome, Usage};
-use crate::plan::{Plan, Refusal, Wish, folder_of};
+use crate::plan::{Base, Plan, Refusal, Wish, folder_of};
 use crate::policy::Policy;
 use crate::problem::Problem;
 use crate::report::Changes;
@@ -206,13 +206,25 @@ impl Run {
             branch: plan.branch_of(number),
             folder: folder_of(&self.task, &self.id, number),
             number,
+            session: self.session_to_go_on_with(),
         })
+    }
+
+    /// The session whose workspace is gone on with: for the first attempt, and for
+    /// those that follow in the same workspace.
+    fn session_to_go_on_with(&self) -> Option<String> {
+        let plan = self.plan.as_ref().filter(|plan| plan.base == Base::PreviousSession)?;
+        let goes_on = match &self.workspace {
+            None => true,
+            Some(workspace) => workspace.continued && !self.fresh,
+        };
+        plan.session.clone().filter(|_| goes_on)
     }
 
     /// The workspace is there.
     pub fn prepared(&mut self, now: Timestamp, workspace: Result<Workspace, Problem>) -> Option<Effect> {
         match workspace {
-            Ok(workspace) => self.workspace = Some(workspace),
+            Ok(workspace) => self.settle_in(workspace),
             Err(problem) if self.stop.is_none() => return self.fail(now, "workspace", problem.message),
             Err(_) => {}
         }
@@ -223,6 +235,17 @@ impl Run {
         let session = self.session_to_resume();
         self.attempt_started = now;
         self.go(now, State::Starting { attempt }, Action::Start { attempt, session })
+    }
+
+    /// A session whose workspace is gone is not resumed.
+    fn settle_in(&mut self, workspace: Workspace) {
+        if let Some(plan) = &mut self.plan
+            && plan.base == Base::PreviousSession
+            && !workspace.continued
+        {
+            plan.session = None;
+        }
+        self.workspace = Some(workspace);
     }
 
     /// The session goes with the workspace: a clean workspace never resumes one, and
@@ -366,6 +389,11 @@ impl Run {
     /// The pause is over and there is a slot.
     pub fn resume(&mut self, now: Timestamp) -> Option<Effect> {
         self.prepare(now)
+    }
+
+    /// Waits until nobody else works in the folder it needs.
+    pub fn wait_for_folder(&mut self, now: Timestamp) {
+        self.enter(now, State::Waiting { until: now });
     }
 
     /// Whether the next attempt may start now, as far as the run itself is concerned.

@@ -253,6 +253,7 @@ impl World {
                     branch: order.branch,
                     base: "base".to_owned(),
                     number: order.number,
+                    continued: false,
                     record: String::new(),
                 };
                 Input::Prepared { at, workspace: if well { Ok(workspace) } else { Err(trouble) } }

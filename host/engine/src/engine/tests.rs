@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::outcome::{Class, Outcome, Usage};
-use crate::plan::{LimitsWish, Permission, PermissionSource, Wish};
+use crate::plan::{Base, LimitsWish, Permission, PermissionSource, Wish};
 use crate::policy::{LINGER, MAX_INTERRUPTIONS};
 use crate::problem::{Problem, ProblemKind};
 use crate::report::ReportState;
+use crate::run::Workspace;
 use crate::verdict::MIN_PAUSE;
 
 mod leases;
@@ -382,4 +383,58 @@ fn runs_of_a_tracker_that_is_not_there_sleep_but_their_agents_are_ended() {
     assert!(world.engine.is_done() && world.engine.is_quiet());
     world.tell(Input::Configured { policy: policy(), trackers: vec!["t".to_owned()] });
     assert_eq!(world.state("a"), "preparing");
+}
+
+#[test]
+fn a_plain_folder_takes_one_run_at_a_time() {
+    let shared = Policy { shared: vec!["main".to_owned()], slots: 3, ..policy() };
+    let mut world = World::with(shared);
+    world.running("a");
+    world.offer("b");
+    let (at, sent) = (world.at("b"), world.now);
+    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None) });
+    world.planned("b", Wish::default());
+    assert_eq!((world.state("a"), world.state("b")), ("running", "waiting"));
+    assert!(world.engine.next_deadline() > Some(world.now), "nothing is due until the folder is free");
+    world.ended("a", success());
+    world.collected("a");
+    assert_eq!(world.state("b"), "preparing");
+}
+
+/// From offer to the first answer about the workspace of a revision.
+fn revision(continued: bool) -> World {
+    let mut world = World::new();
+    world.offer("a");
+    let (at, sent) = (world.at("a"), world.now);
+    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None) });
+    let session = Some("s0".to_owned());
+    world.planned("a", Wish { base: Base::PreviousSession, session, ..Wish::default() });
+    let Action::Prepare { order } = &world.effects[0].action else { panic!("{:?}", world.effects) };
+    assert_eq!(order.session.as_deref(), Some("s0"));
+    let workspace = Workspace {
+        path: "/w/old".to_owned(),
+        branch: "old".to_owned(),
+        base: "base".to_owned(),
+        number: 1,
+        continued,
+        record: String::new(),
+    };
+    let at = world.at("a");
+    world.tell(Input::Prepared { at, workspace: Ok(workspace) });
+    world
+}
+
+#[test]
+fn a_revision_goes_on_in_the_workspace_of_its_session() {
+    let world = revision(true);
+    assert!(
+        matches!(&world.effects[0].action, Action::Start { session: Some(session), .. } if session == "s0")
+    );
+    assert!(world.run("a").workspace.as_ref().unwrap().holds_work_at(1));
+}
+
+#[test]
+fn a_session_whose_workspace_is_gone_is_not_resumed() {
+    let world = revision(false);
+    assert!(matches!(&world.effects[0].action, Action::Start { session: None, .. }));
 }

@@ -13,14 +13,24 @@ use crate::time::{Millis, Timestamp};
 pub struct Workspace {
     /// Absolute.
     pub path: String,
-    /// Checked out there.
+    /// Checked out there; empty in a plain folder.
     pub branch: String,
-    /// Object id it started from.
+    /// Object id it started from; empty in a plain folder.
     pub base: String,
     /// Number of the attempt that first worked in it.
     pub number: u32,
+    /// Whether an earlier run's work is in it.
+    #[serde(default)]
+    pub continued: bool,
     /// What the workspaces room needs to find it again; opaque here.
     pub record: String,
+}
+
+impl Workspace {
+    /// Whether earlier work, of this run or one before, is in it at `attempt`.
+    pub const fn holds_work_at(&self, attempt: u32) -> bool {
+        self.continued || attempt > self.number
+    }
 }
 
 /// The lease as it stands.

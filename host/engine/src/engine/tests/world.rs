@@ -110,6 +110,7 @@ impl World {
             branch: format!("b-{number}"),
             base: "base".to_owned(),
             number,
+            continued: false,
             record: String::new(),
         };
         self.tell(Input::Prepared { at, workspace: Ok(workspace) });
