@@ -161,7 +161,7 @@ fn settings(home: &Home, repository: &ScratchRepository, tasks: &Path, command: 
         name: "bench".to_owned(),
         tracker: plugin("folder", "path", tasks.display().to_string()),
         providers: vec![plugin("command", "command", command.to_owned())],
-        repositories: vec![RepositorySettings { key: "main".to_owned(), path: repository.path().to_owned() }],
+        repositories: vec![RepositorySettings { key: "main".to_owned(), path: repository.path().to_owned(), in_place: false }],
         policy: Policy { slots: 1, ..Policy::default() },
         once: true,
         environment: std::env::vars().collect(),
