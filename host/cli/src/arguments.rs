@@ -97,6 +97,9 @@ pub struct SettingsArgs {
     /// US dollars for one run [default: none]
     #[arg(long, value_name = "DOLLARS")]
     pub cost_limit: Option<String>,
+    /// Work in the folder itself if it is in no git repository: one run at a time, no branch
+    #[arg(long)]
+    pub in_place: bool,
     /// What trackers call this host [default: the machine's name]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
@@ -389,9 +392,10 @@ impl SettingsArgs {
         ];
         let given = single.into_iter().filter_map(|(key, value)| Some((key, vec![value.clone()?])));
         let providers = (!self.provider.is_empty()).then(|| (Key::Provider, self.provider.clone()));
+        let in_place = self.in_place.then(|| (Key::InPlace, vec!["true".to_owned()]));
         let fields = self.set.iter().map(|text| assignment(text));
         Ok(Flags {
-            keys: given.chain(providers).collect(),
+            keys: given.chain(providers).chain(in_place).collect(),
             repositories: self.repo.iter().map(|text| repository(text)).collect(),
             fields: fields.collect::<Result<_, _>>()?,
             command: self.command.clone(),

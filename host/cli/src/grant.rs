@@ -48,7 +48,8 @@ pub fn ensure(chosen: &[&Chosen], context: &Context, page: &Page) -> Result<(), 
 /// Shows what a plugin asks for and waits for a yes.
 pub fn ask(chosen: &Chosen, page: &Page) -> Result<(), Failure> {
     let file = chosen.file.display().to_string();
-    output::print(&draw_request(page, &file, &chosen.inspection))?;
+    // Beside the question: standard output may be read by a program.
+    output::write_error(draw_request(page, &file, &chosen.inspection).as_bytes())?;
     if confirmed("\nAllow this build of the plugin to do so?") {
         return Ok(());
     }

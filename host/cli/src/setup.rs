@@ -125,7 +125,11 @@ impl Setup {
             if !keys.insert(key.clone()) {
                 return Err(ConfigError::SameKey(key).into());
             }
-            repositories.push(RepositorySettings { key, path: repository.path.clone() });
+            repositories.push(RepositorySettings {
+                key,
+                path: repository.path.clone(),
+                in_place: self.configuration.in_place.value,
+            });
         }
         Ok(repositories)
     }

@@ -67,6 +67,7 @@ pub fn of_configuration(configuration: &Configuration) -> Vec<Shown> {
             Key::CostLimit => {
                 shown(key, &c.cost_limit, |value| value.map_or_else(none, |it| format!("${it:.2}")))
             }
+            Key::InPlace => shown(key, &c.in_place, ToString::to_string),
             Key::Name => shown(key, &c.name, Clone::clone),
         })
         .collect()

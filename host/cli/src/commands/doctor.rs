@@ -9,7 +9,7 @@ use hostler_daemon::control::Client;
 use hostler_daemon::grants::Grants;
 use hostler_daemon::plugins::{self, Kind};
 use hostler_daemon::providers::Provider;
-use hostler_daemon::{Repository, RepositorySettings};
+use hostler_daemon::{Repository, RepositorySettings, WorkspaceError};
 use rustix::fs::Access;
 
 use crate::arguments::DoctorArgs;
@@ -168,6 +168,10 @@ fn repository(settings: &RepositorySettings, context: &Context) -> Check {
                 );
             }
             Check::new(name, Health::Ok, format!("{place} on {branch}"))
+        }
+        Err(WorkspaceError::NotARepository { .. }) if settings.in_place => {
+            let note = "is in no git repository; agents work in the folder itself";
+            Check::new(name, Health::Warn, format!("{} {note}", settings.path.display()))
         }
         Err(error) => Check::new(name, Health::Fail, error),
     }

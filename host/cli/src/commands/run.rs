@@ -29,12 +29,13 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<ExitCode, Failure>
     let mut progress = Progress::new(page.clone(), args.json);
     let log_paint = crate::paint::Paint::choose(stderr_is_terminal(), &context.environment);
     log::start(&progress.bars(), args.log_format, args.verbose, &context.environment, log_paint)?;
-    let mut signals = Signals::listen()?;
     let setup = Setup::read(&args.settings, context)?;
     let (tracker, providers) = (setup.tracker(context)?, setup.providers(context)?);
     let settings = setup.settings(&tracker, &providers, args.once, context)?;
     let plugins: Vec<&Chosen> = std::iter::once(&tracker).chain(&providers).collect();
     grant::ensure(&plugins, context, &page)?;
+    // Only from here on is there something to drain: Ctrl-C at the question just ends.
+    let mut signals = Signals::listen()?;
     let (host, ready) = Host::start(settings).await?;
     progress.head(&draw_ready(&page, &ready));
     let (mut notices, stopper) = (host.notices(), host.stopper());

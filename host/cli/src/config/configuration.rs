@@ -47,6 +47,8 @@ pub struct Configuration {
     pub token_limit: Setting<Option<u64>>,
     /// US dollars per run.
     pub cost_limit: Setting<Option<f64>>,
+    /// Whether to work in folders that are in no git repository.
+    pub in_place: Setting<bool>,
     /// What trackers call this host.
     pub name: Setting<String>,
 }
@@ -84,6 +86,7 @@ impl Configuration {
             stall_limit: layers.read(Key::StallLimit, value::duration, Some(policy::DEFAULT_STALL))?,
             token_limit: layers.read(Key::TokenLimit, value::tokens, None)?,
             cost_limit: layers.read(Key::CostLimit, value::dollars, None)?,
+            in_place: layers.read(Key::InPlace, value::truth, false)?,
             name: layers.read(Key::Name, value::text, machine.to_owned())?,
         })
     }

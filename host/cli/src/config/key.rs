@@ -25,13 +25,15 @@ pub enum Key {
     TokenLimit,
     /// US dollars for one run.
     CostLimit,
+    /// Whether to work in folders that are in no git repository.
+    InPlace,
     /// What trackers call this host.
     Name,
 }
 
 impl Key {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Plugin,
         Self::Provider,
         Self::Model,
@@ -43,6 +45,7 @@ impl Key {
         Self::StallLimit,
         Self::TokenLimit,
         Self::CostLimit,
+        Self::InPlace,
         Self::Name,
     ];
 
@@ -60,6 +63,7 @@ impl Key {
             Self::StallLimit => "stall-limit",
             Self::TokenLimit => "token-limit",
             Self::CostLimit => "cost-limit",
+            Self::InPlace => "in-place",
             Self::Name => "name",
         }
     }

@@ -127,7 +127,9 @@ pub fn read_one<T>(
     };
     let text = match &given.written {
         Written::Text(text) | Written::Value(serde_json::Value::String(text)) => text.clone(),
-        Written::Value(value @ serde_json::Value::Number(_)) => value.to_string(),
+        Written::Value(value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => {
+            value.to_string()
+        }
         Written::Value(_) => return Err(wrong("a single value".to_owned())),
     };
     let value = parse(&text).map_err(wrong)?;

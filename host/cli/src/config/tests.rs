@@ -78,6 +78,7 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
         stall-limit = "none"
         token-limit = 2000000
         cost-limit = 2.5
+        in-place = true
         name = "desk"
     "#;
     let from_file = resolve(&Layers { user_file: Some(user(text).unwrap()), ..Layers::default() }).unwrap();
@@ -93,6 +94,7 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
         ("HOSTLER_STALL_LIMIT", "none"),
         ("HOSTLER_TOKEN_LIMIT", "2000000"),
         ("HOSTLER_COST_LIMIT", "2.5"),
+        ("HOSTLER_IN_PLACE", "true"),
         ("HOSTLER_NAME", "desk"),
     ];
     assert_eq!(all.len(), Key::ALL.len());
@@ -103,6 +105,7 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
     assert_eq!(from_file.policy().limits.stall, None);
     assert_eq!(from_file.policy().limits.cost_usd, Some(2.5));
     assert_eq!(from_environment.name.value, "desk");
+    assert!(from_file.in_place.value && from_environment.in_place.value);
 }
 
 #[test]
@@ -136,6 +139,8 @@ fn what_is_wrong_in_a_file_is_told_with_file_line_and_remedy() {
         "slots = 0",
         "slots = 2.5",
         "slots = [2]",
+        "slots = true",
+        "in-place = \"yes\"",
         "slots = ",
         "time-limit = \"60\"",
         "provider = [1]",

@@ -86,6 +86,11 @@ pub fn permission(text: &str) -> Read<Permission> {
         .ok_or_else(|| "one of `safe`, `auto-edits`, `full-auto`".to_owned())
 }
 
+/// `true` or `false`.
+pub fn truth(text: &str) -> Read<bool> {
+    text.trim().parse().map_err(|_| "true or false".to_owned())
+}
+
 /// Any text that is not empty.
 pub fn text(text: &str) -> Read<String> {
     let text = text.trim();

@@ -13,7 +13,7 @@ use crate::table::{Cell, draw};
 pub fn draw_ready(page: &Page, ready: &Ready) -> String {
     let mut rows = vec![row("tracker", Cell::new(&ready.tracker))];
     for (key, path, condition) in &ready.repositories {
-        rows.push(row("repo", repository(key, &path.display().to_string(), condition)));
+        rows.push(row("repo", repository(key, &path.display().to_string(), condition.as_ref())));
     }
     rows.extend(ready.providers.iter().map(|provider| row("provider", provider_cell(provider))));
     rows.push(row("slots", Cell::new(ready.policy.slots.to_string())));
@@ -30,7 +30,11 @@ fn row(name: &str, value: Cell) -> Vec<Cell> {
     vec![Cell::new(name).tone(Tone::Quiet), value]
 }
 
-fn repository(key: &str, path: &str, condition: &Condition) -> Cell {
+fn repository(key: &str, path: &str, condition: Option<&Condition>) -> Cell {
+    let Some(condition) = condition else {
+        let note = "is in no git repository: agents work in the folder itself, one at a time";
+        return Cell::new(format!("{key} ({path}) {note}")).tone(Tone::Warning);
+    };
     let place = match (&condition.head_branch, condition.detached) {
         (Some(branch), false) => format!("on {branch}"),
         _ => "on no branch".to_owned(),
@@ -73,10 +77,9 @@ mod tests {
 
     #[test]
     fn a_start_says_what_will_be_done_where_and_by_whom() {
-        let condition = |dirty, branch: Option<&str>| Condition {
-            dirty,
-            detached: branch.is_none(),
-            head_branch: branch.map(str::to_owned),
+        let condition = |dirty, branch: Option<&str>| {
+            let head_branch = branch.map(str::to_owned);
+            Some(Condition { dirty, detached: branch.is_none(), head_branch })
         };
         let ready = Ready {
             tracker: "folder".to_owned(),
@@ -90,6 +93,7 @@ mod tests {
             repositories: vec![
                 ("app".to_owned(), "/home/ada/app".into(), condition(true, Some("main"))),
                 ("api".to_owned(), "/home/ada/api".into(), condition(false, None)),
+                ("notes".to_owned(), "/home/ada/notes".into(), None),
             ],
             policy: Policy::default(),
         };
