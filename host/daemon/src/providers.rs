@@ -124,7 +124,7 @@ fn template(id: &str, field: &str, value: Option<&String>) -> Result<Template, F
     let text = value.ok_or_else(|| {
         Failure::Setting(format!(
             "the provider `{id}` needs a command: give it with `--command \"my-agent --task {{prompt_file}}\"`, \
-             or as `{field}` under [provider.{id}] in the configuration"
+             or as `{field}` under [providers.{id}] in the configuration"
         ))
     })?;
     Ok(Template::parse(text)?)
