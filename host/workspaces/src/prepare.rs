@@ -27,6 +27,9 @@ impl Repository {
     ///
     /// Safe to call again after a crash at any point. A folder or branch that
     /// is there already and is not this order's is never touched.
+    ///
+    /// Nothing may be at work in a workspace that is prepared again: locks that a
+    /// git command of its agent left behind are removed.
     pub fn prepare(&self, order: &Order) -> Result<Workspace, WorkspaceError> {
         order.check()?;
         let desk = self.desk(&order.folder);
@@ -34,7 +37,9 @@ impl Repository {
         let _desk_lock = Lock::acquire(&desk.join("lock"))?;
         let mut receipt = match receipt_for(order, &desk)? {
             Some(receipt) if receipt.stage == Stage::Ready => {
-                return self.reopen(receipt.workspace);
+                let workspace = self.reopen(receipt.workspace)?;
+                remove_stale_locks(&workspace)?;
+                return Ok(workspace);
             }
             found => {
                 let _lock = Lock::acquire(&self.lock_path())?;
@@ -200,6 +205,30 @@ impl Repository {
         fs::rename(&index, &base_index).map_err(WorkspaceError::io("move the index to", &base_index))?;
         files::copy_index(&base_index, &workspace.git_dir.join("index"))
     }
+}
+
+/// Removes the locks of this worktree and its branch. A git command that was killed
+/// leaves them behind, and every later one refuses to work because of them.
+fn remove_stale_locks(workspace: &Workspace) -> Result<(), WorkspaceError> {
+    let own = ["index.lock", "HEAD.lock"].map(|name| workspace.git_dir.join(name));
+    let branch = workspace.common_dir.join("refs/heads").join(format!("{}.lock", workspace.order.branch));
+    for lock in own.into_iter().chain([branch]) {
+        if reached_without_links(&lock, &workspace.common_dir) {
+            match fs::remove_file(&lock) {
+                Ok(()) => tracing::info!(path = %lock.display(), "stale lock removed"),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(WorkspaceError::io("remove the stale lock", &lock)(error)),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether every folder between `top` and the file is a folder and not a link: an
+/// agent can write there, and a link would lead to the files of somebody else.
+fn reached_without_links(file: &Path, top: &Path) -> bool {
+    let folders = file.ancestors().skip(1).take_while(|folder| *folder != top);
+    file.starts_with(top) && folders.into_iter().all(is_real_dir)
 }
 
 /// The receipt of this order, if the host has begun with it.

@@ -52,6 +52,34 @@ fn the_same_order_gives_the_same_workspace_with_the_agents_work_in_it() {
 }
 
 #[test]
+fn a_git_command_killed_in_the_middle_does_not_lock_the_next_attempt_out() {
+    let scene = Scene::new();
+    let repository = scene.open();
+    let order = scene::order(&repository, "a");
+    let workspace = repository.prepare(&order).unwrap();
+    let branch = workspace.common_dir.join("refs/heads/hostler/a.lock");
+    for lock in [workspace.git_dir.join("index.lock"), workspace.git_dir.join("HEAD.lock"), branch] {
+        fs::write(lock, "").unwrap();
+    }
+    repository.prepare(&order).unwrap();
+    git(&workspace.path, &["commit", "-q", "--allow-empty", "-m", "goes on"]);
+}
+
+#[test]
+fn a_lock_behind_a_link_is_not_ours_to_remove() {
+    let scene = Scene::new();
+    let repository = scene.open();
+    let order = scene::order(&repository, "a");
+    let workspace = repository.prepare(&order).unwrap();
+    let elsewhere = scene.path("elsewhere");
+    fs::rename(&workspace.git_dir, &elsewhere).unwrap();
+    fs::write(elsewhere.join("index.lock"), "").unwrap();
+    symlink(&elsewhere, &workspace.git_dir).unwrap();
+    repository.prepare(&order).unwrap();
+    assert!(elsewhere.join("index.lock").exists());
+}
+
+#[test]
 fn a_workspace_cut_off_by_a_crash_at_any_step_is_completed() {
     type Damage = fn(&hostler_workspaces::Workspace, &Scene);
     let damages: [(&str, Damage); 6] = [
