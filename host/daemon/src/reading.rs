@@ -107,6 +107,7 @@ impl Reading {
 
     /// The outcome, from the plugin if it still can say.
     pub async fn finish(mut self, exit: ExitStatus) -> Outcome {
+        let exit = self.judged(exit);
         let ended = match self.session.take() {
             Some(session) => match crate::blocking::run(move || session.finish(exit)).await {
                 Ok(Ok(outcome)) => Ok(outcome),
@@ -122,6 +123,17 @@ impl Reading {
                 ..outcome
             },
             Err(trouble) => self.generic(exit, &trouble),
+        }
+    }
+
+    /// A CLI that said it was finished is judged by what it said: that the host then
+    /// ended its process, for whatever reason that spares a success, is no failure.
+    fn judged(&self, exit: ExitStatus) -> ExitStatus {
+        match exit.ended_by_host {
+            Some(why) if self.finished && why.spares_success() => {
+                ExitStatus { ended_by_host: Some(EndReason::Finished), ..exit }
+            }
+            _ => exit,
         }
     }
 
@@ -176,4 +188,26 @@ fn split(bytes: &[u8]) -> Vec<Line> {
 /// A line of the agents room, for the components room.
 pub fn line(line: hostler_agents::Line) -> Line {
     Line { text: line.text, cut: line.cut }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(finished: bool, why: EndReason) -> Option<EndReason> {
+        let reading =
+            Reading { session: None, trouble: None, usage: Usage::default(), conversation: None, finished };
+        reading.judged(ExitStatus { ended_by_host: Some(why), ..ExitStatus::default() }).ended_by_host
+    }
+
+    #[test]
+    fn an_end_after_the_result_is_no_failure_unless_nobody_wants_the_result() {
+        for why in [EndReason::Stopping, EndReason::TimedOut, EndReason::Stalled, EndReason::Budget] {
+            assert_eq!(judged(true, why), Some(EndReason::Finished));
+            assert_eq!(judged(false, why), Some(why));
+        }
+        for why in [EndReason::Cancelled, EndReason::LeaseLost] {
+            assert_eq!(judged(true, why), Some(why));
+        }
+    }
 }

@@ -149,6 +149,12 @@ impl EndReason {
             Self::Stopping => "stopping",
         }
     }
+
+    /// A success that was complete before the host ended the process stays one,
+    /// unless somebody no longer wants it.
+    pub const fn spares_success(self) -> bool {
+        !matches!(self, Self::Cancelled | Self::LeaseLost)
+    }
 }
 
 /// How one attempt ended.

@@ -300,7 +300,7 @@ impl Run {
     /// The attempt is over, and nothing of it lives.
     pub fn attempt_ended(&mut self, now: Timestamp, attempt: u32, outcome: Outcome) -> Option<Effect> {
         let outcome = match self.state {
-            State::Ending { why: Some(why), .. } if !(outcome.succeeded() && spares_success(why)) => {
+            State::Ending { why: Some(why), .. } if !(outcome.succeeded() && why.spares_success()) => {
                 outcome.ended_by_host(why)
             }
             _ => outcome,
@@ -435,10 +435,4 @@ impl Run {
             _ => self.stop(now, Stop { why: EndReason::LeaseLost, message }),
         }
     }
-}
-
-/// A success that was complete before the host ended the process stays one, unless
-/// somebody no longer wants it.
-const fn spares_success(why: EndReason) -> bool {
-    !matches!(why, EndReason::Cancelled | EndReason::LeaseLost)
 }
