@@ -27,6 +27,10 @@ use crate::view::Notice;
 /// budgets and stalls, rarely enough for the record.
 const HEARD_EVERY: Duration = Duration::from_secs(5);
 
+/// An agent is heard of at least so many times within its stall limit, or one that
+/// talks would count as silent.
+const HEARD_PER_STALL: u32 = 4;
+
 /// How often a process that cannot be killed is tried again.
 const PROOF_EVERY: Duration = Duration::from_secs(5);
 
@@ -222,7 +226,8 @@ struct Listening {
 
 impl Listening {
     async fn listen(mut self, mut agent: Agent, mut inbox: mpsc::Receiver<String>, folder: &Path) -> Outcome {
-        let mut next_word = Instant::now() + HEARD_EVERY;
+        let heard_every = heard_every(&self.run);
+        let mut next_word = Instant::now() + heard_every;
         let exit = loop {
             tokio::select! {
                 output = agent.next() => match output {
@@ -241,7 +246,7 @@ impl Listening {
                 Some(text) = inbox.recv() => self.message(text).await,
                 () = sleep_until(next_word), if self.unheard => {
                     self.speak().await;
-                    next_word = Instant::now() + HEARD_EVERY;
+                    next_word = Instant::now() + heard_every;
                 }
             }
         };
@@ -328,6 +333,11 @@ impl Listening {
             Err(problem) => tracing::warn!("the agent did not take a message: {problem}"),
         }
     }
+}
+
+fn heard_every(run: &Run) -> Duration {
+    let stall = run.plan.as_ref().and_then(|plan| plan.limits.stall);
+    stall.map_or(HEARD_EVERY, |stall| HEARD_EVERY.min(stall.duration() / HEARD_PER_STALL))
 }
 
 const fn stream(source: Stream) -> StreamName {
