@@ -8,7 +8,7 @@ mod guest;
 mod stage;
 
 // mod abuse;
-// mod crashes;
+mod crashes;
 mod failures;
 // mod full_disk;
 // mod hostile_agent;
