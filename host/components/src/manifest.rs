@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use hostler_engine::command::ProgramRight;
-use hostler_engine::rights::{FileRight, HttpRight, Rights, SecretRight};
+use hostler_engine::rights::{AgentRight, FileRight, HttpRight, Rights, SecretRight};
 use serde::{Deserialize, Serialize};
 
 /// A manifest that was read and checked.
@@ -151,6 +151,7 @@ struct Document {
     files: Vec<FileRight>,
     #[serde(default)]
     secret: Vec<SecretRight>,
+    agent: Option<AgentRight>,
     program: Option<ProgramRight>,
     #[serde(default)]
     limits: WishedLimits,
@@ -168,6 +169,7 @@ impl Manifest {
                 http: document.http,
                 files: document.files,
                 secret: document.secret,
+                agent: document.agent,
                 program: document.program,
             },
             limits: document.limits,

@@ -76,7 +76,7 @@ pub enum TrackerOutput {
     /// Tasks that can be claimed.
     Offered(Vec<Task>),
     /// Tasks that are ours now.
-    Claimed(Vec<Claim>),
+    Claimed(Vec<Given>),
     /// A word from the tracker about a run.
     Control(RunId, Control),
     /// When to poll next.
@@ -87,6 +87,38 @@ pub enum TrackerOutput {
     Log(LogLine),
     /// Something this host does not know: name and JSON.
     Other(String, String),
+}
+
+/// A task that is ours now, with what its agents are to have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Given {
+    /// What may be written down.
+    pub claim: Claim,
+    /// What may not.
+    #[serde(skip)]
+    pub environment: AgentEnvironment,
+}
+
+/// Environment variables for the agents of one run. Never printed or serialised.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct AgentEnvironment(Vec<(String, String)>);
+
+impl AgentEnvironment {
+    /// Wraps names and values.
+    pub fn new(variables: Vec<(String, String)>) -> Self {
+        Self(variables)
+    }
+
+    /// Names and values, for the agent's process and nobody else.
+    pub fn reveal(&self) -> &[(String, String)] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for AgentEnvironment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 /// One message on a socket, in either direction.

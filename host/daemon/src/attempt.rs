@@ -1,5 +1,6 @@
 //! One attempt: prompt, launch, read until the end is proven.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use hostler_engine::run::Run;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use crate::environments::merge;
 use crate::events::{EventLog, Recorded};
 use crate::failure::Failure;
 use crate::providers::Provider;
@@ -129,7 +131,7 @@ impl Starting {
             attempt,
             program: provider.program(),
             args: args.into_iter().map(Into::into).collect(),
-            env: provider.environment(),
+            env: environment(rooms, run, &provider).ok_or_else(environment_lost)?,
             cwd: PathBuf::from(&workspace.path),
             folder,
             stdin: stdin(invocation),
@@ -200,6 +202,23 @@ async fn invocation(provider: &Provider, job: Job) -> Result<Invocation, Outcome
         .map_err(plugin_failed)?
         .map_err(plugin_failed)?
         .map_err(could_not_start)
+}
+
+/// The operator's part, and below it what the tracker gave for this run. `None` if
+/// that was lost in a restart.
+fn environment(rooms: &Rooms, run: &Run, provider: &Provider) -> Option<Vec<(OsString, OsString)>> {
+    let operators = provider.environment();
+    match &rooms.environments {
+        Some(environments) if !run.environment.is_empty() => {
+            Some(merge(operators, &environments.of(&run.id)?))
+        }
+        _ => Some(operators),
+    }
+}
+
+fn environment_lost() -> Outcome {
+    let message = "The environment that came with the task is not kept over a restart of the host.";
+    Outcome::failed("lost", Class::Retryable, message)
 }
 
 fn stdin(invocation: Invocation) -> Stdin {

@@ -58,9 +58,13 @@ const fn needs_tracker(action: &Action) -> bool {
 
 async fn claim(rooms: &Rooms, run: &Run, at: Step) {
     let answered = rooms.tracker.operate(Operation::Claim(run.reference())).await;
-    let lease = answered.claimed.first().and_then(|claim| claim.lease);
+    let (mut lease, mut environment) = (None, Vec::new());
+    if let Some(given) = answered.claimed.into_iter().next() {
+        rooms.keep_environment(&run.id, given.environment);
+        (lease, environment) = (given.claim.lease, given.claim.environment);
+    }
     let answer = answered.result.map(|()| lease);
-    rooms.tell(Input::ClaimAnswered { at, sent: answered.sent, answer }).await;
+    rooms.tell(Input::ClaimAnswered { at, sent: answered.sent, answer, environment }).await;
 }
 
 async fn plan(rooms: &Rooms, run: &Run, at: Step) {
@@ -142,6 +146,9 @@ async fn tidy(rooms: &Rooms, run: &Run) {
             Ok(removal) => tracing::debug!("workspace of {}: {removal:?}", run.task.key),
             Err(error) => tracing::warn!("{error}"),
         }
+    }
+    if let Some(environments) = &rooms.environments {
+        environments.forget(&run.id);
     }
     rooms.tell(Input::Tidied { run: run.id.clone() }).await;
 }

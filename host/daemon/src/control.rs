@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::core::{Message, Situation};
 use crate::failure::Failure;
-use crate::history::find;
+use crate::history::{History, find};
 use crate::home::Home;
 use crate::poll::Contact;
 use crate::rooms::Rooms;
@@ -101,8 +101,19 @@ async fn stop(State(desk): State<Arc<Desk>>, Path(name): Path<String>) -> Respon
             desk.rooms.tell(Input::StopAsked { run: RunId(run.id.clone()) }).await;
             Json(run).into_response()
         }
-        Err(error) => refused(StatusCode::NOT_FOUND, error.to_string()),
+        Err(error) => refused(
+            StatusCode::NOT_FOUND,
+            over_already(&desk.rooms, &name).await.unwrap_or(error.to_string()),
+        ),
     }
+}
+
+/// A run that is not open may be over: then that is the answer.
+async fn over_already(rooms: &Rooms, name: &str) -> Option<String> {
+    let (home, name) = (rooms.home.clone(), name.to_owned());
+    let found = crate::blocking::run(move || History::open(&home).ok()??.run(&name).ok()).await.ok()??;
+    let how = found.result.unwrap_or(found.state);
+    Some(format!("{} is over already ({how}): there is nothing to stop", found.task_key))
 }
 
 async fn runs(rooms: &Rooms) -> Option<Vec<RunView>> {

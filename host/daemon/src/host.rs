@@ -21,6 +21,7 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::clock::Clock;
 use crate::control::{self, Desk};
 use crate::core::{Core, Message, Summary};
+use crate::environments::Environments;
 use crate::failure::Failure;
 use crate::grants::Grants;
 use crate::heartbeat::heartbeat;
@@ -111,6 +112,12 @@ impl Host {
             notices: broadcast::channel(NOTICES).0,
             inbox,
             attempts: Attempts::default(),
+            environments: tracker
+                .rights
+                .agent
+                .as_ref()
+                .filter(|agent| agent.environment)
+                .map(|_| Environments::default()),
             home: home.clone(),
         });
         let (mut core, situation, hands) = Core::new(engine, journal, Arc::clone(&rooms), settings.once);

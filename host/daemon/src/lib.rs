@@ -16,6 +16,7 @@ mod carry_out;
 pub mod clock;
 pub mod control;
 mod core;
+mod environments;
 pub mod events;
 mod failure;
 mod files;

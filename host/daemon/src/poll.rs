@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hostler_components::operation::Operation;
+use hostler_components::operation::{Given, Operation};
 use hostler_engine::Input;
 use hostler_engine::input::Offer;
 use hostler_engine::problem::{Problem, ProblemKind};
@@ -102,8 +102,10 @@ fn inputs(rooms: &Rooms, answered: Answered) -> Vec<Input> {
         let offers = answered.offered.into_iter().map(offer).collect();
         inputs.push(Input::Offered { tracker: tracker.clone(), offers });
     }
-    for claim in answered.claimed {
-        inputs.push(Input::Given { tracker: tracker.clone(), run: fresh_id(), sent: answered.sent, claim });
+    for Given { claim, environment } in answered.claimed {
+        let run = fresh_id();
+        rooms.keep_environment(&run, environment);
+        inputs.push(Input::Given { tracker: tracker.clone(), run, sent: answered.sent, claim });
     }
     inputs
 }

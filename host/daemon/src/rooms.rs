@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hostler_agents::Agents;
 use hostler_components::Plugin;
+use hostler_components::operation::AgentEnvironment;
 use hostler_engine::Input;
 use hostler_engine::run::Run;
 use hostler_engine::task::RunId;
@@ -14,6 +15,7 @@ use tokio::sync::{broadcast, mpsc};
 use crate::attempt::AttemptHandle;
 use crate::clock::Clock;
 use crate::core::Message;
+use crate::environments::Environments;
 use crate::home::Home;
 use crate::place::Place;
 use crate::providers::Provider;
@@ -44,6 +46,8 @@ pub struct Rooms {
     pub inbox: mpsc::Sender<Message>,
     /// Attempts under way.
     pub attempts: Attempts,
+    /// What trackers gave for agents; `None` if no grant covers it.
+    pub environments: Option<Environments>,
 }
 
 impl Rooms {
@@ -65,6 +69,21 @@ impl Rooms {
     pub fn denied(&self) -> BTreeMap<String, u64> {
         let denials = self.tracker.denials().by_reason;
         denials.into_iter().map(|(reason, refused)| (reason.to_owned(), refused.times)).collect()
+    }
+
+    /// Keeps what came with a claim for the agents of its run, if that is granted.
+    pub fn keep_environment(&self, run: &RunId, variables: AgentEnvironment) {
+        match &self.environments {
+            Some(environments) => environments.keep(run.clone(), variables),
+            None if variables.reveal().is_empty() => {}
+            None => self.show(Notice::Host {
+                message: format!(
+                    "{} sent environment variables for agents, which its grant does not cover; they are left out.",
+                    self.tracker.name()
+                ),
+                warning: true,
+            }),
+        }
     }
 
     /// Folder of one attempt.

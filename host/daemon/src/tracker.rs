@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hostler_broker::{Denials, Gate};
-use hostler_components::operation::{CallId, Operation, OperationId, TrackerOutput};
+use hostler_components::operation::{CallId, Given, Operation, OperationId, TrackerOutput};
 use hostler_components::{CallError, Connection, Plugin};
 use hostler_engine::event::{Level, LogLine};
 use hostler_engine::problem::{Problem, ProblemKind};
 use hostler_engine::request::PluginReply;
-use hostler_engine::task::{Claim, Control, RunId, Task};
+use hostler_engine::task::{Control, RunId, Task};
 use hostler_engine::time::{Millis, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -36,7 +36,7 @@ pub struct Answered {
     /// Tasks that can be claimed.
     pub offered: Vec<Task>,
     /// Tasks that are ours now.
-    pub claimed: Vec<Claim>,
+    pub claimed: Vec<Given>,
     /// Words about runs.
     pub controls: Vec<(RunId, Control)>,
     /// When to poll next, if the plugin said so.

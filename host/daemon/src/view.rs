@@ -29,6 +29,9 @@ pub struct RunView {
     pub result: Option<String>,
     /// Why it is in this state, and what it waits for; one sentence or empty.
     pub why: String,
+    /// When the next thing is tried, if it waits for a time.
+    #[serde(default)]
+    pub until: Option<i64>,
     /// When it entered the state.
     pub since: i64,
     /// When it was offered or given.
@@ -100,6 +103,7 @@ impl RunView {
             state: run.state.name().to_owned(),
             result: result(run),
             why: why(run),
+            until: until(run),
             since: run.since.0,
             created: run.created.0,
             attempt: u32::try_from(run.attempts.len()).unwrap_or(u32::MAX).saturating_add(under_way),
@@ -154,6 +158,14 @@ fn result(run: &Run) -> Option<String> {
     }
 }
 
+fn until(run: &Run) -> Option<i64> {
+    match &run.state {
+        State::Waiting { until } => Some(until.0),
+        State::Reporting { next_try, .. } => next_try.map(|at| at.0),
+        _ => None,
+    }
+}
+
 /// Why a run is in its state and what happens next, for people.
 fn why(run: &Run) -> String {
     match &run.state {
@@ -189,7 +201,7 @@ fn waiting(run: &Run) -> String {
     if run.lease.is_some_and(|lease| !lease.confirmed) {
         return "waits for the tracker to confirm that the task is still ours".to_owned();
     }
-    format!("tries again soon; the last attempt: {last}")
+    format!("tries again; the last attempt: {last}")
 }
 
 /// A line of progress for a terminal or a log.

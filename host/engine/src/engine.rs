@@ -145,10 +145,11 @@ impl Engine {
     fn react_one(&mut self, now: Timestamp, input: Input) -> Option<Effect> {
         let policy = self.policy.clone();
         match input {
-            Input::ClaimAnswered { at, sent, answer } => {
+            Input::ClaimAnswered { at, sent, answer, environment } => {
                 let run = self.at_step(&at).filter(|run| run.state == State::Claiming)?;
                 match answer {
                     Ok(lease) => {
+                        run.environment = environment;
                         let effect = run.claimed(now, sent, lease);
                         let (tracker, task, fence) = (run.tracker.clone(), run.task.id.clone(), run.fence);
                         self.remember_fence(tracker, task, fence);
@@ -269,6 +270,7 @@ impl Engine {
         self.remember_fence(tracker.clone(), claim.task.id.clone(), fence);
         let mut newcomer = Run::new(id.clone(), tracker, claim.task, State::Claiming, now);
         newcomer.hold(sent, claim.lease);
+        newcomer.environment = claim.environment;
         let effect = if let Some(by) = earlier {
             let message = "The tracker gave the task out again.".to_owned();
             newcomer.state = State::Blocked { by: by.clone() };

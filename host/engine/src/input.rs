@@ -71,6 +71,9 @@ pub enum Input {
         sent: Timestamp,
         /// The lease, if there is one, or why it is not ours.
         answer: Result<Option<Lease>, Problem>,
+        /// Names of the environment variables that came with it.
+        #[serde(default)]
+        environment: Vec<String>,
     },
     /// Answer to [`Action::Plan`](crate::effect::Action::Plan).
     Planned {

@@ -22,6 +22,9 @@ pub struct Rights {
     /// Credentials the host injects.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secret: Vec<SecretRight>,
+    /// What a tracker may give to agents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentRight>,
     /// The program a provider starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub program: Option<ProgramRight>,
@@ -97,6 +100,27 @@ pub struct SecretRight {
     /// For people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+}
+
+/// What a tracker may give to agents.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AgentRight {
+    /// Environment variables that come with a task.
+    pub environment: bool,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+impl std::fmt::Display for AgentRight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.environment {
+            "give agents environment variables that come with a task"
+        } else {
+            "give agents nothing"
+        })
+    }
 }
 
 /// Scheme, host and port in normal form.
@@ -233,6 +257,11 @@ impl Rights {
                 missing.push(right.to_string());
             }
         }
+        if let Some(agent) = self.agent.as_ref().filter(|agent| agent.environment)
+            && !granted.agent.as_ref().is_some_and(|other| other.environment)
+        {
+            missing.push(agent.to_string());
+        }
         if let Some(program) = &self.program
             && !granted.program.as_ref().is_some_and(|other| other.covers(program))
         {
@@ -247,7 +276,8 @@ impl Rights {
         let files = self.files.iter().map(|right| (right.to_string(), right.reason.clone()));
         let secrets = self.secret.iter().map(|right| (right.to_string(), right.reason.clone()));
         let program = self.program.iter().map(|right| (right.to_string(), right.reason.clone()));
-        http.chain(files).chain(secrets).chain(program).collect()
+        let agent = self.agent.iter().map(|right| (right.to_string(), right.reason.clone()));
+        http.chain(files).chain(secrets).chain(agent).chain(program).collect()
     }
 }
 

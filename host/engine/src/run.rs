@@ -48,6 +48,9 @@ pub struct Run {
     pub fence: Fence,
     /// If the tracker takes tasks back.
     pub lease: Option<HeldLease>,
+    /// Names of the environment variables that the tracker gave for its agents.
+    #[serde(default)]
+    pub environment: Vec<String>,
     /// When it was offered or given.
     pub created: Timestamp,
     /// Once it is known.
@@ -85,6 +88,7 @@ impl Run {
             task,
             fence: Fence::default(),
             lease: None,
+            environment: Vec::new(),
             created: now,
             plan: None,
             workspace: None,

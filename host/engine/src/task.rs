@@ -77,6 +77,10 @@ pub struct Claim {
     pub task: Task,
     /// Absent where the tracker does not take tasks back.
     pub lease: Option<Lease>,
+    /// Names of the environment variables that came with it. Their values are
+    /// never recorded.
+    #[serde(default)]
+    pub environment: Vec<String>,
 }
 
 /// Names a claimed task towards a tracker plugin.

@@ -157,7 +157,7 @@ impl World {
                     renew_every: Millis::seconds(15),
                     fence: Fence(u64::from(fence)),
                 };
-                let claim = Claim { task: task(id), lease: Some(lease) };
+                let claim = Claim { task: task(id), lease: Some(lease), environment: vec![] };
                 self.tell(Input::Given { tracker: "t".to_owned(), run, sent, claim });
             }
             Move::Answer { which, how } => self.answer(which, how, true),
@@ -242,7 +242,7 @@ impl World {
         let input = match effect.action {
             Action::Claim => {
                 let answer = if well { Ok(None) } else { Err(trouble) };
-                Input::ClaimAnswered { at, sent, answer }
+                Input::ClaimAnswered { at, sent, answer, environment: vec![] }
             }
             Action::Plan => {
                 Input::Planned { at, wish: if well { Ok(Wish::default()) } else { Err(trouble) } }

@@ -83,7 +83,7 @@ impl Tracker for Folder {
             }
             _ => Err(Problem::gone(format!("{} is not to do any more.", run.task.id))),
         });
-        Ok(Claim { task: file.await?.task(), lease: None })
+        Ok(Claim { task: file.await?.task(), lease: None, environment: Vec::new() })
     }
 
     async fn heartbeat(&self, cx: &Context, runs: Vec<RunStatus>) -> Result<Vec<(String, Control)>, Problem> {

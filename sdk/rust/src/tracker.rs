@@ -43,7 +43,7 @@ pub trait Tracker: Sized + 'static {
     /// By default it is ours as offered, without a lease.
     async fn claim(&self, cx: &Context, run: RunRef) -> Result<Claim, Problem> {
         let _ = cx;
-        Ok(Claim { task: run.task, lease: None })
+        Ok(Claim { task: run.task, lease: None, environment: Vec::new() })
     }
 
     /// Renews leases and brings control, as pairs of run and word.

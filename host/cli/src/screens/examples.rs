@@ -24,6 +24,7 @@ pub fn running() -> RunView {
         state: "running".to_owned(),
         result: None,
         why: String::new(),
+        until: None,
         since: START + 5_000,
         created: START,
         attempt: 1,
@@ -49,7 +50,8 @@ pub fn waiting() -> RunView {
         task_key: "APP-12".to_owned(),
         title: "Speed up the build".to_owned(),
         state: "waiting".to_owned(),
-        why: "tries again soon; the last attempt: The model is overloaded.".to_owned(),
+        why: "tries again; the last attempt: The model is overloaded.".to_owned(),
+        until: Some(1_780_000_060_000),
         attempts: vec![attempt(1, "overloaded", "The model is overloaded.")],
         ..running()
     }

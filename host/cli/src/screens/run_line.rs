@@ -3,7 +3,7 @@
 use hostler_daemon::Summary;
 use hostler_daemon::view::RunView;
 
-use super::run_words::{elapsed, files, sign, state, tone, usage};
+use super::run_words::{elapsed, files, sign, state, tone, usage, why};
 use crate::page::Page;
 use crate::paint::Tone;
 use crate::text::{count, cut, one_line};
@@ -13,10 +13,11 @@ const KEY_COLUMNS: usize = 16;
 
 /// A run that is not over: its key, state, time, last event, tokens and cost.
 pub fn open_line(page: &Page, run: &RunView, last_event: Option<&str>) -> String {
-    let doing = match (last_event, run.why.as_str()) {
+    let why = why(page, run);
+    let doing = match (last_event, why.as_str()) {
         (Some(event), "") => one_line(event),
         (None, "") => String::new(),
-        (_, why) => one_line(why),
+        (_, why) => why.to_owned(),
     };
     let attempt = if run.attempt > 1 { format!("attempt {}", run.attempt) } else { String::new() };
     let used = usage(&run.usage);
@@ -32,7 +33,7 @@ pub fn closed_line(page: &Page, run: &RunView) -> String {
     let branch = run.branch.as_deref().filter(|_| !run.files.is_empty()).map(one_line).unwrap_or_default();
     let changed = files(run);
     let used = usage(&run.usage);
-    let why = one_line(&run.why);
+    let why = why(page, run);
     let time = elapsed(run, page.now).to_string();
     let said = join(&[&time, &branch, &changed, &used, &why]);
     let ending = page.tone(tone(run), &format!("{:<10}", one_line(state(run))));

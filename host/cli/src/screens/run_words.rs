@@ -4,8 +4,9 @@ use hostler_daemon::engine::outcome::Usage;
 use hostler_daemon::engine::time::{Millis, Timestamp};
 use hostler_daemon::view::RunView;
 
+use crate::page::Page;
 use crate::paint::Tone;
-use crate::text;
+use crate::text::{self, one_line};
 
 /// What it is doing or how it ended, in one word.
 pub fn state(run: &RunView) -> &str {
@@ -80,6 +81,19 @@ pub fn quoted(path: &str) -> String {
         return path.to_owned();
     }
     format!("'{}'", text::one_line(path).replace('\'', "'\\''"))
+}
+
+/// Why a run is in its state, and until when; empty if there is nothing to say.
+pub fn why(page: &Page, run: &RunView) -> String {
+    const FAR: i64 = 12 * 60 * 60 * 1000;
+    let until = run.until.filter(|at| *at > page.now.0).map(|at| match at - page.now.0 {
+        FAR.. => page.moment(at),
+        _ => page.clock(at),
+    });
+    match until {
+        Some(until) => format!("until {until}: {}", one_line(&run.why)),
+        None => one_line(&run.why),
+    }
 }
 
 #[cfg(test)]

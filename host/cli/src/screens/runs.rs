@@ -2,7 +2,7 @@
 
 use hostler_daemon::view::RunView;
 
-use super::run_words::{cost, elapsed, short_id, sign, state, tone};
+use super::run_words::{cost, elapsed, short_id, sign, state, tone, why};
 use crate::page::Page;
 use crate::paint::Tone;
 use crate::table::{Cell, draw, heading};
@@ -23,7 +23,7 @@ fn row(page: &Page, run: &RunView) -> Vec<Cell> {
     let tokens = run.usage.tokens();
     let tokens = if tokens == 0 { String::new() } else { short_number(tokens) };
     let age = page.now.since(hostler_daemon::engine::time::Timestamp(run.created));
-    let detail = if run.why.is_empty() { &run.title } else { &run.why };
+    let detail = if run.why.is_empty() { run.title.clone() } else { why(page, run) };
     vec![
         Cell::new(sign(run)).tone(tone(run)),
         Cell::new(short_id(run)).tone(Tone::Quiet),

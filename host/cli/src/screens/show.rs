@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use hostler_daemon::view::{AttemptView, RunView};
 
-use super::run_words::{elapsed, files, quoted, sign, state, tone, usage};
+use super::run_words::{elapsed, files, quoted, sign, state, tone, usage, why};
 use crate::page::Page;
 use crate::paint::Tone;
 use crate::table::{Cell, draw};
@@ -46,7 +46,7 @@ pub fn draw_run(page: &Page, run: &RunView, places: &Places) -> String {
 
 fn facts(page: &Page, run: &RunView, places: &Places) -> String {
     let took = elapsed(run, page.now);
-    let state = match run.why.as_str() {
+    let state = match why(page, run).as_str() {
         "" => format!("{} ({took})", state(run)),
         why => format!("{} ({took}): {why}", state(run)),
     };

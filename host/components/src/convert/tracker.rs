@@ -18,7 +18,9 @@ use crate::call_error::Fault;
 use crate::guest_text::{clean, clean_lines};
 use crate::limits::{EFFECTS, LOG_LINE_BYTES};
 use crate::log_budget::LogBudget;
-use crate::operation::{CallId, Operation, OperationId, Progress, RunStatus, TrackerOutput, Workplace};
+use crate::operation::{
+    AgentEnvironment, CallId, Given, Operation, OperationId, Progress, RunStatus, TrackerOutput, Workplace,
+};
 
 impl From<Operation> for wit::Operation {
     fn from(operation: Operation) -> Self {
@@ -197,8 +199,10 @@ fn task(found: wit::Task) -> Task {
     }
 }
 
-fn claim(found: wit::Claim) -> Result<Claim, Fault> {
-    Ok(Claim { task: task(found.task), lease: found.lease.map(lease).transpose()? })
+fn claim(found: wit::Claim) -> Result<Given, Fault> {
+    let environment = found.environment.iter().map(|(name, _)| clean(name, LOG_LINE_BYTES)).collect();
+    let claim = Claim { task: task(found.task), lease: found.lease.map(lease).transpose()?, environment };
+    Ok(Given { claim, environment: AgentEnvironment::new(found.environment) })
 }
 
 fn lease(found: wit::Lease) -> Result<Lease, Fault> {
@@ -233,6 +237,7 @@ pub(crate) fn wish(plan: wit::RunPlan) -> Wish {
             wit::Base::Head => Base::Head,
             wit::Base::DefaultBranch => Base::DefaultBranch,
             wit::Base::Revision(name) => Base::Revision(name),
+            wit::Base::PreviousSession => Base::PreviousSession,
         },
         branch: plan.branch,
         provider: plan.provider,

@@ -57,7 +57,7 @@ fn a_claim_somebody_else_won_just_closes() {
     world.offer("a");
     let (at, sent) = (world.at("a"), world.now);
     let answer = Err(Problem::new(ProblemKind::Gone, "taken"));
-    world.tell(Input::ClaimAnswered { at, sent, answer });
+    world.tell(Input::ClaimAnswered { at, sent, answer, environment: vec![] });
     assert!(
         matches!(&world.run("a").state, State::Closed { how: crate::run::Closing::NotOurs(why), .. } if why == "taken")
     );
@@ -83,7 +83,7 @@ fn a_task_for_an_unknown_repository_is_reported_with_what_is_known() {
     let mut world = World::new();
     world.offer("a");
     let (at, sent) = (world.at("a"), world.now);
-    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None) });
+    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
     world.planned("a", Wish { repository: Some("other".to_owned()), ..Wish::default() });
     let report = world.report("a");
     assert_eq!((report.state, report.reason.as_str()), (ReportState::Failed, "refused"));
@@ -269,7 +269,7 @@ fn a_wish_to_stop_that_comes_while_an_answer_is_under_way_is_kept() {
     let mut world = World::new();
     world.offer("a");
     let (at, sent) = (world.at("a"), world.now);
-    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None) });
+    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
     world.planned("a", Wish::default());
     let preparing = world.effects.clone();
     world.tell(Input::StopAsked { run: run_id("a") });
@@ -319,9 +319,14 @@ fn an_answer_to_an_older_step_changes_nothing() {
     let mut world = World::new();
     world.offer("a");
     let (at, sent) = (world.at("a"), world.now);
-    world.tell(Input::ClaimAnswered { at: at.clone(), sent, answer: Ok(None) });
+    world.tell(Input::ClaimAnswered { at: at.clone(), sent, answer: Ok(None), environment: vec![] });
     let before = world.engine.clone();
-    world.tell(Input::ClaimAnswered { at, sent, answer: Err(Problem::permanent("late")) });
+    world.tell(Input::ClaimAnswered {
+        at,
+        sent,
+        answer: Err(Problem::permanent("late")),
+        environment: vec![],
+    });
     assert_eq!((world.engine.clone(), world.effects.len()), (before, 0));
 }
 
@@ -366,7 +371,12 @@ fn a_run_waiting_for_its_retry_has_the_slot_before_new_work() {
     world.pass(MIN_PAUSE);
     assert_eq!(world.state("a"), "waiting", "no slot");
     let (at, sent) = (world.at("b"), world.now);
-    world.tell(Input::ClaimAnswered { at, sent, answer: Err(Problem::new(ProblemKind::Gone, "x")) });
+    world.tell(Input::ClaimAnswered {
+        at,
+        sent,
+        answer: Err(Problem::new(ProblemKind::Gone, "x")),
+        environment: vec![],
+    });
     assert_eq!(world.state("a"), "preparing");
 }
 
@@ -392,7 +402,7 @@ fn a_plain_folder_takes_one_run_at_a_time() {
     world.running("a");
     world.offer("b");
     let (at, sent) = (world.at("b"), world.now);
-    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None) });
+    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
     world.planned("b", Wish::default());
     assert_eq!((world.state("a"), world.state("b")), ("running", "waiting"));
     assert!(world.engine.next_deadline() > Some(world.now), "nothing is due until the folder is free");
@@ -406,7 +416,7 @@ fn revision(continued: bool) -> World {
     let mut world = World::new();
     world.offer("a");
     let (at, sent) = (world.at("a"), world.now);
-    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None) });
+    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
     let session = Some("s0".to_owned());
     world.planned("a", Wish { base: Base::PreviousSession, session, ..Wish::default() });
     let Action::Prepare { order } = &world.effects[0].action else { panic!("{:?}", world.effects) };

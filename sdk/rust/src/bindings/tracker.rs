@@ -800,6 +800,10 @@ pub mod exports {
                     pub task: Task,
                     /// Absent where the tracker does not take tasks back.
                     pub lease: ::core::option::Option<Lease>,
+                    /// Environment for the agents of this run: names and values. It reaches
+                    /// them and nothing else, is never written down, and needs the `agent`
+                    /// right. The operator's own settings win over it.
+                    pub environment: _rt::Vec<(_rt::String, _rt::String)>,
                 }
                 impl ::core::fmt::Debug for Claim {
                     fn fmt(
@@ -809,6 +813,7 @@ pub mod exports {
                         f.debug_struct("Claim")
                             .field("task", &self.task)
                             .field("lease", &self.lease)
+                            .field("environment", &self.environment)
                             .finish()
                     }
                 }
@@ -970,7 +975,7 @@ pub mod exports {
                     Poll(u32),
                     /// Make an offered task ours.
                     Claim(RunRef),
-                    /// Renew leases, bring control.
+                    /// Renew leases, bring control. Also sent now and then while nothing runs.
                     Heartbeat(_rt::Vec<RunStatus>),
                     Progress((RunRef, _rt::Vec<Progress>)),
                     /// The terminal report; repeated until it is accepted or refused for good.
@@ -1252,6 +1257,10 @@ pub mod exports {
                     DefaultBranch,
                     /// This branch, tag or object id.
                     Revision(_rt::String),
+                    /// The workspace in which the plan's `session` was held, as it was left.
+                    /// Where this host does not have it any more: `head`, and the session is
+                    /// not resumed.
+                    PreviousSession,
                 }
                 impl ::core::fmt::Debug for Base {
                     fn fmt(
@@ -1265,6 +1274,9 @@ pub mod exports {
                             }
                             Base::Revision(e) => {
                                 f.debug_tuple("Base::Revision").field(e).finish()
+                            }
+                            Base::PreviousSession => {
+                                f.debug_tuple("Base::PreviousSession").finish()
                             }
                         }
                     }
@@ -1334,7 +1346,7 @@ pub mod exports {
                 /// Where an attempt works.
                 #[derive(Clone, PartialEq)]
                 pub struct Workspace {
-                    /// The branch that is checked out there.
+                    /// The branch that is checked out there; empty in a plain folder.
                     pub branch: _rt::String,
                     /// Object id it started from.
                     pub base: _rt::String,
@@ -2843,22 +2855,22 @@ pub mod exports {
                             8,
                         );
                         let ptr253 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        let vec333 = result252;
-                        let len333 = vec333.len();
-                        let layout333 = _rt::alloc::Layout::from_size_align(
-                                vec333.len()
+                        let vec337 = result252;
+                        let len337 = vec337.len();
+                        let layout337 = _rt::alloc::Layout::from_size_align(
+                                vec337.len()
                                     * (8 + 14 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             )
                             .unwrap();
-                        let (result333, _cleanup333) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                            layout333,
+                        let (result337, _cleanup337) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                            layout337,
                         );
-                        if let Some(cleanup) = _cleanup333 {
+                        if let Some(cleanup) = _cleanup337 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec333.into_iter().enumerate() {
-                            let base = result333
+                        for (i, e) in vec337.into_iter().enumerate() {
+                            let base = result337
                                 .add(i * (8 + 14 * ::core::mem::size_of::<*const u8>()));
                             {
                                 match e {
@@ -3471,25 +3483,29 @@ pub mod exports {
                                     }
                                     Output::Claimed(e) => {
                                         *base.add(0).cast::<u8>() = (2i32) as u8;
-                                        let vec317 = e;
-                                        let len317 = vec317.len();
-                                        let layout317 = _rt::alloc::Layout::from_size_align(
-                                                vec317.len()
-                                                    * (32 + 10 * ::core::mem::size_of::<*const u8>()),
+                                        let vec321 = e;
+                                        let len321 = vec321.len();
+                                        let layout321 = _rt::alloc::Layout::from_size_align(
+                                                vec321.len()
+                                                    * (32 + 12 * ::core::mem::size_of::<*const u8>()),
                                                 8,
                                             )
                                             .unwrap();
-                                        let (result317, _cleanup317) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                            layout317,
+                                        let (result321, _cleanup321) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                            layout321,
                                         );
-                                        if let Some(cleanup) = _cleanup317 {
+                                        if let Some(cleanup) = _cleanup321 {
                                             cleanup.forget();
                                         }
-                                        for (i, e) in vec317.into_iter().enumerate() {
-                                            let base = result317
-                                                .add(i * (32 + 10 * ::core::mem::size_of::<*const u8>()));
+                                        for (i, e) in vec321.into_iter().enumerate() {
+                                            let base = result321
+                                                .add(i * (32 + 12 * ::core::mem::size_of::<*const u8>()));
                                             {
-                                                let Claim { task: task306, lease: lease306 } = e;
+                                                let Claim {
+                                                    task: task306,
+                                                    lease: lease306,
+                                                    environment: environment306,
+                                                } = e;
                                                 let Task {
                                                     id: id307,
                                                     key: key307,
@@ -3619,73 +3635,117 @@ pub mod exports {
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
                                                 };
+                                                let vec320 = environment306;
+                                                let len320 = vec320.len();
+                                                let layout320 = _rt::alloc::Layout::from_size_align(
+                                                        vec320.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                                        ::core::mem::size_of::<*const u8>(),
+                                                    )
+                                                    .unwrap();
+                                                let (result320, _cleanup320) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                                    layout320,
+                                                );
+                                                if let Some(cleanup) = _cleanup320 {
+                                                    cleanup.forget();
+                                                }
+                                                for (i, e) in vec320.into_iter().enumerate() {
+                                                    let base = result320
+                                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let (t317_0, t317_1) = e;
+                                                        let vec318 = (t317_0.into_bytes()).into_boxed_slice();
+                                                        let ptr318 = vec318.as_ptr().cast::<u8>();
+                                                        let len318 = vec318.len();
+                                                        ::core::mem::forget(vec318);
+                                                        *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len318;
+                                                        *base.add(0).cast::<*mut u8>() = ptr318.cast_mut();
+                                                        let vec319 = (t317_1.into_bytes()).into_boxed_slice();
+                                                        let ptr319 = vec319.as_ptr().cast::<u8>();
+                                                        let len319 = vec319.len();
+                                                        ::core::mem::forget(vec319);
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len319;
+                                                        *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr319.cast_mut();
+                                                    }
+                                                }
+                                                *base
+                                                    .add(32 + 11 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len320;
+                                                *base
+                                                    .add(32 + 10 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = result320;
                                             }
                                         }
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len317;
+                                            .cast::<usize>() = len321;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = result317;
+                                            .cast::<*mut u8>() = result321;
                                     }
                                     Output::Control(e) => {
                                         *base.add(0).cast::<u8>() = (3i32) as u8;
-                                        let (t318_0, t318_1) = e;
-                                        let vec319 = (t318_0.into_bytes()).into_boxed_slice();
-                                        let ptr319 = vec319.as_ptr().cast::<u8>();
-                                        let len319 = vec319.len();
-                                        ::core::mem::forget(vec319);
+                                        let (t322_0, t322_1) = e;
+                                        let vec323 = (t322_0.into_bytes()).into_boxed_slice();
+                                        let ptr323 = vec323.as_ptr().cast::<u8>();
+                                        let len323 = vec323.len();
+                                        ::core::mem::forget(vec323);
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len319;
+                                            .cast::<usize>() = len323;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr319.cast_mut();
-                                        match t318_1 {
+                                            .cast::<*mut u8>() = ptr323.cast_mut();
+                                        match t322_1 {
                                             Control::Cancel(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
-                                                let vec320 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr320 = vec320.as_ptr().cast::<u8>();
-                                                let len320 = vec320.len();
-                                                ::core::mem::forget(vec320);
+                                                let vec324 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr324 = vec324.as_ptr().cast::<u8>();
+                                                let len324 = vec324.len();
+                                                ::core::mem::forget(vec324);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len320;
+                                                    .cast::<usize>() = len324;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr320.cast_mut();
+                                                    .cast::<*mut u8>() = ptr324.cast_mut();
                                             }
                                             Control::Message(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
-                                                let vec321 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr321 = vec321.as_ptr().cast::<u8>();
-                                                let len321 = vec321.len();
-                                                ::core::mem::forget(vec321);
+                                                let vec325 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr325 = vec325.as_ptr().cast::<u8>();
+                                                let len325 = vec325.len();
+                                                ::core::mem::forget(vec325);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len321;
+                                                    .cast::<usize>() = len325;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr321.cast_mut();
+                                                    .cast::<*mut u8>() = ptr325.cast_mut();
                                             }
                                             Control::LeaseLost(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (2i32) as u8;
-                                                let vec322 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr322 = vec322.as_ptr().cast::<u8>();
-                                                let len322 = vec322.len();
-                                                ::core::mem::forget(vec322);
+                                                let vec326 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr326 = vec326.as_ptr().cast::<u8>();
+                                                let len326 = vec326.len();
+                                                ::core::mem::forget(vec326);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len322;
+                                                    .cast::<usize>() = len326;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr322.cast_mut();
+                                                    .cast::<*mut u8>() = ptr326.cast_mut();
                                             }
                                             Control::Renewed(e) => {
                                                 *base
@@ -3705,11 +3765,11 @@ pub mod exports {
                                     }
                                     Output::Done(e) => {
                                         *base.add(0).cast::<u8>() = (5i32) as u8;
-                                        let (t323_0, t323_1) = e;
+                                        let (t327_0, t327_1) = e;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<i32>() = _rt::as_i32(t323_0);
-                                        match t323_1 {
+                                            .cast::<i32>() = _rt::as_i32(t327_0);
+                                        match t327_1 {
                                             Ok(_) => {
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
@@ -3720,31 +3780,31 @@ pub mod exports {
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
                                                 let super::super::super::super::hostler::plugin::types::Problem {
-                                                    kind: kind324,
-                                                    message: message324,
-                                                    retry_after: retry_after324,
+                                                    kind: kind328,
+                                                    message: message328,
+                                                    retry_after: retry_after328,
                                                 } = e;
-                                                let vec325 = (kind324.into_bytes()).into_boxed_slice();
-                                                let ptr325 = vec325.as_ptr().cast::<u8>();
-                                                let len325 = vec325.len();
-                                                ::core::mem::forget(vec325);
+                                                let vec329 = (kind328.into_bytes()).into_boxed_slice();
+                                                let ptr329 = vec329.as_ptr().cast::<u8>();
+                                                let len329 = vec329.len();
+                                                ::core::mem::forget(vec329);
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len325;
+                                                    .cast::<usize>() = len329;
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr325.cast_mut();
-                                                let vec326 = (message324.into_bytes()).into_boxed_slice();
-                                                let ptr326 = vec326.as_ptr().cast::<u8>();
-                                                let len326 = vec326.len();
-                                                ::core::mem::forget(vec326);
+                                                    .cast::<*mut u8>() = ptr329.cast_mut();
+                                                let vec330 = (message328.into_bytes()).into_boxed_slice();
+                                                let ptr330 = vec330.as_ptr().cast::<u8>();
+                                                let len330 = vec330.len();
+                                                ::core::mem::forget(vec330);
                                                 *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len326;
+                                                    .cast::<usize>() = len330;
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr326.cast_mut();
-                                                match retry_after324 {
+                                                    .cast::<*mut u8>() = ptr330.cast_mut();
+                                                match retry_after328 {
                                                     Some(e) => {
                                                         *base
                                                             .add(7 * ::core::mem::size_of::<*const u8>())
@@ -3765,61 +3825,61 @@ pub mod exports {
                                     Output::Log(e) => {
                                         *base.add(0).cast::<u8>() = (6i32) as u8;
                                         let super::super::super::super::hostler::plugin::types::LogLine {
-                                            level: level327,
-                                            message: message327,
+                                            level: level331,
+                                            message: message331,
                                         } = e;
-                                        let vec328 = (level327.into_bytes()).into_boxed_slice();
-                                        let ptr328 = vec328.as_ptr().cast::<u8>();
-                                        let len328 = vec328.len();
-                                        ::core::mem::forget(vec328);
-                                        *base
-                                            .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len328;
-                                        *base
-                                            .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr328.cast_mut();
-                                        let vec329 = (message327.into_bytes()).into_boxed_slice();
-                                        let ptr329 = vec329.as_ptr().cast::<u8>();
-                                        let len329 = vec329.len();
-                                        ::core::mem::forget(vec329);
-                                        *base
-                                            .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len329;
-                                        *base
-                                            .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr329.cast_mut();
-                                    }
-                                    Output::Other(e) => {
-                                        *base.add(0).cast::<u8>() = (7i32) as u8;
-                                        let (t330_0, t330_1) = e;
-                                        let vec331 = (t330_0.into_bytes()).into_boxed_slice();
-                                        let ptr331 = vec331.as_ptr().cast::<u8>();
-                                        let len331 = vec331.len();
-                                        ::core::mem::forget(vec331);
-                                        *base
-                                            .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len331;
-                                        *base
-                                            .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr331.cast_mut();
-                                        let vec332 = (t330_1.into_bytes()).into_boxed_slice();
+                                        let vec332 = (level331.into_bytes()).into_boxed_slice();
                                         let ptr332 = vec332.as_ptr().cast::<u8>();
                                         let len332 = vec332.len();
                                         ::core::mem::forget(vec332);
                                         *base
-                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>() = len332;
                                         *base
-                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .add(::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr332.cast_mut();
+                                        let vec333 = (message331.into_bytes()).into_boxed_slice();
+                                        let ptr333 = vec333.as_ptr().cast::<u8>();
+                                        let len333 = vec333.len();
+                                        ::core::mem::forget(vec333);
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len333;
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr333.cast_mut();
+                                    }
+                                    Output::Other(e) => {
+                                        *base.add(0).cast::<u8>() = (7i32) as u8;
+                                        let (t334_0, t334_1) = e;
+                                        let vec335 = (t334_0.into_bytes()).into_boxed_slice();
+                                        let ptr335 = vec335.as_ptr().cast::<u8>();
+                                        let len335 = vec335.len();
+                                        ::core::mem::forget(vec335);
+                                        *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len335;
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr335.cast_mut();
+                                        let vec336 = (t334_1.into_bytes()).into_boxed_slice();
+                                        let ptr336 = vec336.as_ptr().cast::<u8>();
+                                        let len336 = vec336.len();
+                                        ::core::mem::forget(vec336);
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len336;
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr336.cast_mut();
                                     }
                                 }
                             }
                         }
                         *ptr253
                             .add(::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len333;
-                        *ptr253.add(0).cast::<*mut u8>() = result333;
+                            .cast::<usize>() = len337;
+                        *ptr253.add(0).cast::<*mut u8>() = result337;
                         ptr253
                     }
                 }
@@ -3833,10 +3893,10 @@ pub mod exports {
                         let l1 = *arg0
                             .add(::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base126 = l0;
-                        let len126 = l1;
-                        for i in 0..len126 {
-                            let base = base126
+                        let base133 = l0;
+                        let len133 = l1;
+                        for i in 0..len133 {
+                            let base = base133
                                 .add(i * (8 + 14 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l2 = i32::from(*base.add(0).cast::<u8>());
@@ -4218,11 +4278,11 @@ pub mod exports {
                                         let l87 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        let base103 = l86;
-                                        let len103 = l87;
-                                        for i in 0..len103 {
-                                            let base = base103
-                                                .add(i * (32 + 10 * ::core::mem::size_of::<*const u8>()));
+                                        let base110 = l86;
+                                        let len110 = l87;
+                                        for i in 0..len110 {
+                                            let base = base110
+                                                .add(i * (32 + 12 * ::core::mem::size_of::<*const u8>()));
                                             {
                                                 let l88 = *base.add(0).cast::<*mut u8>();
                                                 let l89 = *base
@@ -4281,123 +4341,154 @@ pub mod exports {
                                                     .add(10 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
                                                 _rt::cabi_dealloc(l101, l102, 1);
+                                                let l103 = *base
+                                                    .add(32 + 10 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l104 = *base
+                                                    .add(32 + 11 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base109 = l103;
+                                                let len109 = l104;
+                                                for i in 0..len109 {
+                                                    let base = base109
+                                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let l105 = *base.add(0).cast::<*mut u8>();
+                                                        let l106 = *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        _rt::cabi_dealloc(l105, l106, 1);
+                                                        let l107 = *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l108 = *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        _rt::cabi_dealloc(l107, l108, 1);
+                                                    }
+                                                }
+                                                _rt::cabi_dealloc(
+                                                    base109,
+                                                    len109 * (4 * ::core::mem::size_of::<*const u8>()),
+                                                    ::core::mem::size_of::<*const u8>(),
+                                                );
                                             }
                                         }
                                         _rt::cabi_dealloc(
-                                            base103,
-                                            len103 * (32 + 10 * ::core::mem::size_of::<*const u8>()),
+                                            base110,
+                                            len110 * (32 + 12 * ::core::mem::size_of::<*const u8>()),
                                             8,
                                         );
                                     }
                                     3 => {
-                                        let l104 = *base
+                                        let l111 = *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l105 = *base
+                                        let l112 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l104, l105, 1);
-                                        let l106 = i32::from(
+                                        _rt::cabi_dealloc(l111, l112, 1);
+                                        let l113 = i32::from(
                                             *base
                                                 .add(3 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
-                                        match l106 {
+                                        match l113 {
                                             0 => {
-                                                let l107 = *base
+                                                let l114 = *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l108 = *base
+                                                let l115 = *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l107, l108, 1);
+                                                _rt::cabi_dealloc(l114, l115, 1);
                                             }
                                             1 => {
-                                                let l109 = *base
+                                                let l116 = *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l110 = *base
+                                                let l117 = *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l109, l110, 1);
+                                                _rt::cabi_dealloc(l116, l117, 1);
                                             }
                                             2 => {
-                                                let l111 = *base
+                                                let l118 = *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l112 = *base
+                                                let l119 = *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l111, l112, 1);
+                                                _rt::cabi_dealloc(l118, l119, 1);
                                             }
                                             _ => {}
                                         }
                                     }
                                     4 => {}
                                     5 => {
-                                        let l113 = i32::from(
+                                        let l120 = i32::from(
                                             *base
                                                 .add(2 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
-                                        match l113 {
+                                        match l120 {
                                             0 => {}
                                             _ => {
-                                                let l114 = *base
+                                                let l121 = *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l115 = *base
+                                                let l122 = *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l114, l115, 1);
-                                                let l116 = *base
+                                                _rt::cabi_dealloc(l121, l122, 1);
+                                                let l123 = *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l117 = *base
+                                                let l124 = *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l116, l117, 1);
+                                                _rt::cabi_dealloc(l123, l124, 1);
                                             }
                                         }
                                     }
                                     6 => {
-                                        let l118 = *base
+                                        let l125 = *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l119 = *base
+                                        let l126 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l118, l119, 1);
-                                        let l120 = *base
+                                        _rt::cabi_dealloc(l125, l126, 1);
+                                        let l127 = *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l121 = *base
+                                        let l128 = *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l120, l121, 1);
+                                        _rt::cabi_dealloc(l127, l128, 1);
                                     }
                                     _ => {
-                                        let l122 = *base
+                                        let l129 = *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l123 = *base
+                                        let l130 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l122, l123, 1);
-                                        let l124 = *base
+                                        _rt::cabi_dealloc(l129, l130, 1);
+                                        let l131 = *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l125 = *base
+                                        let l132 = *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l124, l125, 1);
+                                        _rt::cabi_dealloc(l131, l132, 1);
                                     }
                                 }
                             }
                         }
                         _rt::cabi_dealloc(
-                            base126,
-                            len126 * (8 + 14 * ::core::mem::size_of::<*const u8>()),
+                            base133,
+                            len133 * (8 + 14 * ::core::mem::size_of::<*const u8>()),
                             ::core::mem::size_of::<*const u8>(),
                         );
                     }
@@ -4628,22 +4719,22 @@ pub mod exports {
                             )
                         };
                         let ptr25 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        let vec105 = result24;
-                        let len105 = vec105.len();
-                        let layout105 = _rt::alloc::Layout::from_size_align(
-                                vec105.len()
+                        let vec109 = result24;
+                        let len109 = vec109.len();
+                        let layout109 = _rt::alloc::Layout::from_size_align(
+                                vec109.len()
                                     * (8 + 14 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             )
                             .unwrap();
-                        let (result105, _cleanup105) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                            layout105,
+                        let (result109, _cleanup109) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                            layout109,
                         );
-                        if let Some(cleanup) = _cleanup105 {
+                        if let Some(cleanup) = _cleanup109 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec105.into_iter().enumerate() {
-                            let base = result105
+                        for (i, e) in vec109.into_iter().enumerate() {
+                            let base = result109
                                 .add(i * (8 + 14 * ::core::mem::size_of::<*const u8>()));
                             {
                                 match e {
@@ -5256,25 +5347,29 @@ pub mod exports {
                                     }
                                     Output::Claimed(e) => {
                                         *base.add(0).cast::<u8>() = (2i32) as u8;
-                                        let vec89 = e;
-                                        let len89 = vec89.len();
-                                        let layout89 = _rt::alloc::Layout::from_size_align(
-                                                vec89.len()
-                                                    * (32 + 10 * ::core::mem::size_of::<*const u8>()),
+                                        let vec93 = e;
+                                        let len93 = vec93.len();
+                                        let layout93 = _rt::alloc::Layout::from_size_align(
+                                                vec93.len()
+                                                    * (32 + 12 * ::core::mem::size_of::<*const u8>()),
                                                 8,
                                             )
                                             .unwrap();
-                                        let (result89, _cleanup89) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                            layout89,
+                                        let (result93, _cleanup93) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                            layout93,
                                         );
-                                        if let Some(cleanup) = _cleanup89 {
+                                        if let Some(cleanup) = _cleanup93 {
                                             cleanup.forget();
                                         }
-                                        for (i, e) in vec89.into_iter().enumerate() {
-                                            let base = result89
-                                                .add(i * (32 + 10 * ::core::mem::size_of::<*const u8>()));
+                                        for (i, e) in vec93.into_iter().enumerate() {
+                                            let base = result93
+                                                .add(i * (32 + 12 * ::core::mem::size_of::<*const u8>()));
                                             {
-                                                let Claim { task: task78, lease: lease78 } = e;
+                                                let Claim {
+                                                    task: task78,
+                                                    lease: lease78,
+                                                    environment: environment78,
+                                                } = e;
                                                 let Task {
                                                     id: id79,
                                                     key: key79,
@@ -5404,73 +5499,117 @@ pub mod exports {
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
                                                 };
+                                                let vec92 = environment78;
+                                                let len92 = vec92.len();
+                                                let layout92 = _rt::alloc::Layout::from_size_align(
+                                                        vec92.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                                        ::core::mem::size_of::<*const u8>(),
+                                                    )
+                                                    .unwrap();
+                                                let (result92, _cleanup92) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                                    layout92,
+                                                );
+                                                if let Some(cleanup) = _cleanup92 {
+                                                    cleanup.forget();
+                                                }
+                                                for (i, e) in vec92.into_iter().enumerate() {
+                                                    let base = result92
+                                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let (t89_0, t89_1) = e;
+                                                        let vec90 = (t89_0.into_bytes()).into_boxed_slice();
+                                                        let ptr90 = vec90.as_ptr().cast::<u8>();
+                                                        let len90 = vec90.len();
+                                                        ::core::mem::forget(vec90);
+                                                        *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len90;
+                                                        *base.add(0).cast::<*mut u8>() = ptr90.cast_mut();
+                                                        let vec91 = (t89_1.into_bytes()).into_boxed_slice();
+                                                        let ptr91 = vec91.as_ptr().cast::<u8>();
+                                                        let len91 = vec91.len();
+                                                        ::core::mem::forget(vec91);
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len91;
+                                                        *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr91.cast_mut();
+                                                    }
+                                                }
+                                                *base
+                                                    .add(32 + 11 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len92;
+                                                *base
+                                                    .add(32 + 10 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = result92;
                                             }
                                         }
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len89;
+                                            .cast::<usize>() = len93;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = result89;
+                                            .cast::<*mut u8>() = result93;
                                     }
                                     Output::Control(e) => {
                                         *base.add(0).cast::<u8>() = (3i32) as u8;
-                                        let (t90_0, t90_1) = e;
-                                        let vec91 = (t90_0.into_bytes()).into_boxed_slice();
-                                        let ptr91 = vec91.as_ptr().cast::<u8>();
-                                        let len91 = vec91.len();
-                                        ::core::mem::forget(vec91);
+                                        let (t94_0, t94_1) = e;
+                                        let vec95 = (t94_0.into_bytes()).into_boxed_slice();
+                                        let ptr95 = vec95.as_ptr().cast::<u8>();
+                                        let len95 = vec95.len();
+                                        ::core::mem::forget(vec95);
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len91;
+                                            .cast::<usize>() = len95;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr91.cast_mut();
-                                        match t90_1 {
+                                            .cast::<*mut u8>() = ptr95.cast_mut();
+                                        match t94_1 {
                                             Control::Cancel(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
-                                                let vec92 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr92 = vec92.as_ptr().cast::<u8>();
-                                                let len92 = vec92.len();
-                                                ::core::mem::forget(vec92);
+                                                let vec96 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr96 = vec96.as_ptr().cast::<u8>();
+                                                let len96 = vec96.len();
+                                                ::core::mem::forget(vec96);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len92;
+                                                    .cast::<usize>() = len96;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr92.cast_mut();
+                                                    .cast::<*mut u8>() = ptr96.cast_mut();
                                             }
                                             Control::Message(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
-                                                let vec93 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr93 = vec93.as_ptr().cast::<u8>();
-                                                let len93 = vec93.len();
-                                                ::core::mem::forget(vec93);
+                                                let vec97 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr97 = vec97.as_ptr().cast::<u8>();
+                                                let len97 = vec97.len();
+                                                ::core::mem::forget(vec97);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len93;
+                                                    .cast::<usize>() = len97;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr93.cast_mut();
+                                                    .cast::<*mut u8>() = ptr97.cast_mut();
                                             }
                                             Control::LeaseLost(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (2i32) as u8;
-                                                let vec94 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr94 = vec94.as_ptr().cast::<u8>();
-                                                let len94 = vec94.len();
-                                                ::core::mem::forget(vec94);
+                                                let vec98 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr98 = vec98.as_ptr().cast::<u8>();
+                                                let len98 = vec98.len();
+                                                ::core::mem::forget(vec98);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len94;
+                                                    .cast::<usize>() = len98;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr94.cast_mut();
+                                                    .cast::<*mut u8>() = ptr98.cast_mut();
                                             }
                                             Control::Renewed(e) => {
                                                 *base
@@ -5490,11 +5629,11 @@ pub mod exports {
                                     }
                                     Output::Done(e) => {
                                         *base.add(0).cast::<u8>() = (5i32) as u8;
-                                        let (t95_0, t95_1) = e;
+                                        let (t99_0, t99_1) = e;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<i32>() = _rt::as_i32(t95_0);
-                                        match t95_1 {
+                                            .cast::<i32>() = _rt::as_i32(t99_0);
+                                        match t99_1 {
                                             Ok(_) => {
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
@@ -5505,31 +5644,31 @@ pub mod exports {
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
                                                 let super::super::super::super::hostler::plugin::types::Problem {
-                                                    kind: kind96,
-                                                    message: message96,
-                                                    retry_after: retry_after96,
+                                                    kind: kind100,
+                                                    message: message100,
+                                                    retry_after: retry_after100,
                                                 } = e;
-                                                let vec97 = (kind96.into_bytes()).into_boxed_slice();
-                                                let ptr97 = vec97.as_ptr().cast::<u8>();
-                                                let len97 = vec97.len();
-                                                ::core::mem::forget(vec97);
+                                                let vec101 = (kind100.into_bytes()).into_boxed_slice();
+                                                let ptr101 = vec101.as_ptr().cast::<u8>();
+                                                let len101 = vec101.len();
+                                                ::core::mem::forget(vec101);
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len97;
+                                                    .cast::<usize>() = len101;
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr97.cast_mut();
-                                                let vec98 = (message96.into_bytes()).into_boxed_slice();
-                                                let ptr98 = vec98.as_ptr().cast::<u8>();
-                                                let len98 = vec98.len();
-                                                ::core::mem::forget(vec98);
+                                                    .cast::<*mut u8>() = ptr101.cast_mut();
+                                                let vec102 = (message100.into_bytes()).into_boxed_slice();
+                                                let ptr102 = vec102.as_ptr().cast::<u8>();
+                                                let len102 = vec102.len();
+                                                ::core::mem::forget(vec102);
                                                 *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len98;
+                                                    .cast::<usize>() = len102;
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr98.cast_mut();
-                                                match retry_after96 {
+                                                    .cast::<*mut u8>() = ptr102.cast_mut();
+                                                match retry_after100 {
                                                     Some(e) => {
                                                         *base
                                                             .add(7 * ::core::mem::size_of::<*const u8>())
@@ -5550,61 +5689,61 @@ pub mod exports {
                                     Output::Log(e) => {
                                         *base.add(0).cast::<u8>() = (6i32) as u8;
                                         let super::super::super::super::hostler::plugin::types::LogLine {
-                                            level: level99,
-                                            message: message99,
+                                            level: level103,
+                                            message: message103,
                                         } = e;
-                                        let vec100 = (level99.into_bytes()).into_boxed_slice();
-                                        let ptr100 = vec100.as_ptr().cast::<u8>();
-                                        let len100 = vec100.len();
-                                        ::core::mem::forget(vec100);
-                                        *base
-                                            .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len100;
-                                        *base
-                                            .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr100.cast_mut();
-                                        let vec101 = (message99.into_bytes()).into_boxed_slice();
-                                        let ptr101 = vec101.as_ptr().cast::<u8>();
-                                        let len101 = vec101.len();
-                                        ::core::mem::forget(vec101);
-                                        *base
-                                            .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len101;
-                                        *base
-                                            .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr101.cast_mut();
-                                    }
-                                    Output::Other(e) => {
-                                        *base.add(0).cast::<u8>() = (7i32) as u8;
-                                        let (t102_0, t102_1) = e;
-                                        let vec103 = (t102_0.into_bytes()).into_boxed_slice();
-                                        let ptr103 = vec103.as_ptr().cast::<u8>();
-                                        let len103 = vec103.len();
-                                        ::core::mem::forget(vec103);
-                                        *base
-                                            .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len103;
-                                        *base
-                                            .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr103.cast_mut();
-                                        let vec104 = (t102_1.into_bytes()).into_boxed_slice();
+                                        let vec104 = (level103.into_bytes()).into_boxed_slice();
                                         let ptr104 = vec104.as_ptr().cast::<u8>();
                                         let len104 = vec104.len();
                                         ::core::mem::forget(vec104);
                                         *base
-                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>() = len104;
                                         *base
-                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .add(::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr104.cast_mut();
+                                        let vec105 = (message103.into_bytes()).into_boxed_slice();
+                                        let ptr105 = vec105.as_ptr().cast::<u8>();
+                                        let len105 = vec105.len();
+                                        ::core::mem::forget(vec105);
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len105;
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr105.cast_mut();
+                                    }
+                                    Output::Other(e) => {
+                                        *base.add(0).cast::<u8>() = (7i32) as u8;
+                                        let (t106_0, t106_1) = e;
+                                        let vec107 = (t106_0.into_bytes()).into_boxed_slice();
+                                        let ptr107 = vec107.as_ptr().cast::<u8>();
+                                        let len107 = vec107.len();
+                                        ::core::mem::forget(vec107);
+                                        *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len107;
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr107.cast_mut();
+                                        let vec108 = (t106_1.into_bytes()).into_boxed_slice();
+                                        let ptr108 = vec108.as_ptr().cast::<u8>();
+                                        let len108 = vec108.len();
+                                        ::core::mem::forget(vec108);
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len108;
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr108.cast_mut();
                                     }
                                 }
                             }
                         }
                         *ptr25
                             .add(::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len105;
-                        *ptr25.add(0).cast::<*mut u8>() = result105;
+                            .cast::<usize>() = len109;
+                        *ptr25.add(0).cast::<*mut u8>() = result109;
                         ptr25
                     }
                 }
@@ -5618,10 +5757,10 @@ pub mod exports {
                         let l1 = *arg0
                             .add(::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base126 = l0;
-                        let len126 = l1;
-                        for i in 0..len126 {
-                            let base = base126
+                        let base133 = l0;
+                        let len133 = l1;
+                        for i in 0..len133 {
+                            let base = base133
                                 .add(i * (8 + 14 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l2 = i32::from(*base.add(0).cast::<u8>());
@@ -6003,11 +6142,11 @@ pub mod exports {
                                         let l87 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        let base103 = l86;
-                                        let len103 = l87;
-                                        for i in 0..len103 {
-                                            let base = base103
-                                                .add(i * (32 + 10 * ::core::mem::size_of::<*const u8>()));
+                                        let base110 = l86;
+                                        let len110 = l87;
+                                        for i in 0..len110 {
+                                            let base = base110
+                                                .add(i * (32 + 12 * ::core::mem::size_of::<*const u8>()));
                                             {
                                                 let l88 = *base.add(0).cast::<*mut u8>();
                                                 let l89 = *base
@@ -6066,123 +6205,154 @@ pub mod exports {
                                                     .add(10 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
                                                 _rt::cabi_dealloc(l101, l102, 1);
+                                                let l103 = *base
+                                                    .add(32 + 10 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l104 = *base
+                                                    .add(32 + 11 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base109 = l103;
+                                                let len109 = l104;
+                                                for i in 0..len109 {
+                                                    let base = base109
+                                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let l105 = *base.add(0).cast::<*mut u8>();
+                                                        let l106 = *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        _rt::cabi_dealloc(l105, l106, 1);
+                                                        let l107 = *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l108 = *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        _rt::cabi_dealloc(l107, l108, 1);
+                                                    }
+                                                }
+                                                _rt::cabi_dealloc(
+                                                    base109,
+                                                    len109 * (4 * ::core::mem::size_of::<*const u8>()),
+                                                    ::core::mem::size_of::<*const u8>(),
+                                                );
                                             }
                                         }
                                         _rt::cabi_dealloc(
-                                            base103,
-                                            len103 * (32 + 10 * ::core::mem::size_of::<*const u8>()),
+                                            base110,
+                                            len110 * (32 + 12 * ::core::mem::size_of::<*const u8>()),
                                             8,
                                         );
                                     }
                                     3 => {
-                                        let l104 = *base
+                                        let l111 = *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l105 = *base
+                                        let l112 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l104, l105, 1);
-                                        let l106 = i32::from(
+                                        _rt::cabi_dealloc(l111, l112, 1);
+                                        let l113 = i32::from(
                                             *base
                                                 .add(3 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
-                                        match l106 {
+                                        match l113 {
                                             0 => {
-                                                let l107 = *base
+                                                let l114 = *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l108 = *base
+                                                let l115 = *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l107, l108, 1);
+                                                _rt::cabi_dealloc(l114, l115, 1);
                                             }
                                             1 => {
-                                                let l109 = *base
+                                                let l116 = *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l110 = *base
+                                                let l117 = *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l109, l110, 1);
+                                                _rt::cabi_dealloc(l116, l117, 1);
                                             }
                                             2 => {
-                                                let l111 = *base
+                                                let l118 = *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l112 = *base
+                                                let l119 = *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l111, l112, 1);
+                                                _rt::cabi_dealloc(l118, l119, 1);
                                             }
                                             _ => {}
                                         }
                                     }
                                     4 => {}
                                     5 => {
-                                        let l113 = i32::from(
+                                        let l120 = i32::from(
                                             *base
                                                 .add(2 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
-                                        match l113 {
+                                        match l120 {
                                             0 => {}
                                             _ => {
-                                                let l114 = *base
+                                                let l121 = *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l115 = *base
+                                                let l122 = *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l114, l115, 1);
-                                                let l116 = *base
+                                                _rt::cabi_dealloc(l121, l122, 1);
+                                                let l123 = *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l117 = *base
+                                                let l124 = *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l116, l117, 1);
+                                                _rt::cabi_dealloc(l123, l124, 1);
                                             }
                                         }
                                     }
                                     6 => {
-                                        let l118 = *base
+                                        let l125 = *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l119 = *base
+                                        let l126 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l118, l119, 1);
-                                        let l120 = *base
+                                        _rt::cabi_dealloc(l125, l126, 1);
+                                        let l127 = *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l121 = *base
+                                        let l128 = *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l120, l121, 1);
+                                        _rt::cabi_dealloc(l127, l128, 1);
                                     }
                                     _ => {
-                                        let l122 = *base
+                                        let l129 = *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l123 = *base
+                                        let l130 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l122, l123, 1);
-                                        let l124 = *base
+                                        _rt::cabi_dealloc(l129, l130, 1);
+                                        let l131 = *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l125 = *base
+                                        let l132 = *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l124, l125, 1);
+                                        _rt::cabi_dealloc(l131, l132, 1);
                                     }
                                 }
                             }
                         }
                         _rt::cabi_dealloc(
-                            base126,
-                            len126 * (8 + 14 * ::core::mem::size_of::<*const u8>()),
+                            base133,
+                            len133 * (8 + 14 * ::core::mem::size_of::<*const u8>()),
                             ::core::mem::size_of::<*const u8>(),
                         );
                     }
@@ -6261,22 +6431,22 @@ pub mod exports {
                             )
                         };
                         let ptr6 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        let vec86 = result5;
-                        let len86 = vec86.len();
-                        let layout86 = _rt::alloc::Layout::from_size_align(
-                                vec86.len()
+                        let vec90 = result5;
+                        let len90 = vec90.len();
+                        let layout90 = _rt::alloc::Layout::from_size_align(
+                                vec90.len()
                                     * (8 + 14 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             )
                             .unwrap();
-                        let (result86, _cleanup86) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                            layout86,
+                        let (result90, _cleanup90) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                            layout90,
                         );
-                        if let Some(cleanup) = _cleanup86 {
+                        if let Some(cleanup) = _cleanup90 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec86.into_iter().enumerate() {
-                            let base = result86
+                        for (i, e) in vec90.into_iter().enumerate() {
+                            let base = result90
                                 .add(i * (8 + 14 * ::core::mem::size_of::<*const u8>()));
                             {
                                 match e {
@@ -6889,25 +7059,29 @@ pub mod exports {
                                     }
                                     Output::Claimed(e) => {
                                         *base.add(0).cast::<u8>() = (2i32) as u8;
-                                        let vec70 = e;
-                                        let len70 = vec70.len();
-                                        let layout70 = _rt::alloc::Layout::from_size_align(
-                                                vec70.len()
-                                                    * (32 + 10 * ::core::mem::size_of::<*const u8>()),
+                                        let vec74 = e;
+                                        let len74 = vec74.len();
+                                        let layout74 = _rt::alloc::Layout::from_size_align(
+                                                vec74.len()
+                                                    * (32 + 12 * ::core::mem::size_of::<*const u8>()),
                                                 8,
                                             )
                                             .unwrap();
-                                        let (result70, _cleanup70) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                            layout70,
+                                        let (result74, _cleanup74) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                            layout74,
                                         );
-                                        if let Some(cleanup) = _cleanup70 {
+                                        if let Some(cleanup) = _cleanup74 {
                                             cleanup.forget();
                                         }
-                                        for (i, e) in vec70.into_iter().enumerate() {
-                                            let base = result70
-                                                .add(i * (32 + 10 * ::core::mem::size_of::<*const u8>()));
+                                        for (i, e) in vec74.into_iter().enumerate() {
+                                            let base = result74
+                                                .add(i * (32 + 12 * ::core::mem::size_of::<*const u8>()));
                                             {
-                                                let Claim { task: task59, lease: lease59 } = e;
+                                                let Claim {
+                                                    task: task59,
+                                                    lease: lease59,
+                                                    environment: environment59,
+                                                } = e;
                                                 let Task {
                                                     id: id60,
                                                     key: key60,
@@ -7037,73 +7211,117 @@ pub mod exports {
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
                                                 };
+                                                let vec73 = environment59;
+                                                let len73 = vec73.len();
+                                                let layout73 = _rt::alloc::Layout::from_size_align(
+                                                        vec73.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                                        ::core::mem::size_of::<*const u8>(),
+                                                    )
+                                                    .unwrap();
+                                                let (result73, _cleanup73) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                                    layout73,
+                                                );
+                                                if let Some(cleanup) = _cleanup73 {
+                                                    cleanup.forget();
+                                                }
+                                                for (i, e) in vec73.into_iter().enumerate() {
+                                                    let base = result73
+                                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let (t70_0, t70_1) = e;
+                                                        let vec71 = (t70_0.into_bytes()).into_boxed_slice();
+                                                        let ptr71 = vec71.as_ptr().cast::<u8>();
+                                                        let len71 = vec71.len();
+                                                        ::core::mem::forget(vec71);
+                                                        *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len71;
+                                                        *base.add(0).cast::<*mut u8>() = ptr71.cast_mut();
+                                                        let vec72 = (t70_1.into_bytes()).into_boxed_slice();
+                                                        let ptr72 = vec72.as_ptr().cast::<u8>();
+                                                        let len72 = vec72.len();
+                                                        ::core::mem::forget(vec72);
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len72;
+                                                        *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr72.cast_mut();
+                                                    }
+                                                }
+                                                *base
+                                                    .add(32 + 11 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len73;
+                                                *base
+                                                    .add(32 + 10 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = result73;
                                             }
                                         }
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len70;
+                                            .cast::<usize>() = len74;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = result70;
+                                            .cast::<*mut u8>() = result74;
                                     }
                                     Output::Control(e) => {
                                         *base.add(0).cast::<u8>() = (3i32) as u8;
-                                        let (t71_0, t71_1) = e;
-                                        let vec72 = (t71_0.into_bytes()).into_boxed_slice();
-                                        let ptr72 = vec72.as_ptr().cast::<u8>();
-                                        let len72 = vec72.len();
-                                        ::core::mem::forget(vec72);
+                                        let (t75_0, t75_1) = e;
+                                        let vec76 = (t75_0.into_bytes()).into_boxed_slice();
+                                        let ptr76 = vec76.as_ptr().cast::<u8>();
+                                        let len76 = vec76.len();
+                                        ::core::mem::forget(vec76);
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len72;
+                                            .cast::<usize>() = len76;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr72.cast_mut();
-                                        match t71_1 {
+                                            .cast::<*mut u8>() = ptr76.cast_mut();
+                                        match t75_1 {
                                             Control::Cancel(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
-                                                let vec73 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr73 = vec73.as_ptr().cast::<u8>();
-                                                let len73 = vec73.len();
-                                                ::core::mem::forget(vec73);
+                                                let vec77 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr77 = vec77.as_ptr().cast::<u8>();
+                                                let len77 = vec77.len();
+                                                ::core::mem::forget(vec77);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len73;
+                                                    .cast::<usize>() = len77;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr73.cast_mut();
+                                                    .cast::<*mut u8>() = ptr77.cast_mut();
                                             }
                                             Control::Message(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
-                                                let vec74 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr74 = vec74.as_ptr().cast::<u8>();
-                                                let len74 = vec74.len();
-                                                ::core::mem::forget(vec74);
+                                                let vec78 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr78 = vec78.as_ptr().cast::<u8>();
+                                                let len78 = vec78.len();
+                                                ::core::mem::forget(vec78);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len74;
+                                                    .cast::<usize>() = len78;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr74.cast_mut();
+                                                    .cast::<*mut u8>() = ptr78.cast_mut();
                                             }
                                             Control::LeaseLost(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (2i32) as u8;
-                                                let vec75 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr75 = vec75.as_ptr().cast::<u8>();
-                                                let len75 = vec75.len();
-                                                ::core::mem::forget(vec75);
+                                                let vec79 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr79 = vec79.as_ptr().cast::<u8>();
+                                                let len79 = vec79.len();
+                                                ::core::mem::forget(vec79);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len75;
+                                                    .cast::<usize>() = len79;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr75.cast_mut();
+                                                    .cast::<*mut u8>() = ptr79.cast_mut();
                                             }
                                             Control::Renewed(e) => {
                                                 *base
@@ -7123,11 +7341,11 @@ pub mod exports {
                                     }
                                     Output::Done(e) => {
                                         *base.add(0).cast::<u8>() = (5i32) as u8;
-                                        let (t76_0, t76_1) = e;
+                                        let (t80_0, t80_1) = e;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<i32>() = _rt::as_i32(t76_0);
-                                        match t76_1 {
+                                            .cast::<i32>() = _rt::as_i32(t80_0);
+                                        match t80_1 {
                                             Ok(_) => {
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
@@ -7138,31 +7356,31 @@ pub mod exports {
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
                                                 let super::super::super::super::hostler::plugin::types::Problem {
-                                                    kind: kind77,
-                                                    message: message77,
-                                                    retry_after: retry_after77,
+                                                    kind: kind81,
+                                                    message: message81,
+                                                    retry_after: retry_after81,
                                                 } = e;
-                                                let vec78 = (kind77.into_bytes()).into_boxed_slice();
-                                                let ptr78 = vec78.as_ptr().cast::<u8>();
-                                                let len78 = vec78.len();
-                                                ::core::mem::forget(vec78);
+                                                let vec82 = (kind81.into_bytes()).into_boxed_slice();
+                                                let ptr82 = vec82.as_ptr().cast::<u8>();
+                                                let len82 = vec82.len();
+                                                ::core::mem::forget(vec82);
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len78;
+                                                    .cast::<usize>() = len82;
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr78.cast_mut();
-                                                let vec79 = (message77.into_bytes()).into_boxed_slice();
-                                                let ptr79 = vec79.as_ptr().cast::<u8>();
-                                                let len79 = vec79.len();
-                                                ::core::mem::forget(vec79);
+                                                    .cast::<*mut u8>() = ptr82.cast_mut();
+                                                let vec83 = (message81.into_bytes()).into_boxed_slice();
+                                                let ptr83 = vec83.as_ptr().cast::<u8>();
+                                                let len83 = vec83.len();
+                                                ::core::mem::forget(vec83);
                                                 *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len79;
+                                                    .cast::<usize>() = len83;
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr79.cast_mut();
-                                                match retry_after77 {
+                                                    .cast::<*mut u8>() = ptr83.cast_mut();
+                                                match retry_after81 {
                                                     Some(e) => {
                                                         *base
                                                             .add(7 * ::core::mem::size_of::<*const u8>())
@@ -7183,59 +7401,59 @@ pub mod exports {
                                     Output::Log(e) => {
                                         *base.add(0).cast::<u8>() = (6i32) as u8;
                                         let super::super::super::super::hostler::plugin::types::LogLine {
-                                            level: level80,
-                                            message: message80,
+                                            level: level84,
+                                            message: message84,
                                         } = e;
-                                        let vec81 = (level80.into_bytes()).into_boxed_slice();
-                                        let ptr81 = vec81.as_ptr().cast::<u8>();
-                                        let len81 = vec81.len();
-                                        ::core::mem::forget(vec81);
-                                        *base
-                                            .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len81;
-                                        *base
-                                            .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr81.cast_mut();
-                                        let vec82 = (message80.into_bytes()).into_boxed_slice();
-                                        let ptr82 = vec82.as_ptr().cast::<u8>();
-                                        let len82 = vec82.len();
-                                        ::core::mem::forget(vec82);
-                                        *base
-                                            .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len82;
-                                        *base
-                                            .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr82.cast_mut();
-                                    }
-                                    Output::Other(e) => {
-                                        *base.add(0).cast::<u8>() = (7i32) as u8;
-                                        let (t83_0, t83_1) = e;
-                                        let vec84 = (t83_0.into_bytes()).into_boxed_slice();
-                                        let ptr84 = vec84.as_ptr().cast::<u8>();
-                                        let len84 = vec84.len();
-                                        ::core::mem::forget(vec84);
-                                        *base
-                                            .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len84;
-                                        *base
-                                            .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr84.cast_mut();
-                                        let vec85 = (t83_1.into_bytes()).into_boxed_slice();
+                                        let vec85 = (level84.into_bytes()).into_boxed_slice();
                                         let ptr85 = vec85.as_ptr().cast::<u8>();
                                         let len85 = vec85.len();
                                         ::core::mem::forget(vec85);
                                         *base
-                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>() = len85;
                                         *base
-                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .add(::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr85.cast_mut();
+                                        let vec86 = (message84.into_bytes()).into_boxed_slice();
+                                        let ptr86 = vec86.as_ptr().cast::<u8>();
+                                        let len86 = vec86.len();
+                                        ::core::mem::forget(vec86);
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len86;
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr86.cast_mut();
+                                    }
+                                    Output::Other(e) => {
+                                        *base.add(0).cast::<u8>() = (7i32) as u8;
+                                        let (t87_0, t87_1) = e;
+                                        let vec88 = (t87_0.into_bytes()).into_boxed_slice();
+                                        let ptr88 = vec88.as_ptr().cast::<u8>();
+                                        let len88 = vec88.len();
+                                        ::core::mem::forget(vec88);
+                                        *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len88;
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr88.cast_mut();
+                                        let vec89 = (t87_1.into_bytes()).into_boxed_slice();
+                                        let ptr89 = vec89.as_ptr().cast::<u8>();
+                                        let len89 = vec89.len();
+                                        ::core::mem::forget(vec89);
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len89;
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr89.cast_mut();
                                     }
                                 }
                             }
                         }
-                        *ptr6.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len86;
-                        *ptr6.add(0).cast::<*mut u8>() = result86;
+                        *ptr6.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len90;
+                        *ptr6.add(0).cast::<*mut u8>() = result90;
                         ptr6
                     }
                 }
@@ -7249,10 +7467,10 @@ pub mod exports {
                         let l1 = *arg0
                             .add(::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base126 = l0;
-                        let len126 = l1;
-                        for i in 0..len126 {
-                            let base = base126
+                        let base133 = l0;
+                        let len133 = l1;
+                        for i in 0..len133 {
+                            let base = base133
                                 .add(i * (8 + 14 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l2 = i32::from(*base.add(0).cast::<u8>());
@@ -7634,11 +7852,11 @@ pub mod exports {
                                         let l87 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        let base103 = l86;
-                                        let len103 = l87;
-                                        for i in 0..len103 {
-                                            let base = base103
-                                                .add(i * (32 + 10 * ::core::mem::size_of::<*const u8>()));
+                                        let base110 = l86;
+                                        let len110 = l87;
+                                        for i in 0..len110 {
+                                            let base = base110
+                                                .add(i * (32 + 12 * ::core::mem::size_of::<*const u8>()));
                                             {
                                                 let l88 = *base.add(0).cast::<*mut u8>();
                                                 let l89 = *base
@@ -7697,123 +7915,154 @@ pub mod exports {
                                                     .add(10 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
                                                 _rt::cabi_dealloc(l101, l102, 1);
+                                                let l103 = *base
+                                                    .add(32 + 10 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l104 = *base
+                                                    .add(32 + 11 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base109 = l103;
+                                                let len109 = l104;
+                                                for i in 0..len109 {
+                                                    let base = base109
+                                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let l105 = *base.add(0).cast::<*mut u8>();
+                                                        let l106 = *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        _rt::cabi_dealloc(l105, l106, 1);
+                                                        let l107 = *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l108 = *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        _rt::cabi_dealloc(l107, l108, 1);
+                                                    }
+                                                }
+                                                _rt::cabi_dealloc(
+                                                    base109,
+                                                    len109 * (4 * ::core::mem::size_of::<*const u8>()),
+                                                    ::core::mem::size_of::<*const u8>(),
+                                                );
                                             }
                                         }
                                         _rt::cabi_dealloc(
-                                            base103,
-                                            len103 * (32 + 10 * ::core::mem::size_of::<*const u8>()),
+                                            base110,
+                                            len110 * (32 + 12 * ::core::mem::size_of::<*const u8>()),
                                             8,
                                         );
                                     }
                                     3 => {
-                                        let l104 = *base
+                                        let l111 = *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l105 = *base
+                                        let l112 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l104, l105, 1);
-                                        let l106 = i32::from(
+                                        _rt::cabi_dealloc(l111, l112, 1);
+                                        let l113 = i32::from(
                                             *base
                                                 .add(3 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
-                                        match l106 {
+                                        match l113 {
                                             0 => {
-                                                let l107 = *base
+                                                let l114 = *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l108 = *base
+                                                let l115 = *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l107, l108, 1);
+                                                _rt::cabi_dealloc(l114, l115, 1);
                                             }
                                             1 => {
-                                                let l109 = *base
+                                                let l116 = *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l110 = *base
+                                                let l117 = *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l109, l110, 1);
+                                                _rt::cabi_dealloc(l116, l117, 1);
                                             }
                                             2 => {
-                                                let l111 = *base
+                                                let l118 = *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l112 = *base
+                                                let l119 = *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l111, l112, 1);
+                                                _rt::cabi_dealloc(l118, l119, 1);
                                             }
                                             _ => {}
                                         }
                                     }
                                     4 => {}
                                     5 => {
-                                        let l113 = i32::from(
+                                        let l120 = i32::from(
                                             *base
                                                 .add(2 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
-                                        match l113 {
+                                        match l120 {
                                             0 => {}
                                             _ => {
-                                                let l114 = *base
+                                                let l121 = *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l115 = *base
+                                                let l122 = *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l114, l115, 1);
-                                                let l116 = *base
+                                                _rt::cabi_dealloc(l121, l122, 1);
+                                                let l123 = *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l117 = *base
+                                                let l124 = *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l116, l117, 1);
+                                                _rt::cabi_dealloc(l123, l124, 1);
                                             }
                                         }
                                     }
                                     6 => {
-                                        let l118 = *base
+                                        let l125 = *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l119 = *base
+                                        let l126 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l118, l119, 1);
-                                        let l120 = *base
+                                        _rt::cabi_dealloc(l125, l126, 1);
+                                        let l127 = *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l121 = *base
+                                        let l128 = *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l120, l121, 1);
+                                        _rt::cabi_dealloc(l127, l128, 1);
                                     }
                                     _ => {
-                                        let l122 = *base
+                                        let l129 = *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l123 = *base
+                                        let l130 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l122, l123, 1);
-                                        let l124 = *base
+                                        _rt::cabi_dealloc(l129, l130, 1);
+                                        let l131 = *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l125 = *base
+                                        let l132 = *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l124, l125, 1);
+                                        _rt::cabi_dealloc(l131, l132, 1);
                                     }
                                 }
                             }
                         }
                         _rt::cabi_dealloc(
-                            base126,
-                            len126 * (8 + 14 * ::core::mem::size_of::<*const u8>()),
+                            base133,
+                            len133 * (8 + 14 * ::core::mem::size_of::<*const u8>()),
                             ::core::mem::size_of::<*const u8>(),
                         );
                     }
@@ -8025,6 +8274,11 @@ pub mod exports {
                                         *ptr14
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr17.cast_mut();
+                                    }
+                                    Base::PreviousSession => {
+                                        *ptr14
+                                            .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (3i32) as u8;
                                     }
                                 }
                                 match branch15 {
@@ -8293,7 +8547,7 @@ pub mod exports {
                                 match l4 {
                                     0 => {}
                                     1 => {}
-                                    _ => {
+                                    2 => {
                                         let l5 = *arg0
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
@@ -8302,6 +8556,7 @@ pub mod exports {
                                             .cast::<usize>();
                                         _rt::cabi_dealloc(l5, l6, 1);
                                     }
+                                    _ => {}
                                 }
                                 let l7 = i32::from(
                                     *arg0
@@ -9709,9 +9964,9 @@ macro_rules! __export_tracker_plugin_impl {
         =
         "component-type:wit-bindgen:0.61.1:hostler:plugin@0.1.0:tracker-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3774] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3816] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb9\x1c\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe3\x1c\x01A\x02\x01\
 A\x13\x01B#\x01s\x04\0\x04json\x03\0\0\x01u\x04\0\x07instant\x03\0\x02\x01y\x04\0\
 \x0cmilliseconds\x03\0\x04\x01k\x05\x01r\x03\x04kinds\x07messages\x0bretry-after\
 \x06\x04\0\x07problem\x03\0\x07\x01s\x04\0\x05level\x03\0\x09\x01r\x02\x05level\x0a\
@@ -9750,7 +10005,7 @@ http\x01\x15\0\x04file\x01\"\0\x04done\0\0\x05other\x01\x03\0\x04\0\x05reply\x03
 \0-\x03\0\x1chostler:plugin/effects@0.1.0\x05\x06\x02\x03\0\0\x07outcome\x02\x03\
 \0\0\x0apermission\x02\x03\0\0\x07section\x02\x03\0\0\x05usage\x02\x03\0\x01\x07\
 call-id\x02\x03\0\x01\x06effect\x02\x03\0\x01\x05frame\x02\x03\0\x01\x05reply\x01\
-Bt\x02\x03\x02\x01\x01\x04\0\x07instant\x03\0\0\x02\x03\x02\x01\x02\x04\0\x04jso\
+Bv\x02\x03\x02\x01\x01\x04\0\x07instant\x03\0\0\x02\x03\x02\x01\x02\x04\0\x04jso\
 n\x03\0\x02\x02\x03\x02\x01\x03\x04\0\x08log-line\x03\0\x04\x02\x03\x02\x01\x04\x04\
 \0\x0cmilliseconds\x03\0\x06\x02\x03\x02\x01\x07\x04\0\x07outcome\x03\0\x08\x02\x03\
 \x02\x01\x08\x04\0\x0apermission\x03\0\x0a\x02\x03\x02\x01\x05\x04\0\x07problem\x03\
@@ -9762,43 +10017,44 @@ ities\x1a\x04\0\x0dprovider-info\x03\0\x1b\x01p\x1c\x01r\x06\x02ids\x04names\x07
 versions\x09providers\x1d\x0crepositories\x1a\x05slotsy\x04\0\x06runner\x03\0\x1e\
 \x01p\x0f\x01r\x06\x02ids\x03keys\x05titles\x08sections\x20\x08priorityz\x04data\
 \x03\x04\0\x04task\x03\0!\x01r\x03\x03ttl\x07\x0brenew-every\x07\x05fenceu\x04\0\
-\x05lease\x03\0#\x01k$\x01r\x02\x04task\"\x05lease%\x04\0\x05claim\x03\0&\x01r\x03\
-\x03runs\x04task\"\x05fenceu\x04\0\x07run-ref\x03\0(\x01r\x05\x02at)\x05states\x07\
-attempty\x07elapsed\x07\x05usage\x11\x04\0\x0arun-status\x03\0*\x01r\x04\x08sequ\
-encey\x02at\x01\x04kinds\x04texts\x04\0\x08progress\x03\0,\x01r\x04\x04paths\x04\
-kinds\x05addedy\x07removedy\x04\0\x0bfile-change\x03\0.\x01ks\x01p/\x01r\x0e\x05\
-states\x06reasons\x09retryable\x7f\x07messages\x07summarys\x06branch0\x04base0\x04\
-head0\x05files1\x08attemptsy\x05usage\x11\x07elapsed\x07\x07session0\x08provider\
-s\x04\0\x06report\x03\02\x01p+\x01p-\x01o\x02)5\x01o\x02)3\x01o\x02s\x03\x01q\x08\
-\x08register\x01\x1f\0\x04poll\x01y\0\x05claim\x01)\0\x09heartbeat\x014\0\x08pro\
-gress\x016\0\x06report\x017\0\x07release\x01)\0\x05other\x018\0\x04\0\x09operati\
-on\x03\09\x01y\x04\0\x0coperation-id\x03\0;\x01q\x04\x06cancel\x01s\0\x07message\
-\x01s\0\x0alease-lost\x01s\0\x07renewed\x01\x07\0\x04\0\x07control\x03\0=\x01o\x02\
-\x13\x15\x01p\"\x01p'\x01o\x02s>\x01j\0\x01\x0d\x01o\x02<\xc3\0\x01q\x08\x06effe\
-ct\x01?\0\x07offered\x01\xc0\0\0\x07claimed\x01\xc1\0\0\x07control\x01\xc2\0\0\x04\
-pace\x01\x07\0\x04done\x01\xc4\0\0\x03log\x01\x05\0\x05other\x018\0\x04\0\x06out\
-put\x03\0E\x04\0\x0aconnection\x03\x01\x01q\x03\x04head\0\0\x0edefault-branch\0\0\
-\x08revision\x01s\0\x04\0\x04base\x03\0H\x01k\x07\x01ky\x01ku\x01r\x05\x04time\xca\
-\0\x05stall\xca\0\x06tokens\xcb\0\x08cost-usd\xcc\0\x08attempts\xcb\0\x04\0\x06l\
-imits\x03\0M\x01k\x0b\x01r\x08\x0arepository0\x04base\xc9\0\x06branch0\x08provid\
-er0\x05model0\x0apermission\xcf\0\x06limits\xce\0\x07session0\x04\0\x08run-plan\x03\
-\0P\x01r\x03\x06branchs\x04bases\x09continued\x7f\x04\0\x09workspace\x03\0R\x01r\
-\x02\x06numbery\x07outcome\x09\x04\0\x07attempt\x03\0T\x01r\x02\x05after\x07\x05\
-fresh\x7f\x04\0\x0cnext-attempt\x03\0V\x01q\x03\x05retry\x01\xd7\0\0\x06finish\0\
-\0\x04park\x01s\0\x04\0\x07verdict\x03\0X\x01p}\x01k\xda\0\x01iG\x01j\x01\xdc\0\x01\
-\x0d\x01@\x02\x06config\x03\x05saved\xdb\0\0\xdd\0\x04\0\x17[static]connection.o\
-pen\x01^\x01hG\x01p\xc6\0\x01@\x04\x04self\xdf\0\x02id<\x09operation:\x03now\x01\
-\0\xe0\0\x04\0\x18[method]connection.begin\x01a\x01j\x01\x19\x01\x0d\x01@\x04\x04\
-self\xdf\0\x04call\x13\x05reply\xe2\0\x03now\x01\0\xe0\0\x04\0\x19[method]connec\
-tion.resume\x01c\x01@\x03\x04self\xdf\0\x05frame\x17\x03now\x01\0\xe0\0\x04\0\x1a\
-[method]connection.receive\x01d\x01@\x01\x04self\xdf\0\0\xda\0\x04\0\x17[method]\
-connection.save\x01e\x01j\x01\xd1\0\x01\x0d\x01@\x02\x06config\x03\x04task\"\0\xe6\
-\0\x04\0\x04plan\x01g\x01p\xd5\0\x01j\x01\x20\x01\x0d\x01@\x04\x06config\x03\x04\
-task\"\x02at\xd3\0\x07history\xe8\0\0\xe9\0\x04\0\x06prompt\x01j\x01@\x03\x06con\
-fig\x03\x04task\"\x07history\xe8\0\0\xd9\0\x04\0\x05retry\x01k\x04\0\x1chostler:\
-plugin/tracker@0.1.0\x05\x0f\x04\0#hostler:plugin/tracker-plugin@0.1.0\x04\0\x0b\
-\x14\x01\0\x0etracker-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
-wit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\x05lease\x03\0#\x01k$\x01o\x02ss\x01p&\x01r\x03\x04task\"\x05lease%\x0benvironm\
+ent'\x04\0\x05claim\x03\0(\x01r\x03\x03runs\x04task\"\x05fenceu\x04\0\x07run-ref\
+\x03\0*\x01r\x05\x02at+\x05states\x07attempty\x07elapsed\x07\x05usage\x11\x04\0\x0a\
+run-status\x03\0,\x01r\x04\x08sequencey\x02at\x01\x04kinds\x04texts\x04\0\x08pro\
+gress\x03\0.\x01r\x04\x04paths\x04kinds\x05addedy\x07removedy\x04\0\x0bfile-chan\
+ge\x03\00\x01ks\x01p1\x01r\x0e\x05states\x06reasons\x09retryable\x7f\x07messages\
+\x07summarys\x06branch2\x04base2\x04head2\x05files3\x08attemptsy\x05usage\x11\x07\
+elapsed\x07\x07session2\x08providers\x04\0\x06report\x03\04\x01p-\x01p/\x01o\x02\
++7\x01o\x02+5\x01o\x02s\x03\x01q\x08\x08register\x01\x1f\0\x04poll\x01y\0\x05cla\
+im\x01+\0\x09heartbeat\x016\0\x08progress\x018\0\x06report\x019\0\x07release\x01\
++\0\x05other\x01:\0\x04\0\x09operation\x03\0;\x01y\x04\0\x0coperation-id\x03\0=\x01\
+q\x04\x06cancel\x01s\0\x07message\x01s\0\x0alease-lost\x01s\0\x07renewed\x01\x07\
+\0\x04\0\x07control\x03\0?\x01o\x02\x13\x15\x01p\"\x01p)\x01o\x02s\xc0\0\x01j\0\x01\
+\x0d\x01o\x02>\xc5\0\x01q\x08\x06effect\x01\xc1\0\0\x07offered\x01\xc2\0\0\x07cl\
+aimed\x01\xc3\0\0\x07control\x01\xc4\0\0\x04pace\x01\x07\0\x04done\x01\xc6\0\0\x03\
+log\x01\x05\0\x05other\x01:\0\x04\0\x06output\x03\0G\x04\0\x0aconnection\x03\x01\
+\x01q\x04\x04head\0\0\x0edefault-branch\0\0\x08revision\x01s\0\x10previous-sessi\
+on\0\0\x04\0\x04base\x03\0J\x01k\x07\x01ky\x01ku\x01r\x05\x04time\xcc\0\x05stall\
+\xcc\0\x06tokens\xcd\0\x08cost-usd\xce\0\x08attempts\xcd\0\x04\0\x06limits\x03\0\
+O\x01k\x0b\x01r\x08\x0arepository2\x04base\xcb\0\x06branch2\x08provider2\x05mode\
+l2\x0apermission\xd1\0\x06limits\xd0\0\x07session2\x04\0\x08run-plan\x03\0R\x01r\
+\x03\x06branchs\x04bases\x09continued\x7f\x04\0\x09workspace\x03\0T\x01r\x02\x06\
+numbery\x07outcome\x09\x04\0\x07attempt\x03\0V\x01r\x02\x05after\x07\x05fresh\x7f\
+\x04\0\x0cnext-attempt\x03\0X\x01q\x03\x05retry\x01\xd9\0\0\x06finish\0\0\x04par\
+k\x01s\0\x04\0\x07verdict\x03\0Z\x01p}\x01k\xdc\0\x01iI\x01j\x01\xde\0\x01\x0d\x01\
+@\x02\x06config\x03\x05saved\xdd\0\0\xdf\0\x04\0\x17[static]connection.open\x01`\
+\x01hI\x01p\xc8\0\x01@\x04\x04self\xe1\0\x02id>\x09operation<\x03now\x01\0\xe2\0\
+\x04\0\x18[method]connection.begin\x01c\x01j\x01\x19\x01\x0d\x01@\x04\x04self\xe1\
+\0\x04call\x13\x05reply\xe4\0\x03now\x01\0\xe2\0\x04\0\x19[method]connection.res\
+ume\x01e\x01@\x03\x04self\xe1\0\x05frame\x17\x03now\x01\0\xe2\0\x04\0\x1a[method\
+]connection.receive\x01f\x01@\x01\x04self\xe1\0\0\xdc\0\x04\0\x17[method]connect\
+ion.save\x01g\x01j\x01\xd3\0\x01\x0d\x01@\x02\x06config\x03\x04task\"\0\xe8\0\x04\
+\0\x04plan\x01i\x01p\xd7\0\x01j\x01\x20\x01\x0d\x01@\x04\x06config\x03\x04task\"\
+\x02at\xd5\0\x07history\xea\0\0\xeb\0\x04\0\x06prompt\x01l\x01@\x03\x06config\x03\
+\x04task\"\x07history\xea\0\0\xdb\0\x04\0\x05retry\x01m\x04\0\x1chostler:plugin/\
+tracker@0.1.0\x05\x0f\x04\0#hostler:plugin/tracker-plugin@0.1.0\x04\0\x0b\x14\x01\
+\0\x0etracker-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-comp\
+onent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }

@@ -77,7 +77,7 @@ impl World {
     }
 
     pub fn give(&mut self, name: &str, task_id: &str, fence: u64) {
-        let claim = Claim { task: task(task_id), lease: Some(lease(fence)) };
+        let claim = Claim { task: task(task_id), lease: Some(lease(fence)), environment: vec![] };
         let sent = self.now;
         self.tell(Input::Given { tracker: "t".to_owned(), run: run_id(name), sent, claim });
     }
@@ -129,7 +129,7 @@ impl World {
     pub fn running_as(&mut self, name: &str, wish: Wish) {
         self.offer(name);
         let (at, sent) = (self.at(name), self.now);
-        self.tell(Input::ClaimAnswered { at, sent, answer: Ok(None) });
+        self.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
         self.planned(name, wish);
         self.prepared(name);
         self.started(name);
