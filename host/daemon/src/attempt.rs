@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostler_agents::{Agent, AgentHandle, DEFAULT_GRACE, Exit, Launch, Output, StartError, Stdin, Stream};
+use hostler_agents::{Agent, AgentHandle, Exit, Launch, Output, StartError, Stdin, Stream};
 use hostler_components::job::{ExitStatus, Invocation, Job, SessionOutput, StreamName};
 use hostler_components::operation::{Operation, Progress, Workplace};
 use hostler_engine::Input;
 use hostler_engine::event::Event;
-use hostler_engine::input::Step;
 use hostler_engine::outcome::{Class, EndReason, Outcome};
 use hostler_engine::prompt;
 use hostler_engine::run::Run;
+use hostler_engine::step::Step;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use crate::attempts::AttemptHandle;
 use crate::environments::merge;
 use crate::events::{EventLog, Recorded};
 use crate::failure::Failure;
@@ -41,26 +42,6 @@ const MESSAGES: usize = 16;
 
 /// Records of an attempt larger than this are not read again after a crash.
 const REREAD_BYTES: u64 = 64 * 1024 * 1024;
-
-/// The way to an attempt under way.
-#[derive(Clone)]
-pub struct AttemptHandle {
-    agent: AgentHandle,
-    messages: mpsc::Sender<String>,
-}
-
-impl AttemptHandle {
-    /// Ends the agent; the end is told when it is proven.
-    pub async fn end(&self, why: EndReason) {
-        self.agent.end(why, DEFAULT_GRACE).await;
-    }
-
-    /// Text for the agent. What it cannot take is dropped with a line in the log.
-    pub async fn message(&self, text: String) {
-        // An attempt that is over takes none.
-        let _ = self.messages.send(text).await;
-    }
-}
 
 /// Carries an attempt through and tells the engine. Never fails: what goes wrong
 /// is an outcome.
@@ -147,7 +128,7 @@ impl Starting {
             Err(error) => return not_started(&error),
         };
         let (messages, inbox) = mpsc::channel(MESSAGES);
-        let handle = AttemptHandle { agent: agent.handle(), messages };
+        let handle = AttemptHandle::new(agent.handle(), messages);
         self.rooms.attempts.insert(self.run.id.clone(), self.attempt, handle);
         let process = serde_json::to_string(&agent.record).unwrap_or_default();
         self.rooms.tell(Input::Started { at, process }).await;

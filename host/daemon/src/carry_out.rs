@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use hostler_components::operation::Operation;
 use hostler_engine::effect::WorkspaceOrder;
-use hostler_engine::input::Step;
 use hostler_engine::problem::Problem;
 use hostler_engine::report::{Changes, Report};
 use hostler_engine::run::Run;
+use hostler_engine::step::Step;
 use hostler_engine::{Action, Effect, Input};
 use hostler_workspaces::WorkspaceError;
 

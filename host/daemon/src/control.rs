@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 use tokio::sync::{oneshot, watch};
 
-use crate::core::{Message, Situation};
+use crate::core::Situation;
 use crate::failure::Failure;
 use crate::history::{History, find};
 use crate::home::Home;
+use crate::message::Message;
 use crate::poll::Contact;
 use crate::rooms::Rooms;
 use crate::view::{HostView, RunView};

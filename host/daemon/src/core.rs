@@ -12,9 +12,10 @@ use hostler_engine::task::RunId;
 use hostler_engine::time::Millis;
 use hostler_engine::{Effect, Engine, Input};
 use hostler_journal::{Entry, Journal, JournalError, Receipt};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::carry_out::carry_out;
+use crate::message::Message;
 use crate::projection;
 use crate::rooms::Rooms;
 use crate::view::{Notice, RunView};
@@ -28,22 +29,6 @@ const HEARTBEAT_EVERY: Millis = Millis::seconds(10);
 /// Longest sleep between two looks at the deadlines: a steady clock may have gone
 /// on while the machine slept, and timers may not have.
 const LONGEST_SLEEP: Millis = Millis::seconds(5);
-
-/// What the core is sent.
-#[derive(Debug)]
-pub enum Message {
-    /// Something happened.
-    Input(Box<Input>),
-    /// A poll is over: tasks it brought, and whether it worked.
-    Polled {
-        /// What it brought, as inputs.
-        inputs: Vec<Input>,
-        /// Whether the tracker answered.
-        worked: bool,
-    },
-    /// Somebody wants to see all runs.
-    Runs(oneshot::Sender<Vec<RunView>>),
-}
 
 /// What the loops beside the core need to know of it.
 #[derive(Clone, Debug, Default)]

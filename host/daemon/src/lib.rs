@@ -11,6 +11,7 @@
 //! - [`grants`] and [`plugins`] are about what plugins may do and where they are.
 
 mod attempt;
+mod attempts;
 mod blocking;
 mod carry_out;
 pub mod clock;
@@ -26,6 +27,7 @@ pub mod history;
 pub mod home;
 mod host;
 mod lock;
+mod message;
 mod place;
 pub mod plugins;
 mod poll;

@@ -10,7 +10,8 @@ use hostler_engine::task::RunId;
 use hostler_engine::time::Millis;
 use tokio::sync::watch;
 
-use crate::core::{Message, Situation};
+use crate::core::Situation;
+use crate::message::Message;
 use crate::rooms::Rooms;
 use crate::tracker::Answered;
 use crate::view::Notice;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use hostler_agents::Agents;
 use hostler_components::Plugin;
@@ -12,11 +12,11 @@ use hostler_engine::run::Run;
 use hostler_engine::task::RunId;
 use tokio::sync::{broadcast, mpsc};
 
-use crate::attempt::AttemptHandle;
+use crate::attempts::Attempts;
 use crate::clock::Clock;
-use crate::core::Message;
 use crate::environments::Environments;
 use crate::home::Home;
+use crate::message::Message;
 use crate::place::Place;
 use crate::providers::Provider;
 use crate::tracker::Tracker;
@@ -99,32 +99,5 @@ impl Rooms {
     /// Where a run's plan wants to work.
     pub fn place_of(&self, run: &Run) -> Option<Place> {
         self.places.get(&run.plan.as_ref()?.repository).cloned()
-    }
-}
-
-/// Attempts under way, so that they can be ended.
-#[derive(Default)]
-pub struct Attempts(Mutex<BTreeMap<(RunId, u32), AttemptHandle>>);
-
-impl Attempts {
-    /// Remembers one.
-    pub fn insert(&self, run: RunId, attempt: u32, handle: AttemptHandle) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((run, attempt), handle);
-    }
-
-    /// Finds one.
-    pub fn get(&self, run: &RunId, attempt: u32) -> Option<AttemptHandle> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(run.clone(), attempt)).cloned()
-    }
-
-    /// The one of a run that is under way.
-    pub fn of(&self, run: &RunId) -> Option<AttemptHandle> {
-        let attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        attempts.iter().rev().find(|((of, _), _)| of == run).map(|(_, handle)| handle.clone())
-    }
-
-    /// Forgets one.
-    pub fn remove(&self, run: &RunId, attempt: u32) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(run.clone(), attempt));
     }
 }

@@ -3,10 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::input::Step;
 use crate::outcome::EndReason;
 use crate::plan::Base;
 use crate::report::Report;
+use crate::step::Step;
 
 /// Something to be done for a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

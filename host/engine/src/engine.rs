@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::effect::{Action, Effect};
-use crate::input::{Input, Offer, Step};
+use crate::input::{Input, Offer};
 use crate::outcome::EndReason;
 use crate::policy::Policy;
 use crate::run::{Run, State, Stop, lease_deadline};
+use crate::step::Step;
 use crate::task::{Claim, Fence, RunId, Task};
 use crate::time::{Millis, Timestamp};
 

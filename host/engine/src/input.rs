@@ -9,19 +9,10 @@ use crate::policy::Policy;
 use crate::problem::Problem;
 use crate::report::Changes;
 use crate::run::Workspace;
+use crate::step::Step;
 use crate::task::{Claim, Fence, Lease, RunId, Task};
 use crate::time::{Millis, Timestamp};
 use crate::verdict::Verdict;
-
-/// Names one step in the life of a run. An answer that names an older step is
-/// stale and changes nothing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Step {
-    /// Which run.
-    pub run: RunId,
-    /// Grows by one with every change of state.
-    pub number: u32,
-}
 
 /// A task that could be claimed, with the id its run would have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -24,6 +24,7 @@ pub mod report;
 pub mod request;
 pub mod rights;
 pub mod run;
+pub mod step;
 pub mod task;
 pub mod time;
 pub mod verdict;

@@ -1,0 +1,22 @@
+//! What the loop around the engine is sent.
+
+use hostler_engine::Input;
+use tokio::sync::oneshot;
+
+use crate::view::RunView;
+
+/// What the core is sent.
+#[derive(Debug)]
+pub enum Message {
+    /// Something happened.
+    Input(Box<Input>),
+    /// A poll is over: tasks it brought, and whether it worked.
+    Polled {
+        /// What it brought, as inputs.
+        inputs: Vec<Input>,
+        /// Whether the tracker answered.
+        worked: bool,
+    },
+    /// Somebody wants to see all runs.
+    Runs(oneshot::Sender<Vec<RunView>>),
+}
