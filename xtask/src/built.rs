@@ -14,14 +14,19 @@ pub struct Built {
     pub scripted_agent: PathBuf,
 }
 
-/// Builds both in the profile of xtask itself, into the folder it stands in.
+impl Built {
+    /// Where cargo puts both: into the folder that xtask itself stands in.
+    pub fn places() -> anyhow::Result<Self> {
+        let own = std::env::current_exe().context("finding the folder of the built programs")?;
+        let folder = own.parent().context("a program stands in a folder")?;
+        Ok(Self { host: folder.join("host"), scripted_agent: folder.join("scripted-agent") })
+    }
+}
+
+/// Builds both.
 pub fn build(root: &Path) -> anyhow::Result<Built> {
-    succeed(&mut cargo(root, &["build", "--quiet", "--package", "hostler", "--bin", "host"]))?;
-    succeed(&mut cargo(
-        root,
-        &["build", "--quiet", "--package", "hostler-tests", "--bin", "scripted-agent"],
-    ))?;
-    let own = std::env::current_exe().context("finding the folder of the built programs")?;
-    let folder = own.parent().context("a program stands in a folder")?;
-    Ok(Built { host: folder.join("host"), scripted_agent: folder.join("scripted-agent") })
+    for (package, program) in [("hostler", "host"), ("hostler-tests", "scripted-agent")] {
+        succeed(&mut cargo(root, &["build", "--quiet", "--package", package, "--bin", program]))?;
+    }
+    Built::places()
 }

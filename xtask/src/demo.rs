@@ -13,7 +13,8 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use crate::{built, plugins};
+use crate::built::{self, Built};
+use crate::plugins;
 use account::{Account, Findings};
 use scene::{PLUGINS, Scene, TASK};
 
@@ -28,14 +29,19 @@ pub struct Options {
     pub keep: bool,
 }
 
-/// Plays the demo. Fails with the reason if anything is not as it should be, and
-/// then leaves the scene on disk.
+/// Builds what takes part and plays the demo.
 pub fn demo(root: &Path, options: Options) -> anyhow::Result<()> {
-    let components = plugins::build(root)?;
     let programs = built::build(root)?;
-    let scene = Scene::set(root, &programs, &components)?;
+    play(root, &programs, options)
+}
+
+/// Plays the demo with these programs. Fails with the reason if anything is not as
+/// it should be, and then leaves the scene on disk.
+pub fn play(root: &Path, programs: &Built, options: Options) -> anyhow::Result<()> {
+    let components = plugins::build(root)?;
+    let scene = Scene::set(root, programs, &components)?;
     let start = Instant::now();
-    let played = play(&scene, options);
+    let played = walk(&scene, options);
     let seconds = start.elapsed().as_secs_f64();
     let folder = scene.folder().to_owned();
     if options.keep || played.is_err() {
@@ -58,7 +64,7 @@ pub fn demo(root: &Path, options: Options) -> anyhow::Result<()> {
 }
 
 /// Runs the commands that a person would type, in order, and checks what came of them.
-fn play(scene: &Scene, options: Options) -> anyhow::Result<Account> {
+fn walk(scene: &Scene, options: Options) -> anyhow::Result<Account> {
     let tell = Teller { scene, silent: options.json };
     tell.say("The agent in this demo is a stand-in that plays a recording of Claude Code.");
     tell.say(&format!("Everything else is real, and lies in {}.", scene.folder().display()));

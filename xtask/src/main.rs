@@ -1,5 +1,6 @@
 //! The chores of this repository: `cargo xtask <verb>`.
 
+mod bench;
 mod built;
 mod cargo;
 mod demo;
@@ -24,6 +25,8 @@ enum Verb {
     Demo(demo::Options),
     /// Run everything that CI runs
     Test(test::Options),
+    /// Measure what the host costs, against a floor measured in the same run
+    Bench(bench::Options),
     /// Install the program `host` and the plugins for yourself
     Install,
 }
@@ -51,6 +54,7 @@ fn carry_out(verb: &Verb) -> anyhow::Result<()> {
         }
         Verb::Demo(options) => demo::demo(root, *options),
         Verb::Test(options) => test::test(root, *options),
+        Verb::Bench(options) => bench::bench(root, *options),
         Verb::Install => install::install(root),
     }
 }

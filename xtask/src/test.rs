@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
+use crate::built::Built;
 use crate::cargo::{cargo, succeed};
 use crate::totals::Totals;
-use crate::{built, demo, plugins};
+use crate::{demo, plugins};
 
 /// What may be left out.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -64,7 +65,10 @@ pub fn test(root: &Path, options: Options) -> anyhow::Result<()> {
     let mut steps = Steps(Vec::new());
     steps.step("format", || succeed(&mut cargo(root, &["fmt", "--all", "--check"])).map(ok));
     steps.step("plugins", || plugins::build(root).map(ok));
-    steps.step("programs", || built::build(root).map(ok));
+    // Tests and programs in one go: apart, they would want other features of the
+    // same crates, and compile them twice.
+    steps
+        .step("build", || succeed(&mut cargo(root, &["test", "--quiet", "--workspace", "--no-run"])).map(ok));
     steps.step("tests", || run_tests(root, &mut totals).map(ok));
     steps.step("lints", || {
         let lints = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
@@ -73,7 +77,9 @@ pub fn test(root: &Path, options: Options) -> anyhow::Result<()> {
     if !options.quick {
         steps.step("dependencies", || dependencies(root).map(ok));
         steps.step("advisories", || advisories(root));
-        steps.step("demo", || demo::demo(root, demo::Options { json: true, keep: false }).map(ok));
+        steps.step("demo", || {
+            demo::play(root, &Built::places()?, demo::Options { json: true, keep: false }).map(ok)
+        });
     }
     println!();
     steps.0.iter().for_each(|made| println!("{}", line(made)));
@@ -90,7 +96,8 @@ fn ok<T>(_: T) -> Done {
 /// `cargo test`, with its output passed on and its results counted.
 fn run_tests(root: &Path, totals: &mut Totals) -> anyhow::Result<()> {
     let mut command = cargo(root, &["test", "--workspace", "--no-fail-fast"]);
-    command.env("HOSTLER_REQUIRE_PLUGINS", "1").stdout(Stdio::piped());
+    command.env("HOSTLER_REQUIRE_PLUGINS", "1").env("HOSTLER_TEST_HOST", Built::places()?.host);
+    command.stdout(Stdio::piped());
     if std::env::var("CI").is_ok_and(|ci| ci == "true") {
         command.env("HOSTLER_REQUIRE_REAL_CLI", "1");
     } else {
