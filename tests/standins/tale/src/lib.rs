@@ -9,8 +9,20 @@
 //! - [`Fault`]: what goes wrong on purpose.
 //! - [`RecordedRequest`]: what a client sent and what it was answered.
 
+mod api;
 pub mod board;
+pub mod demo;
+mod fault;
 pub mod limits;
-pub mod time;
+mod record;
+mod server;
+mod standin;
+mod time;
+mod world;
 
+pub use api::Endpoint;
 pub use board::Board;
+pub use fault::{Fault, Harm, Moment};
+pub use record::{Answered, RecordedRequest};
+pub use standin::{ORGANIZATION, Options, Standin, StartError};
+pub use time::{Clock, Time};

@@ -3,22 +3,22 @@
 use std::time::Duration;
 
 /// A claimed run belongs to its daemon for this long after each sign of life.
-pub const LEASE: Duration = Duration::from_secs(60);
+pub const LEASE: Duration = Duration::from_mins(1);
 
 /// A queued run that nobody claims for this long has no runtime.
-pub const DISPATCH_DEADLINE: Duration = Duration::from_secs(120);
+pub const DISPATCH_DEADLINE: Duration = Duration::from_mins(2);
 
 /// The longest a claimed run may take; also told to the daemon.
-pub const RUN_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+pub const RUN_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// Sweep after an enqueue: the dispatch deadline and a little.
 pub const SWEEP_AFTER_ENQUEUE: Duration = Duration::from_secs(125);
 
 /// Sweep after a claim: two leases.
-pub const SWEEP_AFTER_CLAIM: Duration = Duration::from_secs(120);
+pub const SWEEP_AFTER_CLAIM: Duration = Duration::from_mins(2);
 
 /// Sweep after a claim: the run time-out and a little.
-pub const SWEEP_AFTER_TIMEOUT: Duration = Duration::from_secs(31 * 60);
+pub const SWEEP_AFTER_TIMEOUT: Duration = Duration::from_mins(31);
 
 /// One sweep looks at so many overdue runs, so that it always ends soon.
 pub const RUNS_PER_SWEEP: usize = 50;
@@ -79,7 +79,7 @@ pub const BUDGET_PAUSE_PERCENT: u32 = 100;
 pub const DISPATCHES_PER_HOUR: usize = 10;
 
 /// The window of the breaker.
-pub const BREAKER_WINDOW: Duration = Duration::from_secs(60 * 60);
+pub const BREAKER_WINDOW: Duration = Duration::from_hours(1);
 
 /// Requests kept for inspection; older ones are forgotten, so that a long try-out
 /// does not eat the machine's memory.

@@ -41,13 +41,18 @@ impl Time {
 /// Where the server takes the time from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
-    /// The machine's clock.
-    Real,
+    /// The machine's clock, so much ahead.
+    Real(Duration),
     /// Stands still at this moment until it is advanced.
     Fake(Time),
 }
 
 impl Clock {
+    /// The machine's clock.
+    pub fn real() -> Self {
+        Self::Real(Duration::ZERO)
+    }
+
     /// A fake clock at the start of 2026, so that tests show the same times on every day.
     pub fn fake() -> Self {
         Self::Fake(Time(1_767_225_600_000))
@@ -56,11 +61,19 @@ impl Clock {
     /// What the clock shows.
     pub fn now(&self) -> Time {
         match self {
-            Self::Real => {
+            Self::Real(ahead) => {
                 let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-                Time(millis(age.unwrap_or_default()))
+                Time(millis(age.unwrap_or_default())).plus(*ahead)
             }
             Self::Fake(now) => *now,
+        }
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&mut self, by: Duration) {
+        match self {
+            Self::Real(ahead) => *ahead = ahead.saturating_add(by),
+            Self::Fake(now) => *now = now.plus(by),
         }
     }
 }
@@ -80,6 +93,16 @@ mod tests {
         assert_eq!(now.month(), (2026, 1));
         assert_eq!(now.clock_face(), "00:00:00");
         assert_eq!(Time(now.0 - 1).month(), (2025, 12));
+    }
+
+    #[test]
+    fn both_clocks_can_be_advanced() {
+        let minute = Duration::from_mins(1);
+        for mut clock in [Clock::real(), Clock::fake()] {
+            let before = clock.now();
+            clock.advance(minute);
+            assert!(clock.now() >= before.plus(minute), "{clock:?}");
+        }
     }
 
     #[test]

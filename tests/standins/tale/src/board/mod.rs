@@ -29,6 +29,7 @@ pub use agent::{Agent, Binding, Budget, PermissionMode};
 pub use cancel::Cancelled;
 pub use dispatch::{Refusal, Trigger};
 pub use ending::FailureEvent;
+pub(crate) use ids::Random;
 pub use ids::{RunId, TaskId};
 pub use metrics::{Metrics, MetricsStatus};
 pub use organization::{Denied, Organization, User};

@@ -34,6 +34,14 @@ impl Board {
         }
     }
 
+    /// Looks for overdue runs of every organisation.
+    pub fn sweep_all(&mut self, now: Time) {
+        let all: Vec<String> = self.organizations.iter().map(|own| own.slug.clone()).collect();
+        for organization in all {
+            self.sweep(&organization, now);
+        }
+    }
+
     fn overdue(&self, run: &Run, now: Time) -> Option<Overdue> {
         match &run.state {
             RunState::Queued { deadline } if *deadline <= now => {

@@ -269,6 +269,12 @@ impl Board {
         self.tasks.len() < before
     }
 
+    /// A task's id by what people type: the id itself, or a key such as `APP-12`.
+    pub fn find_task(&self, id_or_key: &str) -> Option<TaskId> {
+        let named = |task: &&Task| task.id.0 == id_or_key || task.key().eq_ignore_ascii_case(id_or_key);
+        self.tasks.iter().find(named).map(|task| task.id.clone())
+    }
+
     /// A task by its id.
     pub fn task(&self, id: &TaskId) -> Option<&Task> {
         self.tasks.iter().find(|task| task.id == *id)
