@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use standin_tale::board::{CancelAck, Rules};
+use standin_tale::board::{CancelAck, Refusal, Rules};
 use standin_tale::{Clock, Options, Standin, demo};
 
-/// How often the demo looks whether a host has registered.
+/// How often the demo looks whether it can assign a task.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// A stand-in for a Tale server, on 127.0.0.1 only. Keeps nothing on disk.
@@ -19,7 +19,7 @@ struct Arguments {
     /// API key that hosts must use.
     #[arg(long, default_value = "tale-standin-key")]
     key: String,
-    /// Put a few tasks on the board, and assign them once a host has registered.
+    /// Put a few tasks on the board; assign one after the other once a host has registered.
     #[arg(long)]
     demo: bool,
     /// Limit clients as the real server does.
@@ -75,22 +75,28 @@ fn serve(standin: &Standin, with_demo: bool) -> ! {
     }
     print!("{}", welcome(&standin.url(), standin.key(), with_demo));
     if with_demo {
-        while standin.board(|board| board.runtimes().is_empty()) {
-            std::thread::sleep(LOOK);
-        }
-        match demo::assign(standin) {
-            Ok(()) => println!("A host has registered: the tasks are assigned to @{}.", demo::AGENT),
-            Err(refusal) => eprintln!("standin-tale: a task could not be assigned: {refusal}"),
-        }
+        let refusal = play_demo(standin);
+        eprintln!("standin-tale: the next task cannot be assigned ({refusal}); the demo ends here");
     }
     loop {
         std::thread::park();
     }
 }
 
+/// Assigns task after task, until one is refused.
+fn play_demo(standin: &Standin) -> Refusal {
+    loop {
+        match demo::assign_next(standin) {
+            Some(Ok(run)) => println!("Run {run} waits for the host."),
+            Some(Err(refusal)) => return refusal,
+            None => std::thread::sleep(LOOK),
+        }
+    }
+}
+
 fn welcome(url: &str, key: &str, with_demo: bool) -> String {
     let tasks = if with_demo {
-        "The tasks on the board are assigned as soon as the host has registered.\n".to_owned()
+        "The tasks on the board are assigned one after the other once the host has registered.\n".to_owned()
     } else {
         format!(
             "Give it a task:\n\n  \

@@ -1,7 +1,7 @@
 //! The admin interface and the page.
 
 use serde_json::json;
-use standin_tale::board::TaskId;
+use standin_tale::board::{Agent, NewTask, TaskId};
 use standin_tale::{Clock, Options, Standin, demo};
 
 use crate::client::{admin, call, send};
@@ -46,10 +46,10 @@ fn the_clock_is_advanced_and_sweeps_happen_on_the_way() {
 
 #[test]
 fn a_real_clock_is_advanced_in_the_same_way() {
-    let options = Options { clock: Clock::real(), ..Options::default() };
-    let standin = Standin::start(options).unwrap();
-    demo::fill(&standin);
-    demo::assign(&standin).unwrap();
+    let standin = Standin::start(Options { clock: Clock::real(), ..Options::default() }).unwrap();
+    standin.put_agent(Agent::bound("coder", "codex"));
+    let task = standin.create_task(NewTask::titled("t"));
+    standin.assign(&task, "coder").unwrap();
     standin.advance(std::time::Duration::from_secs(124));
     assert!(standin.board(|board| board.runs().iter().all(|run| !run.state.is_over())));
     standin.advance(std::time::Duration::from_secs(1));
