@@ -8,7 +8,8 @@ mod guest;
 #[path = "plugins/guests.rs"]
 mod guests;
 
-use guests::{Guest, Host};
+use guest::Guest;
+use guests::Host;
 
 /// Resident memory of this process in bytes.
 fn resident() -> usize {

@@ -56,19 +56,24 @@ const STATES: [&str; 6] = ["preparing", "starting", "running", "collecting", "re
 impl Moment {
     fn wait(self, host: &HostProcess, stage: &Stage, agent: &Installed) {
         match self {
-            Self::Taken => wait_until(PATIENCE, "the task is taken", || match stage.task_file("hello").status() {
-                Some(_) => Ok(()),
-                None => Err("it is not"),
-            }),
-            Self::State(state) => wait_until(PATIENCE, state, || {
-                let shown = host.stdout();
-                let reached = STATES.iter().skip_while(|earlier| **earlier != state);
-                let is_shown = |state: &&str| shown.contains(&format!("\"state\":\"{state}\""));
-                if reached.into_iter().any(is_shown) { Ok(()) } else { Err(host.stderr() + &shown) }
-            }),
+            Self::Taken => wait_until(PATIENCE, "the task is taken", || taken(stage)),
+            Self::State(reached) => wait_until(PATIENCE, reached, || shown(host, reached)),
             Self::Mark(mark) => agent.wait_for_mark(mark),
         }
     }
+}
+
+fn taken(stage: &Stage) -> Result<(), &'static str> {
+    stage.task_file("hello").status().map(drop).ok_or("it has no status yet")
+}
+
+fn shown(host: &HostProcess, reached: &str) -> Result<(), String> {
+    let printed = host.stdout();
+    let mut later = STATES.iter().skip_while(|earlier| **earlier != reached);
+    if later.any(|name| printed.contains(&format!("\"state\":\"{name}\""))) {
+        return Ok(());
+    }
+    Err(host.stderr() + &printed)
 }
 
 /// The next host finishes what the killed one began.
@@ -83,7 +88,8 @@ fn assert_finished_by_the_next_host(stage: &Stage, agent: &Installed, told: &str
     let starts = agent.starts().unwrap();
     assert!(starts.iter().all(|start| start.cwd == starts[0].cwd), "{told}: one worktree: {starts:?}");
     let lines = stage.on_branch("hello", "work.txt").lines().count();
-    let commits = stage.repository.git(&["rev-list", "--count", &format!("main..{}", run["branch"].as_str().unwrap())]);
+    let commits =
+        stage.repository.git(&["rev-list", "--count", &format!("main..{}", run["branch"].as_str().unwrap())]);
     assert_eq!(lines.to_string(), commits, "{told}: every commit is on the branch");
     assert!(lines >= 1, "{told}: no work");
     let ended = run["attempts"].as_array().unwrap();
@@ -154,7 +160,12 @@ fn a_host_killed_after_the_report_does_not_report_again() {
 
 #[test]
 fn a_run_that_was_complete_when_its_host_was_killed_is_not_done_again() {
-    let script = Script::always([commits_a_line(), Step::transcript(transcript("claude-success")), Step::mark("told"), Step::hang()]);
+    let script = Script::always([
+        commits_a_line(),
+        Step::transcript(transcript("claude-success")),
+        Step::mark("told"),
+        Step::hang(),
+    ]);
     let (stage, agent) = Stage::with_claude(&script);
     stage.task("hello", "Write work.txt\n");
     let mut host = stage.start_once(&[]);
@@ -167,7 +178,8 @@ fn a_run_that_was_complete_when_its_host_was_killed_is_not_done_again() {
 
 #[test]
 fn agents_do_not_outlive_a_killed_host() {
-    let (stage, agent) = Stage::with_claude(&Script::always([Step::ignore_term(), Step::mark("working"), Step::hang()]));
+    let (stage, agent) =
+        Stage::with_claude(&Script::always([Step::ignore_term(), Step::mark("working"), Step::hang()]));
     stage.task("hello", "Hang\n");
     let mut host = stage.start_once(&[]);
     agent.wait_for_mark("working");
@@ -210,7 +222,11 @@ fn killed_at_random(rounds: impl Iterator<Item = u64>) {
         // The moment is the subject here: nothing is waited for.
         std::thread::sleep(moment_of(round));
         host.kill_9();
-        assert_finished_by_the_next_host(&stage, &agent, &format!("round {round}, after {:?}", moment_of(round)));
+        assert_finished_by_the_next_host(
+            &stage,
+            &agent,
+            &format!("round {round}, after {:?}", moment_of(round)),
+        );
     }
 }
 

@@ -46,7 +46,10 @@ fn a_failed_attempt_is_resumed_in_its_worktree_with_its_session() {
     assert!(!starts[0].argv.iter().any(|word| word.starts_with("--resume")), "{:?}", starts[0].argv);
     assert!(starts[1].argv.contains(&format!("--resume={SESSION}")), "{:?}", starts[1].argv);
     let report = stage.task_file("hello").text;
-    assert!(report.contains("2 attempts") && report.contains("half.txt") && report.contains("whole.txt"), "{report}");
+    assert!(
+        report.contains("2 attempts") && report.contains("half.txt") && report.contains("whole.txt"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -127,7 +130,11 @@ fn an_agent_that_falls_silent_is_ended_as_stalled() {
     let output = stage.run_once(&["--stall-limit", "2s", "--attempts", "1"]);
     assert_eq!(output.code, Some(10), "{output:?}");
     stage.assert_reported_once("hello", "failed");
-    assert!(stage.task_file("hello").text.contains("**Failed** (stalled)"), "{}", stage.task_file("hello").text);
+    assert!(
+        stage.task_file("hello").text.contains("**Failed** (stalled)"),
+        "{}",
+        stage.task_file("hello").text
+    );
 }
 
 #[test]
@@ -150,7 +157,11 @@ fn an_agent_that_talks_for_ever_is_ended_at_its_time_limit() {
     let output = stage.run_once(&["--time-limit", "2s", "--attempts", "1"]);
     assert_eq!(output.code, Some(10), "{output:?}");
     stage.assert_reported_once("hello", "failed");
-    assert!(stage.task_file("hello").text.contains("**Failed** (timed-out)"), "{}", stage.task_file("hello").text);
+    assert!(
+        stage.task_file("hello").text.contains("**Failed** (timed-out)"),
+        "{}",
+        stage.task_file("hello").text
+    );
 }
 
 #[test]
@@ -171,7 +182,8 @@ fn everything_an_agent_left_behind_is_gone_when_its_run_is_over() {
     });
     assert_eq!(agent.wait_for_start(1).children.len(), 3, "they did live");
     let own = [host.pid()];
-    let left: Vec<_> = stage.sandbox.processes().into_iter().filter(|process| !own.contains(&process.pid)).collect();
+    let left: Vec<_> =
+        stage.sandbox.processes().into_iter().filter(|process| !own.contains(&process.pid)).collect();
     assert!(left.is_empty(), "{left:?}");
     host.terminate();
     assert_eq!(host.wait(LONG).code(), Some(0));

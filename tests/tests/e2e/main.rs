@@ -7,17 +7,17 @@
 mod guest;
 mod stage;
 
-// mod abuse;
+mod abuse;
 mod crashes;
 mod failures;
-// mod full_disk;
-// mod hostile_agent;
-// mod hostile_plugins;
+mod full_disk;
+mod hostile_agent;
+mod hostile_plugins;
 mod main_job;
 mod providers;
-// mod real_claude;
+mod real_claude;
 mod refusals;
 mod repositories;
-// mod secrets;
-// mod slots;
+mod secrets;
+mod slots;
 mod stopping;

@@ -116,7 +116,8 @@ const CASES: &[Case] = &[
     Case {
         name: "a plugin for another contract",
         prepare: |stage| {
-            let guest = crate::guest::Guest::tracker().contract("hostler:plugin@0.1.0", "hostler:plugin@7.0.0");
+            let guest =
+                crate::guest::Guest::tracker().contract("hostler:plugin@0.1.0", "hostler:plugin@7.0.0");
             let path = file(stage, "newer.wasm", &guest.build());
             ready(stage, &["--plugin", &path])
         },
@@ -183,7 +184,12 @@ fn whatever_keeps_a_host_from_starting_is_one_sentence_and_its_exit_code() {
         for part in case.says {
             assert!(output.stderr.contains(part), "{}: no {part:?} in {}", case.name, output.stderr);
         }
-        assert_eq!(stage.task_file("hello").text, "Write hello.txt\n", "{}: the task is untouched", case.name);
+        assert_eq!(
+            stage.task_file("hello").text,
+            "Write hello.txt\n",
+            "{}: the task is untouched",
+            case.name
+        );
     }
 }
 

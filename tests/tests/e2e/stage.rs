@@ -8,7 +8,7 @@ use hostler_tests::{HostProcess, HostSandbox, Output, PATIENCE, ScratchRepositor
 use serde_json::Value;
 
 /// How long a host may take for everything it is asked in one test.
-pub const LONG: Duration = Duration::from_secs(60);
+pub const LONG: Duration = Duration::from_mins(1);
 
 /// Tracker and provider of most tests.
 const USUAL: [&str; 4] = ["--plugin", "folder", "--provider", "claude-code"];

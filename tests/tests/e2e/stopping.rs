@@ -105,14 +105,18 @@ fn the_second_signal_stops_now_and_the_run_goes_on_in_its_session_at_the_next_st
         Step::mark("working"),
         Step::hang(),
     ];
-    let second = [overlap_alarm(&stage), Step::write("second.txt", "second\n"), Step::commit("Second"), success()];
+    let second =
+        [overlap_alarm(&stage), Step::write("second.txt", "second\n"), Step::commit("Second"), success()];
     let agent = stage.sandbox.install_agent("claude", &Script::new().attempt(first).attempt(second));
     stage.task("hello", "Work\n");
     let mut host = stage.start(&[]);
     stop_now(&mut host, rustix::process::Signal::TERM, &agent);
     stage.wait_until_nothing_lives();
     let between = stage.run("hello");
-    assert_eq!((between["closed"].as_bool(), &between["attempts"][0]["reason"]), (Some(false), &"interrupted".into()));
+    assert_eq!(
+        (between["closed"].as_bool(), &between["attempts"][0]["reason"]),
+        (Some(false), &"interrupted".into())
+    );
     assert_eq!(stage.task_file("hello").status().as_deref(), Some("doing"));
 
     let output = stage.run_once(&["--attempts", "1"]);
@@ -123,7 +127,10 @@ fn the_second_signal_stops_now_and_the_run_goes_on_in_its_session_at_the_next_st
     assert_eq!((starts.len(), &starts[0].cwd), (2, &starts[1].cwd));
     let session = between["attempts"][0]["session"].as_str().unwrap();
     assert!(starts[1].argv.contains(&format!("--resume={session}")), "{:?}", starts[1].argv);
-    assert_eq!(stage.on_branch("hello", "first.txt") + &stage.on_branch("hello", "second.txt"), "firstsecond");
+    assert_eq!(
+        stage.on_branch("hello", "first.txt") + &stage.on_branch("hello", "second.txt"),
+        "firstsecond"
+    );
 }
 
 #[test]

@@ -15,7 +15,8 @@ use hostler_engine::task::Task;
 use hostler_engine::time::{Millis, Timestamp};
 use hostler_engine::verdict::Verdict;
 
-use crate::guests::{Guest, Host, job, size_of};
+use crate::guest::{Guest, size_of};
+use crate::guests::{Host, job};
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 

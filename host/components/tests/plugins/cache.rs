@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 use hostler_components::{CacheError, Limits, Runtime, RuntimeError, Settings};
 
-use crate::guests::{Guest, Host, runtime};
+use crate::guest::Guest;
+use crate::guests::{Host, runtime};
 
 fn cached(host: &Host) -> PathBuf {
     let mut files: Vec<_> =

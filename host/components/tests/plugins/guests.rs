@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hostler_components::{Limits, LoadError, Plugin, Runtime, Settings};
 
-pub use crate::guest::{ANSWER, Guest, append_section, contract, manifest, size_of};
+use crate::guest::Guest;
 
 /// A runtime with a cache of its own.
 pub struct Host {

@@ -6,7 +6,8 @@ use std::thread;
 use hostler_components::job::{ExitStatus, Line, SessionOutput, StreamName};
 use hostler_components::{Fault, Limits, Refusal};
 
-use crate::guests::{Guest, Host, job, size_of};
+use crate::guest::{Guest, size_of};
+use crate::guests::{Host, job};
 
 /// What `detect` ends with, if its body is this. Checks that a good plugin works
 /// during and after it.

@@ -2,7 +2,8 @@
 
 use hostler_components::{Fault, LoadError, Refusal, inspect};
 
-use crate::guests::{Guest, Host, append_section, manifest};
+use crate::guest::{Guest, append_section, manifest};
+use crate::guests::Host;
 
 fn refusal(bytes: &[u8]) -> Refusal {
     Host::new().load_bytes(bytes).unwrap_err().refusal
