@@ -14,8 +14,12 @@ use hostler_daemon::engine::policy::Policy;
 use hostler_daemon::grants::Grants;
 use hostler_daemon::history::History;
 use hostler_daemon::home::Home;
-use hostler_daemon::{Host, PluginSettings, RepositorySettings, Settings, plugins};
-use hostler_tests::ScratchRepository;
+use hostler_daemon::{
+    Failure, Host, PluginSettings, RepositorySettings, Settings, Stopper, Summary, plugins,
+};
+use hostler_tests::{PATIENCE, ScratchRepository};
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use crate::calls::bundled;
 use crate::rounds::{Figure, median};
@@ -30,18 +34,23 @@ const FILES: usize = 1000;
 /// It writes into the folder it is given, under the name of its workspace.
 const AGENT: &str = "#!/bin/sh\ndate +%s%N > \"$1/${PWD##*/}\"\necho done\n";
 
-/// Measures both sides on one repository.
+/// Measures both sides in turn, on one repository, in neighbouring folders: what a
+/// file system takes to make a thousand files differs from minute to minute.
 pub fn measure() -> anyhow::Result<Vec<Figure>> {
     let place = tempfile::tempdir()?;
     let repository = repository();
     let agent = agent(place.path())?;
-    let floor =
-        median((0..RUNS).map(|run| floor(&repository, &agent, place.path(), run)).collect::<Result<_, _>>()?);
-    let through = through_the_host(&repository, &agent, place.path())?;
+    let (mut floors, mut throughs) = (Vec::new(), Vec::new());
+    let host = UnderTest::start(&repository, &agent, place.path())?;
+    for run in 0..RUNS {
+        floors.push(floor(&repository, &agent, place.path(), run)?);
+        throughs.push(host.one_task(run)?);
+    }
+    host.end()?;
     Ok(vec![Figure {
         name: "claim to agent's exec",
-        measured: millis(through),
-        floor: millis(floor),
+        measured: millis(median(throughs)),
+        floor: millis(median(floors)),
         unit: "ms",
         aim: "<= 1.25",
         against: "git worktree add + exec",
@@ -82,7 +91,7 @@ fn born(file: &Path) -> anyhow::Result<Duration> {
 
 fn floor(repository: &ScratchRepository, agent: &Path, place: &Path, run: usize) -> anyhow::Result<Duration> {
     let name = format!("floor-{run}");
-    let worktree = place.join("floors").join(&name);
+    let worktree = repository.path().join(".hostler/worktrees").join(&name);
     let start = now();
     let added = Command::new("git")
         .current_dir(repository.path())
@@ -97,46 +106,60 @@ fn floor(repository: &ScratchRepository, agent: &Path, place: &Path, run: usize)
     Ok(born(&place.join(name))?.saturating_sub(start))
 }
 
-/// One task after the other through a real host; the median of claim to birth.
-fn through_the_host(repository: &ScratchRepository, agent: &Path, place: &Path) -> anyhow::Result<Duration> {
-    let tasks = place.join("tasks");
-    let born_files = place.join("born");
-    std::fs::create_dir_all(&tasks)?;
-    std::fs::create_dir_all(&born_files)?;
-    for number in 0..RUNS {
-        std::fs::write(tasks.join(format!("task-{number:02}.md")), format!("# Task {number}\n\nNothing.\n"))?;
+/// A real host in this process, and the folder of its tasks.
+struct UnderTest {
+    runtime: Runtime,
+    running: JoinHandle<Result<Summary, Failure>>,
+    stopper: Stopper,
+    home: Home,
+    tasks: PathBuf,
+    born: PathBuf,
+}
+
+impl UnderTest {
+    fn start(repository: &ScratchRepository, agent: &Path, place: &Path) -> anyhow::Result<Self> {
+        let folder = |name: &str| place.join(name);
+        let home = Home {
+            state: folder("state"),
+            config: folder("config"),
+            cache: folder("cache"),
+            data: folder("data"),
+        };
+        let (tasks, born) = (folder("tasks"), folder("born"));
+        std::fs::create_dir_all(&tasks)?;
+        std::fs::create_dir_all(&born)?;
+        allow(&home, &["folder", "command"])?;
+        let command = format!("{} {}", agent.display(), born.display());
+        let settings = settings(&home, repository, &tasks, &command);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let (host, _) = runtime.block_on(Host::start(settings))?;
+        let stopper = host.stopper();
+        let running = runtime.spawn(host.finished());
+        Ok(Self { runtime, running, stopper, home, tasks, born })
     }
-    let home = Home {
-        state: place.join("state"),
-        config: place.join("config"),
-        cache: place.join("cache"),
-        data: place.join("data"),
-    };
-    allow(&home, &["folder", "command"])?;
-    let command = format!("{} {}", agent.display(), born_files.display());
-    let settings = settings(&home, repository, &tasks, &command);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
-        let (host, _) = Host::start(settings).await?;
-        host.finished().await
-    })?;
-    let history = History::open(&home)?.context("the host kept no record")?;
-    let mut times = Vec::new();
-    for run in history.runs(false, 1000)? {
-        ensure!(
-            run.result.as_deref() == Some("succeeded"),
-            "{} ended as {:?}: {}",
-            run.task_key,
-            run.result,
-            run.why
-        );
+
+    /// From the claim of one task to its agent's birth.
+    fn one_task(&self, number: usize) -> anyhow::Result<Duration> {
+        let key = format!("task-{number:02}");
+        std::fs::write(self.tasks.join(format!("{key}.md")), format!("# Task {number}\n\nNothing.\n"))?;
+        let run = hostler_tests::wait_until(PATIENCE, "the task to be done", || {
+            let done = || History::open(&self.home).ok()??.run(&key).ok().filter(|run| run.closed);
+            done().ok_or("it is not")
+        });
+        ensure!(run.result.as_deref() == Some("succeeded"), "{key} ended as {:?}: {}", run.result, run.why);
         let workspace = PathBuf::from(run.workspace.context("a run without workspace")?);
         let name = workspace.file_name().context("a workspace without name")?;
         let created = Duration::from_millis(u64::try_from(run.created)?);
-        times.push(born(&born_files.join(name))?.saturating_sub(created));
+        Ok(born(&self.born.join(name))?.saturating_sub(created))
     }
-    ensure!(times.len() == RUNS, "{} of {RUNS} tasks were done", times.len());
-    Ok(median(times))
+
+    fn end(self) -> anyhow::Result<()> {
+        self.runtime.block_on(async {
+            self.stopper.drain().await;
+            self.running.await
+        })??;
+        Ok(())
+    }
 }
 
 fn allow(home: &Home, names: &[&str]) -> anyhow::Result<()> {
@@ -161,9 +184,13 @@ fn settings(home: &Home, repository: &ScratchRepository, tasks: &Path, command: 
         name: "bench".to_owned(),
         tracker: plugin("folder", "path", tasks.display().to_string()),
         providers: vec![plugin("command", "command", command.to_owned())],
-        repositories: vec![RepositorySettings { key: "main".to_owned(), path: repository.path().to_owned(), in_place: false }],
+        repositories: vec![RepositorySettings {
+            key: "main".to_owned(),
+            path: repository.path().to_owned(),
+            in_place: false,
+        }],
         policy: Policy { slots: 1, ..Policy::default() },
-        once: true,
+        once: false,
         environment: std::env::vars().collect(),
         base: repository.path().to_owned(),
     }
