@@ -172,8 +172,8 @@ async fn prompt_text(rooms: &Rooms, run: &Run, attempt: u32) -> Result<String, O
 /// What a restarted host needs to read the attempt's output again.
 fn write_records(folder: &Path, prompt_file: &Path, job: &Job) -> std::io::Result<()> {
     crate::home::make_private(folder)?;
-    crate::files::replace(prompt_file, job.prompt.as_bytes())?;
-    crate::files::replace(&folder.join("job.json"), &serde_json::to_vec(job)?)
+    crate::files::note(prompt_file, job.prompt.as_bytes())?;
+    crate::files::note(&folder.join("job.json"), &serde_json::to_vec(job)?)
 }
 
 async fn invocation(provider: &Provider, job: Job) -> Result<Invocation, Outcome> {

@@ -41,6 +41,11 @@ impl Home {
         self.state.join("journal.db")
     }
 
+    /// What this host is called towards trackers; made at its first start.
+    pub fn host_id(&self) -> PathBuf {
+        self.state.join("host-id")
+    }
+
     /// Held while a host runs on this state.
     pub fn lock(&self) -> PathBuf {
         self.state.join("host.lock")

@@ -70,7 +70,7 @@ impl Place {
         };
         let found = repository.changes(&workspace)?;
         let patch = repository.patch(&workspace, PATCH_BYTES)?;
-        if let Err(error) = crate::files::replace(patch_file, &patch.text) {
+        if let Err(error) = crate::files::note(patch_file, &patch.text) {
             tracing::warn!("the patch is not kept in {}: {error}", patch_file.display());
         }
         for omitted in &found.omitted {
@@ -182,7 +182,7 @@ fn record_file(home: &Home, run: &RunId) -> PathBuf {
 fn keep_record(home: &Home, run: &RunId, made: &workspaces::Workspace) {
     let kept = serde_json::to_vec(made)
         .map_err(std::io::Error::from)
-        .and_then(|record| crate::files::replace(&record_file(home, run), &record));
+        .and_then(|record| crate::files::note(&record_file(home, run), &record));
     if let Err(error) = kept {
         tracing::warn!("the workspace of {run} is not recorded for later runs: {error}");
     }

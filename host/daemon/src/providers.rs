@@ -1,17 +1,25 @@
 //! Coding CLIs on this machine: found, asked for their version, ready to start.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostler_agents::{VERSION_LIMIT, agent_environment, find_program, version};
-use hostler_components::Plugin;
+use hostler_components::{Manifest, Plugin};
 use hostler_engine::command::{FillError, ProgramRight, Template};
 use hostler_engine::task::ProviderInfo;
 
 use crate::failure::Failure;
 use crate::plugins::Installed;
 use crate::view::ProviderView;
+
+/// Where the program of a provider is on this machine, if it is; nothing is started.
+/// `instead` is the operator's own choice, `path` a list as in `PATH`.
+pub fn find(manifest: &Manifest, instead: Option<&Path>, path: &str) -> Option<PathBuf> {
+    let right = manifest.rights.program.as_ref()?;
+    let name = instead.map(Path::as_os_str).or_else(|| right.name.as_ref().map(OsStr::new))?;
+    find_program(name, OsStr::new(path)).ok()
+}
 
 /// A provider plugin with its program.
 pub struct Provider {
