@@ -1,0 +1,15 @@
+//! The plugin against a server that it is told everything about: each test is a
+//! conversation, and what must be true of it.
+
+#![allow(clippy::unwrap_used)]
+
+mod claiming;
+mod fake_tale;
+mod keeping;
+mod leftovers;
+mod presence;
+mod reporting;
+mod saved;
+mod silence;
+mod stage;
+mod troubles;
