@@ -17,6 +17,15 @@ use crate::time::{Millis, Timestamp};
 /// duplicate of an old claim starts nothing; older tasks are long settled.
 pub const REMEMBERED_FENCES: usize = 10_000;
 
+/// So many tasks that could not be claimed are remembered.
+pub const REMEMBERED_REFUSALS: usize = 1_000;
+
+/// How long a task is left alone after it could not be claimed; doubles each time.
+pub const FIRST_REFUSAL_PAUSE: Millis = Millis::seconds(5);
+
+/// Longest of these pauses.
+pub const MAX_REFUSAL_PAUSE: Millis = Millis::minutes(10);
+
 /// Whether new work is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -40,6 +49,18 @@ pub struct Engine {
     runs: BTreeMap<RunId, Run>,
     /// Highest fence per tracker and task, in order of arrival.
     fences: Vec<(String, String, Fence)>,
+    /// Tasks that could not be claimed, in order of arrival.
+    #[serde(default)]
+    refusals: Vec<Refusal>,
+}
+
+/// A task that could not be claimed, and until when it is left alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Refusal {
+    tracker: String,
+    task: String,
+    times: u32,
+    until: Timestamp,
 }
 
 impl Engine {
@@ -153,10 +174,16 @@ impl Engine {
                         run.environment = environment;
                         let effect = run.claimed(now, sent, lease);
                         let (tracker, task, fence) = (run.tracker.clone(), run.task.id.clone(), run.fence);
+                        self.forget_refusal(&tracker, &task);
                         self.remember_fence(tracker, task, fence);
                         effect
                     }
-                    Err(problem) => run.claim_refused(now, &problem),
+                    Err(problem) => {
+                        let effect = run.claim_refused(now, &problem);
+                        let (tracker, task) = (run.tracker.clone(), run.task.id.clone());
+                        self.remember_refusal(now, tracker, task);
+                        effect
+                    }
                 }
             }
             Input::Planned { at, wish } => {
@@ -241,7 +268,7 @@ impl Engine {
         let mut effects = Vec::new();
         for Offer { run: id, task } in offers {
             let taken = self.open_run_of(tracker, &task).is_some() || self.runs.contains_key(&id);
-            if taken || self.free_slots() == 0 {
+            if taken || self.free_slots() == 0 || self.was_refused(now, tracker, &task.id) {
                 continue;
             }
             let run = Run::new(id.clone(), tracker.to_owned(), task, State::Claiming, now);
@@ -291,6 +318,28 @@ impl Engine {
         // A blocked run is the newest of its task.
         let same = |run: &&Run| run.tracker == tracker && run.task.id == task.id && !run.is_closed();
         self.runs.values().rev().find(same)
+    }
+
+    /// A task that cannot be claimed is not asked for again at every poll.
+    fn was_refused(&self, now: Timestamp, tracker: &str, task: &str) -> bool {
+        let same = |refusal: &&Refusal| refusal.tracker == tracker && refusal.task == task;
+        self.refusals.iter().find(same).is_some_and(|refusal| refusal.until > now)
+    }
+
+    fn remember_refusal(&mut self, now: Timestamp, tracker: String, task: String) {
+        let times = self.forget_refusal(&tracker, &task).saturating_add(1);
+        let pause = (FIRST_REFUSAL_PAUSE.0 << (times - 1).min(16)).min(MAX_REFUSAL_PAUSE.0);
+        self.refusals.push(Refusal { tracker, task, times, until: now + Millis(pause) });
+        if self.refusals.len() > REMEMBERED_REFUSALS {
+            self.refusals.remove(0);
+        }
+    }
+
+    /// Gives how often it was refused.
+    fn forget_refusal(&mut self, tracker: &str, task: &str) -> u32 {
+        let same = |refusal: &Refusal| refusal.tracker == tracker && refusal.task == task;
+        let index = self.refusals.iter().position(same);
+        index.map_or(0, |index| self.refusals.remove(index).times)
     }
 
     fn known_fence(&self, tracker: &str, task: &str) -> Fence {

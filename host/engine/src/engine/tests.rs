@@ -448,3 +448,40 @@ fn a_session_whose_workspace_is_gone_is_not_resumed() {
     let world = revision(false);
     assert!(matches!(&world.effects[0].action, Action::Start { session: None, .. }));
 }
+
+#[test]
+fn a_task_that_cannot_be_claimed_is_left_alone_for_longer_and_longer() {
+    let mut world = World::new();
+    let mut last = Millis(0);
+    for number in 0..12 {
+        let asked = world.now;
+        let name = format!("run-{number}");
+        loop {
+            let offers = vec![Offer { run: run_id(&name), task: task("t1") }];
+            world.tell(Input::Offered { tracker: "t".to_owned(), offers });
+            if !world.effects.is_empty() {
+                break;
+            }
+            world.now = world.now + Millis::seconds(1);
+        }
+        let pause = world.now.since(asked);
+        assert!(pause >= last && pause <= MAX_REFUSAL_PAUSE, "{pause:?} after {last:?}");
+        last = pause;
+        let (at, sent) = (world.at(&name), world.now);
+        let answer = Err(Problem::transient("read-only"));
+        world.tell(Input::ClaimAnswered { at, sent, answer, environment: vec![] });
+    }
+    assert_eq!(last, MAX_REFUSAL_PAUSE);
+    world.offer("another");
+    assert_eq!(world.state("another"), "claiming", "other tasks are not affected");
+}
+
+#[test]
+fn refusals_are_remembered_for_exactly_the_stated_number_of_tasks() {
+    let mut engine = Engine::default();
+    for number in 0..=REMEMBERED_REFUSALS {
+        engine.remember_refusal(Timestamp(0), "t".to_owned(), number.to_string());
+    }
+    assert_eq!(engine.refusals.len(), REMEMBERED_REFUSALS);
+    assert!(!engine.was_refused(Timestamp(1), "t", "0") && engine.was_refused(Timestamp(1), "t", "1"));
+}
