@@ -1,6 +1,10 @@
 //! The command line: every command, flag and example.
 
+mod setup;
+
 use std::path::PathBuf;
+
+pub use setup::SetupArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -17,6 +21,7 @@ use crate::config::{ConfigError, Key};
     max_term_width = 100,
     after_help = "Examples:
   host run --plugin folder --provider claude-code    work on the tasks in ./tasks
+  host setup tale                                    connect this machine to Tale
   host runs                                          what has been done
   host show fix-login                                one run in full
   host doctor                                        what is missing on this machine
@@ -33,6 +38,8 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Set up a tracker: ask for what it needs, and save it
+    Setup(Box<SetupArgs>),
     /// Take tasks from a tracker and work on them, until stopped
     Run(Box<RunArgs>),
     /// List runs, newest first
@@ -43,8 +50,8 @@ pub enum Command {
     Logs(LogsArgs),
     /// End a run that is under way
     Stop(StopArgs),
-    /// Show what the running host does
-    Status(JsonArgs),
+    /// Show what the running host does, or what one would work with
+    Status(Box<StatusArgs>),
     /// Check this machine: git, repository, plugins, coding CLIs, disk
     Doctor(Box<DoctorArgs>),
     /// List, inspect, allow and try plugins
@@ -64,7 +71,7 @@ pub struct SettingsArgs {
     /// Tracker plugin, by name or file
     #[arg(long, value_name = "NAME|FILE")]
     pub plugin: Option<String>,
-    /// Provider plugin (coding CLI), by name or file; the first is the default
+    /// Provider plugin (coding CLI), by name or file; the first is used where a task names none [default: all whose CLI is here]
     #[arg(long, value_name = "NAME|FILE")]
     pub provider: Vec<String>,
     /// Repository to work on [default: the current folder's]
@@ -228,12 +235,19 @@ pub struct StopArgs {
     pub run: String,
 }
 
-/// A command that only knows `--json`.
+/// `host status`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   host status           slots, tracker, open runs
-  host status --json    the same for a program")]
-pub struct JsonArgs {
+  host status --json    the same for a program
+
+Where no host runs, the exit code is 11, and what one would work with is shown:
+settings, coding CLIs, and whether the tracker's server can be reached. For that a
+connection is opened and closed; nothing is sent, so no lease is renewed.")]
+pub struct StatusArgs {
+    /// The settings.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
     /// Write JSON
     #[arg(long)]
     pub json: bool,
@@ -349,7 +363,8 @@ pub struct ConfigArgs {
 pub enum ConfigCommand {
     /// Show every setting, its value and where it came from
     #[command(
-        after_help = "Precedence: flag > environment > .hostler/config.toml of the repository > your config.toml > default.
+        after_help = "Precedence: flag > environment > .hostler/config.toml of the repository > your secrets.toml
+and config.toml > what an earlier program left (~/.tale-daemon/config.json) > default.
 
 Examples:
   host config show
@@ -403,7 +418,8 @@ impl SettingsArgs {
     }
 }
 
-fn assignment(text: &str) -> Result<(String, String), ConfigError> {
+/// `FIELD=VALUE`.
+pub fn assignment(text: &str) -> Result<(String, String), ConfigError> {
     let pair = text.split_once('=').filter(|(field, _)| !field.trim().is_empty());
     let (field, value) = pair.ok_or_else(|| ConfigError::NotAnAssignment(format!("`{text}`")))?;
     Ok((field.trim().to_owned(), value.to_owned()))

@@ -9,6 +9,7 @@ use hostler_daemon::engine::time::Timestamp;
 use hostler_daemon::home::Home;
 use jiff::tz::TimeZone;
 
+use crate::config::tale_daemon;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::page::Page;
@@ -57,6 +58,16 @@ impl Context {
     /// The operator's settings.
     pub fn config_file(&self) -> PathBuf {
         self.home.config.join("config.toml")
+    }
+
+    /// The operator's secrets.
+    pub fn secrets_file(&self) -> PathBuf {
+        self.home.config.join("secrets.toml")
+    }
+
+    /// What `tale daemon` may have left.
+    pub fn tale_daemon_file(&self) -> Option<PathBuf> {
+        tale_daemon::place(&self.environment, &self.folder)
     }
 
     /// Where plugins are looked for by name, in order.

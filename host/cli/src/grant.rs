@@ -39,10 +39,31 @@ pub fn ensure(chosen: &[&Chosen], context: &Context, page: &Page) -> Result<(), 
     }
     for chosen in missing {
         ask(chosen, page)?;
-        grants.allow(&chosen.manifest, &chosen.inspection.digest);
-        grants.save(&path)?;
+        write_down(chosen, &mut grants, &path)?;
     }
     Ok(())
+}
+
+/// Allows a plugin what it asks for, if it is not allowed already: shown, and asked for
+/// unless the person said yes beforehand.
+pub fn obtain(chosen: &Chosen, yes: bool, context: &Context, page: &Page) -> Result<(), Failure> {
+    let path = context.home.grants();
+    let mut grants = Grants::load(&path)?;
+    if standing(&grants, chosen) == Allowed::Yes {
+        return Ok(());
+    }
+    if yes {
+        let file = chosen.file.display().to_string();
+        output::write_error(format!("{}\n", draw_request(page, &file, &chosen.inspection)).as_bytes())?;
+    } else {
+        ask(chosen, page)?;
+    }
+    write_down(chosen, &mut grants, &path)
+}
+
+fn write_down(chosen: &Chosen, grants: &mut Grants, path: &Path) -> Result<(), Failure> {
+    grants.allow(&chosen.manifest, &chosen.inspection.digest);
+    Ok(grants.save(path)?)
 }
 
 /// Shows what a plugin asks for and waits for a yes.

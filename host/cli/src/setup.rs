@@ -10,10 +10,14 @@ use hostler_daemon::{PluginSettings, RepositorySettings, Settings};
 use crate::arguments::SettingsArgs;
 use crate::config::configuration::{self, NamedRepository, Surroundings};
 use crate::config::fields::{self, Fields, Role};
-use crate::config::{ConfigError, ConfigFile, Configuration, Layers, Setting, Whose};
+use crate::config::{
+    ConfigError, ConfigFile, Configuration, Key, Layers, Origin, SecretsFile, Setting, Whose, tale_daemon,
+    value,
+};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::found;
 
 /// What was said, and what follows from it so far.
 pub struct Setup {
@@ -46,19 +50,30 @@ impl Setup {
             environment: context.environment.clone(),
             repository_file: None,
             user_file: ConfigFile::read(&user_path, Whose::Operator)?,
+            secrets: SecretsFile::read(&context.secrets_file())?,
+            earlier: None,
         };
+        layers.earlier = earlier(&layers, context)?;
         let machine = machine_name(&context.environment);
         let home = context.environment.get("HOME").map(Path::new);
         let around = Surroundings { folder: &context.folder, home };
         let repositories = configuration::repositories(&layers, &around)?;
         let mut files = vec![(user_path, layers.user_file.is_some())];
+        files.extend(layers.secrets.as_ref().map(|file| (file.path.clone(), true)));
         let default = repositories.value.first().and_then(|repository| top(&repository.path));
         if let Some(top) = default {
             let path = top.join(".hostler/config.toml");
             layers.repository_file = ConfigFile::read(&path, Whose::Repository)?;
             files.push((path, layers.repository_file.is_some()));
         }
-        let configuration = Configuration::resolve(&layers, &machine)?;
+        let left = layers.earlier.as_ref().map(|file| &file.path).filter(|path| path.is_absolute());
+        files.extend(left.map(|path| (path.clone(), true)));
+        let mut configuration = Configuration::resolve(&layers, &machine)?;
+        if configuration.providers.value.is_empty() {
+            let names = found::to_use(found::providers(&layers, context), context)?;
+            let origin = if names.is_empty() { Origin::Default } else { Origin::Found };
+            configuration.providers = Setting { value: names, origin };
+        }
         Ok(Self { layers, configuration, repositories, files })
     }
 
@@ -158,6 +173,16 @@ impl Setup {
     }
 }
 
+/// What the program left that the chosen tracker's users had before.
+fn earlier(layers: &Layers, context: &Context) -> Result<Option<ConfigFile>, ConfigError> {
+    let plugin = layers.read(Key::Plugin, |text| value::text(text).map(Some), None)?.value;
+    if !plugin.is_some_and(|plugin| tale_daemon::is_meant(&plugin)) {
+        return Ok(None);
+    }
+    let left = tale_daemon::read(context.tale_daemon_file().as_deref())?;
+    Ok(Some(left.unwrap_or_else(tale_daemon::defaults)))
+}
+
 /// Finds a plugin and reads what it is.
 pub fn choose(name: &str, context: &Context) -> Result<Chosen, Failure> {
     let (file, inspection) = inspect(name, context)?;
@@ -215,14 +240,14 @@ pub fn top(folder: &Path) -> Option<PathBuf> {
 }
 
 /// Name of the repository's folder; trackers see it.
-fn key_of(path: &Path) -> String {
+pub fn key_of(path: &Path) -> String {
     let folder = top(path).or_else(|| path.canonicalize().ok()).unwrap_or_else(|| path.to_owned());
     folder.file_name().map_or_else(|| "repository".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Where the kernel tells it; elsewhere the shell's variable, which is often not
 /// passed on.
-fn machine_name(environment: &BTreeMap<String, String>) -> String {
+pub fn machine_name(environment: &BTreeMap<String, String>) -> String {
     let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let names = told.into_iter().chain(environment.get("HOSTNAME").cloned());
     let mut names = names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());

@@ -1,65 +1,11 @@
 //! The program as scripts see it: exit codes, sentences, and what needs no host.
 #![allow(clippy::unwrap_used)]
 
+mod machine;
+
 use std::path::Path;
 
-use assert_cmd::Command;
-use tempfile::TempDir;
-
-/// A machine of its own: nothing of the real one is read or written.
-struct Machine {
-    place: TempDir,
-}
-
-impl Machine {
-    fn new() -> Self {
-        let place = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(place.path().join("config/hostler")).unwrap();
-        std::fs::create_dir_all(place.path().join("work")).unwrap();
-        Self { place }
-    }
-
-    fn path(&self, below: &str) -> std::path::PathBuf {
-        self.place.path().join(below)
-    }
-
-    fn host(&self, args: &[&str]) -> Command {
-        let mut command = Command::cargo_bin("host").unwrap();
-        command.env_clear().env("HOME", self.place.path()).env("PATH", "/usr/bin:/bin");
-        for (name, folder) in [("CONFIG", "config"), ("STATE", "state"), ("DATA", "data"), ("CACHE", "cache")]
-        {
-            command.env(format!("XDG_{name}_HOME"), self.path(folder));
-        }
-        command.current_dir(self.path("work")).args(args);
-        command
-    }
-
-    /// Exit code, standard output, standard error with the machine's folder left out.
-    fn run(&self, args: &[&str]) -> (i32, String, String) {
-        let output = self.host(args).output().unwrap();
-        let text = |bytes: Vec<u8>| {
-            let text = String::from_utf8(bytes).unwrap();
-            text.replace(&self.place.path().display().to_string(), "~")
-        };
-        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-    }
-
-    fn write(&self, below: &str, text: &str) {
-        let path = self.path(below);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-}
-
-/// One sentence on standard error, nothing on standard output, this exit code.
-fn assert_fails(machine: &Machine, args: &[&str], code: i32, parts: &[&str]) {
-    let (exit, out, err) = machine.run(args);
-    assert_eq!((exit, out.as_str()), (code, ""), "{args:?}: {err}");
-    assert!(err.starts_with("host: ") && err.trim_end().lines().count() == 1, "{args:?}: {err}");
-    for part in parts {
-        assert!(err.contains(part), "{args:?}: no `{part}` in {err}");
-    }
-}
+use machine::{Machine, assert_fails};
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_one_sentence() {
@@ -104,7 +50,6 @@ fn a_plugin_that_cannot_be_used_ends_with_4() {
 #[test]
 fn what_is_not_there_ends_with_11() {
     let machine = Machine::new();
-    assert_fails(&machine, &["status"], 11, &["no host runs here", "host run"]);
     assert_fails(&machine, &["stop", "x"], 11, &["no host runs here"]);
     assert_fails(&machine, &["show", "x"], 11, &["no run matches `x`"]);
     assert_fails(&machine, &["logs", "x"], 11, &["no run matches `x`"]);

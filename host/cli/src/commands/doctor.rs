@@ -1,17 +1,16 @@
 //! `host doctor`.
 
-use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
 use hostler_daemon::control::Client;
 use hostler_daemon::grants::Grants;
-use hostler_daemon::plugins::{self, Kind};
-use hostler_daemon::providers::Provider;
+use hostler_daemon::plugins::Kind;
 use hostler_daemon::{Repository, RepositorySettings, WorkspaceError};
 use rustix::fs::Access;
 
+use super::standing;
 use crate::arguments::DoctorArgs;
 use crate::config::fields::Role;
 use crate::context::Context;
@@ -208,7 +207,7 @@ fn plugin(setup: &Setup, role: Role, chosen: &Chosen, context: &Context) -> Chec
 /// The CLI of a provider that is allowed.
 async fn program(setup: &Setup, chosen: &Chosen, context: &Context) -> Check {
     let name = format!("program of {}", chosen.manifest.plugin.id);
-    match detect(setup, chosen, context).await {
+    match standing::detect(setup, chosen, context).await {
         Ok(provider) => {
             let place = provider.view.program.clone().unwrap_or_default();
             match &provider.view.problem {
@@ -218,16 +217,6 @@ async fn program(setup: &Setup, chosen: &Chosen, context: &Context) -> Check {
         }
         Err(failure) => Check::new(name, Health::Fail, failure),
     }
-}
-
-async fn detect(setup: &Setup, chosen: &Chosen, context: &Context) -> Result<Provider, Failure> {
-    let settings = setup.plugin_settings(Role::Provider, chosen, context)?;
-    let runtime = plugins::runtime(&context.home)?;
-    let grants = Grants::load(&context.home.grants())?;
-    let installed = plugins::install(&runtime, &grants, &settings, Kind::Provider)?;
-    let pair = |(name, value): (&String, &String)| (OsString::from(name), OsString::from(value));
-    let environment: Vec<_> = context.environment.iter().map(pair).collect();
-    Ok(Provider::detect(installed, &environment).await?)
 }
 
 #[cfg(test)]

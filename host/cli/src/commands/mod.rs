@@ -8,7 +8,9 @@ mod logs;
 mod plugin;
 mod run;
 mod runs;
+mod setup;
 mod show;
+mod standing;
 mod status;
 mod stop;
 
@@ -27,6 +29,7 @@ pub fn execute(command: Command, context: &Context) -> Result<ExitCode, Failure>
     let done = |result: Result<(), Failure>| result.map(|()| Exit::Ok.into());
     match command {
         Command::Run(args) => in_runtime(run::run(&args, context)),
+        Command::Setup(args) => done(in_runtime(setup::setup(&args, context))),
         Command::Runs(args) => done(runs::runs(&args, context)),
         Command::Show(args) => done(show::show(&args, context)),
         Command::Logs(args) => done(logs::logs(&args, context)),

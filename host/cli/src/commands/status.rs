@@ -1,18 +1,55 @@
 //! `host status`.
 
-use hostler_daemon::control::Client;
+use hostler_daemon::control::{Client, ClientError};
+use hostler_daemon::view::HostView;
+use serde::Serialize;
 
-use crate::arguments::JsonArgs;
+use super::standing::{self, Server};
+use crate::arguments::StatusArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
+use crate::screens::standing::{Standing, draw_standing};
 use crate::screens::status::draw_status;
 
-/// Asks the running host how it is.
-pub async fn status(args: &JsonArgs, context: &Context) -> Result<(), Failure> {
-    let host = Client::connect(&context.home)?.status().await?;
+/// What `--json` says.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer<'a> {
+    Running {
+        running: bool,
+        host_id: Option<String>,
+        #[serde(flatten)]
+        host: &'a HostView,
+    },
+    Stopped {
+        running: bool,
+        #[serde(flatten)]
+        standing: &'a Standing,
+    },
+}
+
+/// Asks the running host how it is; where none runs, tells what one would work with.
+pub async fn status(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
+    let client = match Client::connect(&context.home) {
+        Ok(client) => client,
+        Err(stopped @ ClientError::NotRunning { .. }) => return not_running(args, context, stopped).await,
+        Err(error) => return Err(error.into()),
+    };
+    let host = client.status().await?;
+    let host_id = standing::host_id(context);
     if args.json {
-        return output::json(&host);
+        return output::json(&Answer::Running { running: true, host_id, host: &host });
     }
-    output::print(&draw_status(&context.page(), &host))
+    output::print(&draw_status(&context.page(), &host, host_id.as_deref()))
+}
+
+async fn not_running(args: &StatusArgs, context: &Context, stopped: ClientError) -> Result<(), Failure> {
+    let standing = standing::gather(&args.settings, context, Server::Tried).await;
+    if args.json {
+        output::json(&Answer::Stopped { running: false, standing: &standing })?;
+    } else {
+        output::print(&draw_standing(&context.page(), &standing))?;
+    }
+    Err(stopped.into())
 }

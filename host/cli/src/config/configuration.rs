@@ -152,8 +152,8 @@ fn refuse_files_named_by_a_repository(
     }
 }
 
-/// The repositories by flag, else by the operator's file, else the folder where the
-/// program was started.
+/// The repositories by flag, else by the operator's file or an earlier program's, else
+/// the folder where the program was started.
 pub fn repositories(
     layers: &Layers,
     around: &Surroundings<'_>,
@@ -167,7 +167,8 @@ pub fn repositories(
         let origin = Origin::Flag("--repo".to_owned());
         return Ok(Setting { value: flags.iter().map(named).collect(), origin });
     }
-    if let Some(file) = layers.user_file.as_ref().filter(|file| !file.repositories.is_empty()) {
+    let files = [&layers.user_file, &layers.earlier];
+    if let Some(file) = files.into_iter().flatten().find(|file| !file.repositories.is_empty()) {
         let mut named = Vec::new();
         for (key, given) in &file.repositories {
             let path = read_one(&format!("repos.{key}"), given, value::text)?.value;
@@ -196,7 +197,8 @@ pub fn program_of(
 /// Name of the one field that every provider has.
 pub const PROGRAM: &str = "program";
 
-fn absolute(path: &str, base: &Path, home: Option<&Path>) -> PathBuf {
+/// A path of a file: `~/` is the home folder, anything relative starts at `base`.
+pub fn absolute(path: &str, base: &Path, home: Option<&Path>) -> PathBuf {
     match (path.strip_prefix("~/"), home) {
         (Some(below), Some(home)) => home.join(below),
         _ => base.join(path),

@@ -20,6 +20,46 @@ pub enum ConfigError {
     /// Far more than settings need.
     #[error("{} has more than {FILE_BYTES} bytes, too many for settings; is it the right file?", .0.display())]
     TooLarge(PathBuf),
+    /// Others could read or replace the secrets in it.
+    #[error("{} is open to others (mode {mode:04o}), but holds secrets: run `chmod {wanted} {}`", path.display(), path.display())]
+    OpenToOthers {
+        /// The file, or its folder.
+        path: PathBuf,
+        /// What it has.
+        mode: u32,
+        /// What it should have.
+        wanted: &'static str,
+    },
+    /// Something else in the file for secrets.
+    #[error(
+        "{place}: `{key}` does not belong here: this file is for secret fields of plugins, below `[tracker.NAME]` or `[providers.NAME]`"
+    )]
+    NoSecret {
+        /// File and line.
+        place: Origin,
+        /// As it was written.
+        key: String,
+    },
+    /// A variable that is there but says nothing.
+    #[error(
+        "{variable} is set but empty, so plugin `{plugin}` has no `{field}`: give it a value, or unset it to use the one that is saved"
+    )]
+    EmptySecret {
+        /// The environment variable.
+        variable: String,
+        /// The plugin's id.
+        plugin: String,
+        /// Which field.
+        field: String,
+    },
+    /// Something stands where a table is needed.
+    #[error("{}: `{key}` is no table, so nothing can be written into it; remove or rename it", path.display())]
+    NoTable {
+        /// Which file.
+        path: PathBuf,
+        /// Where, with dots.
+        key: String,
+    },
     /// Not TOML.
     #[error("{} line {line}: {message}", path.display())]
     Syntax {

@@ -1,5 +1,6 @@
 //! The fields that a plugin's manifest names: `--set` > the field's environment
-//! variable > the repository's file > your file > the manifest's default.
+//! variable > the repository's file > your secrets > your file > an earlier program's
+//! file > the manifest's default.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,6 +14,7 @@ use super::error::ConfigError;
 use super::file::{Given, Written};
 use super::layers::{Layers, shown};
 use super::origin::{Origin, Setting};
+use super::secrets::SecretsFile;
 
 /// The value of one field. Prints itself masked if it is secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -79,6 +81,17 @@ pub fn resolve(
     layers: &Layers,
     user_path: &str,
 ) -> Result<Fields, ConfigError> {
+    let (fields, missing) = resolve_what_is_there(role, manifest, layers, user_path)?;
+    missing.into_iter().next().map_or(Ok(fields), |(_, error)| Err(error))
+}
+
+/// The same, but what is missing is told beside what is there: field and error.
+pub fn resolve_what_is_there(
+    role: Role,
+    manifest: &Manifest,
+    layers: &Layers,
+    user_path: &str,
+) -> Result<(Fields, Vec<(String, ConfigError)>), ConfigError> {
     let plugin = Plugin { role, manifest, user_path };
     let flags = plugin.flags(layers);
     let user = layers.user_file.as_ref().and_then(|file| plugin.table(file));
@@ -86,6 +99,12 @@ pub fn resolve(
     for given in flags.iter().chain(repository.into_iter().flatten()).chain(user.into_iter().flatten()) {
         plugin.check_known(given.0, given.1)?;
     }
+    let secrets = layers.secrets.as_ref().and_then(|file| plugin.secrets(file));
+    for (name, given) in secrets.into_iter().flatten() {
+        plugin.check_secret(name, given)?;
+    }
+    // An earlier program may know fields that this plugin does without.
+    let earlier = layers.earlier.as_ref().and_then(|file| plugin.table(file));
     for (name, given) in repository.into_iter().flatten() {
         plugin.check_harmless(name, given)?;
     }
@@ -93,28 +112,34 @@ pub fn resolve(
         plugin.check_no_secret_on_the_command_line(name, given)?;
     }
     let mut fields = Fields::new();
+    let mut missing = Vec::new();
     for (name, field) in &manifest.config {
+        let variable = match plugin.variable(name, field, &layers.environment) {
+            Ok(variable) => variable,
+            Err(error) => {
+                missing.push((name.clone(), error));
+                continue;
+            }
+        };
         let given = flags
             .get(name)
             .cloned()
-            .or_else(|| from_environment(field, &layers.environment))
+            .or(variable)
             .or_else(|| repository?.get(name).cloned())
-            .or_else(|| user?.get(name).cloned());
+            .or_else(|| secrets?.get(name).cloned())
+            .or_else(|| user?.get(name).cloned())
+            .or_else(|| earlier?.get(name).cloned());
         let setting = match (given, &field.default) {
             (Some(given), _) => Some(read_field(name, field, &given)?),
             (None, Some(default)) => Some(Setting::default(FieldValue::of(field, default))),
-            (None, None) if field.required => return Err(plugin.missing(name, field)),
             (None, None) => None,
         };
+        if setting.is_none() && field.required {
+            missing.push((name.clone(), plugin.missing(name, field)));
+        }
         fields.extend(setting.map(|setting| (name.clone(), setting)));
     }
-    Ok(fields)
-}
-
-fn from_environment(field: &ConfigField, environment: &BTreeMap<String, String>) -> Option<Given> {
-    let name = field.env.clone()?;
-    let text = environment.get(&name).filter(|text| !text.is_empty())?;
-    Some(Given { written: Written::Text(text.clone()), origin: Origin::Environment(name) })
+    Ok((fields, missing))
 }
 
 /// The fields on which a right depends: where requests and credentials go, which
@@ -143,6 +168,35 @@ impl Plugin<'_> {
         match self.role {
             Role::Tracker => file.tracker.get(self.id()),
             Role::Provider => file.providers.get(self.id()),
+        }
+    }
+
+    fn secrets<'a>(&self, file: &'a SecretsFile) -> Option<&'a BTreeMap<String, Given>> {
+        match self.role {
+            Role::Tracker => file.tracker.get(self.id()),
+            Role::Provider => file.providers.get(self.id()),
+        }
+    }
+
+    /// An empty variable counts as none, except for a secret: whoever emptied it did
+    /// not mean another credential to be used instead.
+    fn variable(
+        &self,
+        field_name: &str,
+        field: &ConfigField,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Option<Given>, ConfigError> {
+        let Some(name) = field.env.clone() else { return Ok(None) };
+        match environment.get(&name) {
+            Some(text) if text.is_empty() && field.secret => Err(ConfigError::EmptySecret {
+                variable: name,
+                plugin: self.id().to_owned(),
+                field: field_name.to_owned(),
+            }),
+            Some(text) if !text.is_empty() => {
+                Ok(Some(Given { written: Written::Text(text.clone()), origin: Origin::Environment(name) }))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -175,6 +229,15 @@ impl Plugin<'_> {
             field: name.to_owned(),
             known: self.manifest.config.keys().cloned().collect(),
         })
+    }
+
+    /// In the file for secrets stand secrets and nothing else.
+    fn check_secret(&self, name: &str, given: &Given) -> Result<(), ConfigError> {
+        self.check_known(name, given)?;
+        if self.manifest.config.get(name).is_some_and(|field| field.secret) {
+            return Ok(());
+        }
+        Err(ConfigError::NoSecret { place: given.origin.clone(), key: name.to_owned() })
     }
 
     fn check_harmless(&self, name: &str, given: &Given) -> Result<(), ConfigError> {
@@ -212,13 +275,18 @@ impl Plugin<'_> {
     }
 
     fn remedy(&self, name: &str, field: &ConfigField) -> String {
-        let in_file = format!("`{name}` below `[{}.{}]` in {}", self.role.table(), self.id(), self.user_path);
+        let way = match (self.role, field.secret) {
+            (Role::Tracker, true) => format!("save it with `host setup {}`", self.id()),
+            _ => {
+                format!("write `{name}` below `[{}.{}]` in {}", self.role.table(), self.id(), self.user_path)
+            }
+        };
         let flag = match self.role {
             Role::Tracker if !field.secret => Some(format!("give `--set {name}=VALUE`")),
             _ => None,
         };
         let variable = field.env.as_ref().map(|variable| format!("set {variable} in the environment"));
-        let ways = flag.into_iter().chain(variable).chain([format!("write {in_file}")]);
+        let ways = flag.into_iter().chain(variable).chain([way]);
         ways.collect::<Vec<_>>().join(", or ")
     }
 }
@@ -240,7 +308,8 @@ fn read_field(name: &str, field: &ConfigField, given: &Given) -> Result<Setting<
     }
 }
 
-fn from_text(kind: FieldType, text: &str) -> Option<Value> {
+/// A value of this type, as it is written on a command line.
+pub fn from_text(kind: FieldType, text: &str) -> Option<Value> {
     match kind {
         FieldType::String => Some(text.into()),
         FieldType::List if text.trim_start().starts_with('[') => serde_json::from_str(text).ok(),
@@ -249,7 +318,8 @@ fn from_text(kind: FieldType, text: &str) -> Option<Value> {
     }
 }
 
-const fn expected(kind: FieldType) -> &'static str {
+/// What a value of this type looks like.
+pub const fn expected(kind: FieldType) -> &'static str {
     match kind {
         FieldType::String => "text",
         FieldType::Integer => "a whole number",

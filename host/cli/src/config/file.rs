@@ -65,17 +65,18 @@ pub struct ConfigFile {
 impl ConfigFile {
     /// Reads a file; `None` if there is none.
     pub fn read(path: &Path, whose: Whose) -> Result<Option<Self>, ConfigError> {
-        let unreadable = |error| ConfigError::Unreadable { path: path.to_owned(), error };
-        let file = match std::fs::File::open(path) {
-            Err(error) if is_absent(&error) => return Ok(None),
-            file => file.map_err(unreadable)?,
-        };
-        let mut text = String::new();
-        file.take(FILE_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
-        if text.len() as u64 > FILE_BYTES {
-            return Err(ConfigError::TooLarge(path.to_owned()));
+        read_text(path)?.map(|text| Self::parse(path, &text, whose)).transpose()
+    }
+
+    /// A file that says nothing.
+    pub fn empty(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            keys: BTreeMap::new(),
+            repositories: Vec::new(),
+            tracker: Tables::new(),
+            providers: Tables::new(),
         }
-        Self::parse(path, &text, whose).map(Some)
     }
 
     /// Reads the text of a file.
@@ -88,6 +89,21 @@ impl ConfigFile {
         })?;
         reader.document(document.get_ref())
     }
+}
+
+/// The text of a file of settings; `None` if there is none.
+pub fn read_text(path: &Path) -> Result<Option<String>, ConfigError> {
+    let unreadable = |error| ConfigError::Unreadable { path: path.to_owned(), error };
+    let file = match std::fs::File::open(path) {
+        Err(error) if is_absent(&error) => return Ok(None),
+        file => file.map_err(unreadable)?,
+    };
+    let mut text = String::new();
+    file.take(FILE_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > FILE_BYTES {
+        return Err(ConfigError::TooLarge(path.to_owned()));
+    }
+    Ok(Some(text))
 }
 
 fn is_absent(error: &std::io::Error) -> bool {
@@ -105,13 +121,7 @@ type Entry<'a, 'i> = (&'a Spanned<std::borrow::Cow<'i, str>>, &'a Spanned<DeValu
 
 impl Reader<'_> {
     fn document(&self, document: &DeTable<'_>) -> Result<ConfigFile, ConfigError> {
-        let mut file = ConfigFile {
-            path: self.path.to_owned(),
-            keys: BTreeMap::new(),
-            repositories: Vec::new(),
-            tracker: Tables::new(),
-            providers: Tables::new(),
-        };
+        let mut file = ConfigFile::empty(self.path);
         for entry in in_order(document) {
             let name: &str = entry.0.get_ref();
             if let Some(key) = Key::from_name(name) {

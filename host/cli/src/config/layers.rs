@@ -7,6 +7,7 @@ use super::error::ConfigError;
 use super::file::{ConfigFile, Given, Written};
 use super::key::Key;
 use super::origin::{Origin, Setting};
+use super::secrets::SecretsFile;
 use super::value::Read;
 
 /// One `--repo`.
@@ -42,6 +43,10 @@ pub struct Layers {
     pub repository_file: Option<ConfigFile>,
     /// The operator's `config.toml`.
     pub user_file: Option<ConfigFile>,
+    /// The operator's `secrets.toml`: secret fields only.
+    pub secrets: Option<SecretsFile>,
+    /// What the program said that the chosen tracker's users had before.
+    pub earlier: Option<ConfigFile>,
 }
 
 impl Layers {
@@ -63,7 +68,7 @@ impl Layers {
             let origin = Origin::Environment(name);
             return Some(vec![Given { written: Written::Text(text.clone()), origin }]);
         }
-        let files = [&self.repository_file, &self.user_file];
+        let files = [&self.repository_file, &self.user_file, &self.earlier];
         files.into_iter().flatten().find_map(|file| file.keys.get(&key)).map(|given| vec![given.clone()])
     }
 

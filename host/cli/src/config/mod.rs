@@ -1,17 +1,22 @@
-//! Settings: flag > environment > the repository's file > your file > default, and
-//! for each value where it came from.
+//! Settings: flag > environment > the repository's file > your file > an earlier
+//! program's file > default, and for each value where it came from. Secret fields of
+//! plugins may also stand in [`SecretsFile`], which comes before your file.
 //!
 //! [`Layers`] holds what was said where, [`Configuration`] what follows from it,
 //! [`fields`] does the same for the fields a plugin's manifest names. All of it is
-//! pure, except for [`ConfigFile::read`].
+//! pure, except for reading files. [`edit`] changes the text of a file and leaves the
+//! rest of it alone.
 
 pub mod configuration;
+pub mod edit;
 pub mod error;
 pub mod fields;
 pub mod file;
 pub mod key;
 pub mod layers;
 pub mod origin;
+pub mod secrets;
+pub mod tale_daemon;
 pub mod value;
 
 pub use configuration::Configuration;
@@ -19,7 +24,8 @@ pub use error::ConfigError;
 pub use file::{ConfigFile, Whose};
 pub use key::Key;
 pub use layers::Layers;
-pub use origin::Setting;
+pub use origin::{Origin, Setting};
+pub use secrets::SecretsFile;
 
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,10 @@ pub enum Origin {
         /// Counts from 1.
         line: usize,
     },
+    /// A file of the program that Hostler takes over from.
+    Earlier(PathBuf),
+    /// Nobody said anything, so it is what is on this machine.
+    Found,
     /// Nobody said anything.
     Default,
     /// Nobody said anything, so it is the same as another setting.
@@ -34,6 +38,8 @@ impl fmt::Display for Origin {
             Self::Flag(flag) => f.write_str(flag),
             Self::Environment(name) => f.write_str(name),
             Self::File { path, line } => write!(f, "{} line {line}", path.display()),
+            Self::Earlier(path) => write!(f, "{}", path.display()),
+            Self::Found => f.write_str("found on this machine"),
             Self::Default => f.write_str("default"),
             Self::Follows(key) => write!(f, "follows {}", key.name()),
         }

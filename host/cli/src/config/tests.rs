@@ -48,6 +48,7 @@ fn a_flag_beats_the_environment_beats_the_files_beats_the_default() {
         environment: environment(&[("HOSTLER_MODEL", "environment")]),
         repository_file: Some(repository("model = \"repository\"").unwrap()),
         user_file: Some(user("# mine\nmodel = \"user\"").unwrap()),
+        ..Layers::default()
     };
     let model = |layers: &Layers| {
         let model = resolve(layers).unwrap().model;
@@ -287,6 +288,7 @@ fn fields_of_a_plugin_follow_the_same_precedence() {
             user("[tracker.trakkar]\ndepth = 4\napi-url = \"https://old.example\"\n[tracker.other]\nx = 1")
                 .unwrap(),
         ),
+        ..Layers::default()
     };
     let fields = fields_of(&layers).unwrap();
     let told: Vec<String> =
@@ -320,4 +322,107 @@ fn wrong_fields_are_told_with_place_and_remedy_and_never_with_a_secret() {
     let told = told.join("\n");
     assert!(!told.contains("hunter2"));
     insta::assert_snapshot!(told);
+}
+
+const SECRETS: &str = "/home/ada/.config/hostler/secrets.toml";
+const TALE_DAEMON: &str = "/home/ada/.tale-daemon/config.json";
+
+fn secrets(text: &str) -> Option<SecretsFile> {
+    Some(SecretsFile::parse(Path::new(SECRETS), text).unwrap())
+}
+
+fn earlier(text: &str) -> Option<ConfigFile> {
+    Some(tale_daemon::parse(Path::new(TALE_DAEMON), text).unwrap())
+}
+
+#[test]
+fn a_saved_secret_is_used_unless_the_environment_has_one() {
+    let mut layers = Layers {
+        flags: set(&[("api-url", "https://t.example")]),
+        secrets: secrets("[tracker.trakkar]\ntoken = \"saved\""),
+        user_file: Some(user("[tracker.trakkar]\ntoken = \"plain\"").unwrap()),
+        ..Layers::default()
+    };
+    let token = |layers: &Layers| {
+        let token = &fields_of(layers).unwrap()["token"];
+        format!("{} from {}", token.value.reveal(), token.origin)
+    };
+    assert_eq!(token(&layers), format!("saved from {SECRETS} line 2"));
+    layers.environment = environment(&[("TRAKKAR_TOKEN", "set")]);
+    assert_eq!(token(&layers), "set from TRAKKAR_TOKEN");
+    layers.environment.clear();
+    layers.secrets = None;
+    assert_eq!(token(&layers), format!("plain from {USER} line 2"));
+}
+
+#[test]
+fn an_emptied_variable_never_lets_another_credential_in() {
+    let layers = Layers {
+        flags: set(&[("api-url", "https://t.example")]),
+        environment: environment(&[("TRAKKAR_TOKEN", "")]),
+        secrets: secrets("[tracker.trakkar]\ntoken = \"saved\""),
+        ..Layers::default()
+    };
+    let told = fields_of(&layers).unwrap_err().to_string();
+    assert!(told.starts_with("TRAKKAR_TOKEN is set but empty"), "{told}");
+}
+
+#[test]
+fn in_the_file_of_secrets_stand_secrets_only() {
+    let with = |text: &str| Layers {
+        flags: set(&[("api-url", "https://t.example")]),
+        secrets: secrets(text),
+        ..Layers::default()
+    };
+    let told = |text: &str| fields_of(&with(text)).unwrap_err().to_string();
+    assert!(told("[tracker.trakkar]\nlabel = \"x\"").contains("`label` does not belong here"));
+    assert!(told("[tracker.trakkar]\ntokn = \"x\"").contains("has no field `tokn`"));
+}
+
+#[test]
+fn what_an_earlier_program_left_is_the_weakest_word() {
+    let text = r#"{"name": "old", "permissionCeiling": "full_auto", "workspaces": {"api": "/srv/api"}}"#;
+    let mut layers = Layers { earlier: earlier(text), ..Layers::default() };
+    let around = Surroundings { folder: Path::new("/here"), home: None };
+    let told = |layers: &Layers| {
+        let configuration = resolve(layers).unwrap();
+        let repositories = repositories(layers, &around).unwrap();
+        let (name, ceiling) = (configuration.name, configuration.permission_ceiling);
+        let path = repositories.value[0].path.display().to_string();
+        [
+            format!("{} ({})", name.value, name.origin),
+            format!("{} ({})", ceiling.value.name(), ceiling.origin),
+            format!("{path} ({})", repositories.origin),
+        ]
+    };
+    assert_eq!(
+        told(&layers),
+        [
+            format!("old ({TALE_DAEMON})"),
+            format!("full-auto ({TALE_DAEMON})"),
+            format!("/srv/api ({TALE_DAEMON})")
+        ]
+    );
+    let mine = "name = \"new\"\npermission-ceiling = \"safe\"\n[repos]\nweb = \"/srv/web\"";
+    layers.user_file = Some(user(mine).unwrap());
+    assert_eq!(
+        told(&layers),
+        [
+            format!("new ({USER} line 1)"),
+            format!("safe ({USER} line 2)"),
+            format!("/srv/web ({USER} line 4)")
+        ]
+    );
+}
+
+#[test]
+fn for_tale_more_than_safe_needs_a_word_of_the_operator() {
+    let mut layers = Layers { earlier: Some(tale_daemon::defaults()), ..Layers::default() };
+    let safe = resolve(&layers).unwrap();
+    assert_eq!((safe.permission.value, safe.permission_ceiling.value), (Permission::Safe, Permission::Safe));
+    assert_eq!(safe.permission_ceiling.origin, Origin::Default);
+    layers.flags = flags(&[(Key::PermissionCeiling, "full-auto")]);
+    assert_eq!(resolve(&layers).unwrap().permission_ceiling.value, Permission::FullAuto);
+    layers.flags = flags(&[(Key::Permission, "full-auto")]);
+    assert!(complaint(&layers).contains("above permission-ceiling `safe` (default)"));
 }

@@ -9,7 +9,9 @@ pub mod run_line;
 pub mod run_words;
 pub mod runs;
 pub mod settings;
+pub mod setup;
 pub mod show;
+pub mod standing;
 pub mod status;
 pub mod trial;
 

@@ -8,8 +8,8 @@ use crate::paint::Tone;
 use crate::table::{Cell, draw};
 use crate::text::count;
 
-/// What the running host does.
-pub fn draw_status(page: &Page, host: &HostView) -> String {
+/// What the running host does. `host_id` is what trackers know it by.
+pub fn draw_status(page: &Page, host: &HostView, host_id: Option<&str>) -> String {
     let busy = host.slots.saturating_sub(host.free_slots);
     let mode = match host.mode.as_str() {
         "open" => "takes tasks",
@@ -27,6 +27,7 @@ pub fn draw_status(page: &Page, host: &HostView) -> String {
         row("slots", Cell::new(format!("{busy} of {} taken", host.slots))),
         row("tracker", tracker),
     ];
+    rows.extend(host_id.map(|id| row("host id", Cell::new(id))));
     rows.extend(host.providers.iter().map(|provider| row("provider", provider_cell(provider))));
     rows.push(row("repositories", Cell::new(host.repositories.join(", "))));
     if host.undelivered_reports > 0 {
@@ -87,6 +88,6 @@ mod tests {
             denied: [("no grant for https://evil.example".to_owned(), 3)].into(),
             runs: vec![examples::running()],
         };
-        insta::assert_snapshot!(draw_status(&page(), &host));
+        insta::assert_snapshot!(draw_status(&page(), &host, Some("host_0f9a1c22")));
     }
 }
