@@ -1,12 +1,14 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::input::Offer;
 use crate::outcome::{Class, Outcome, Usage};
 use crate::plan::{Base, LimitsWish, Permission, PermissionSource, Wish};
 use crate::policy::{LINGER, MAX_INTERRUPTIONS};
 use crate::problem::{Problem, ProblemKind};
 use crate::report::ReportState;
 use crate::run::Workspace;
+use crate::task::{Claim, Task};
 use crate::verdict::MIN_PAUSE;
 
 mod leases;
