@@ -67,14 +67,29 @@ struct Known {
     progressed: Option<Instant>,
 }
 
+/// A claim on this connection.
+#[derive(Clone, Debug)]
+struct Claimed {
+    external_run_id: String,
+    fence: f64,
+    /// The server knows that nothing more comes of it.
+    over: bool,
+}
+
+impl Claimed {
+    fn is_of(&self, hold: &Hold) -> bool {
+        self.external_run_id == hold.external_run_id && self.fence.total_cmp(&hold.fence).is_eq()
+    }
+}
+
 /// The runs, by the host's id.
 #[derive(Debug, Default)]
 pub struct Runs {
     known: BTreeMap<String, Known>,
     /// Claimed and neither worked on nor reported; to be given back.
     leftovers: Vec<Hold>,
-    /// The fence of each run's newest claim, oldest first.
-    claims: Vec<(String, f64)>,
+    /// The newest claim of each run, oldest first.
+    claims: Vec<Claimed>,
     /// Reports of an earlier connection that may have arrived.
     perhaps_taken: Vec<String>,
     /// Events are not wanted before.
@@ -99,10 +114,10 @@ impl Runs {
 
     /// A run was given to us. Returns its fence, greater than that of any claim before.
     pub fn claimed(&mut self, external_run_id: &str, now: Instant) -> f64 {
-        let newest = self.claims.last().map_or(0.0, |(_, fence)| *fence);
+        let newest = self.claims.last().map_or(0.0, |claim| claim.fence);
         let fence = now.floor().max(newest + 1.0);
-        self.claims.retain(|(id, _)| id != external_run_id);
-        self.claims.push((external_run_id.to_owned(), fence));
+        self.claims.retain(|claim| claim.external_run_id != external_run_id);
+        self.claims.push(Claimed { external_run_id: external_run_id.to_owned(), fence, over: false });
         if self.claims.len() > REMEMBERED_CLAIMS {
             self.claims.remove(0);
         }
@@ -111,7 +126,9 @@ impl Runs {
 
     /// Whether the server has given the same run to us again since.
     pub fn is_stale(&self, hold: &Hold) -> bool {
-        self.claims.iter().any(|(id, fence)| *id == hold.external_run_id && *fence > hold.fence)
+        let newer =
+            |claim: &Claimed| claim.external_run_id == hold.external_run_id && claim.fence > hold.fence;
+        self.claims.iter().any(newer)
     }
 
     // ── what the host holds ─────────────────────────────────────────────────
@@ -174,7 +191,7 @@ impl Runs {
 
     /// Whether the run was claimed on this connection.
     pub fn was_claimed(&self, external_run_id: &str) -> bool {
-        self.claims.iter().any(|(id, _)| id == external_run_id)
+        self.claims.iter().any(|claim| claim.external_run_id == external_run_id)
     }
 
     // ── events ──────────────────────────────────────────────────────────────
@@ -202,12 +219,17 @@ impl Runs {
         }
     }
 
-    /// Whether a line of progress may be sent now; it then counts as sent.
-    pub fn may_progress(&mut self, run: &str, now: Instant) -> bool {
-        let last = self.known.get(run).and_then(|known| known.progressed);
+    /// Whether a line of progress may be sent now; it then counts as sent. A late line
+    /// of a run that is over does not bring it back.
+    pub fn may_progress(&mut self, at: &RunRef, hold: &Hold, now: Instant) -> bool {
+        if !self.known.contains_key(&at.run)
+            && !self.claims.iter().any(|claim| claim.is_of(hold) && !claim.over)
+        {
+            return false;
+        }
+        let last = self.known.get(&at.run).and_then(|known| known.progressed);
         let may = now >= self.paused_until && self.is_rested(last, now, PROGRESS_EVERY, PROGRESS_SHARE);
-        // A late line of a run that is over must not bring it back.
-        match self.known.get_mut(run) {
+        match self.entry(at) {
             Some(known) if may && known.told == Told::Nothing => {
                 known.progressed = Some(now);
                 true
@@ -273,8 +295,11 @@ impl Runs {
 
     /// The server knows that nothing more comes of the run.
     pub fn over(&mut self, at: &RunRef) {
-        if let Some(known) = self.entry(at) {
-            known.told = Told::Over;
+        let Some(known) = self.entry(at) else { return };
+        known.told = Told::Over;
+        let hold = known.hold.clone();
+        if let Some(claim) = self.claims.iter_mut().find(|claim| claim.is_of(&hold)) {
+            claim.over = true;
         }
     }
 }

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use hostler_sdk::Usage;
 use hostler_sdk::tracker::Task;
 use serde_json::json;
@@ -67,7 +69,8 @@ fn a_late_line_does_not_bring_a_run_back() {
     runs.compare(&[held("a")]);
     runs.over(&reference("a", "a", 1.0));
     runs.compare(&[]);
-    assert!(!runs.may_progress("a", 0.0));
+    let (at, hold) = (reference("a", "a", 1.0), Hold::of(&reference("a", "a", 1.0)).unwrap());
+    assert!(!runs.may_progress(&at, &hold, 0.0));
     assert!(runs.known.is_empty());
 }
 

@@ -109,7 +109,7 @@ impl Tale {
         let newest = lines.iter().rev().map(|line| one_line(&line.text)).find(|text| !text.is_empty());
         let (Some(newest), Some(hold)) = (newest, Hold::of(at)) else { return Ok(()) };
         let stale = self.runs.borrow().is_stale(&hold);
-        if stale || !self.runs.borrow_mut().may_progress(&at.run, cx.now()) {
+        if stale || !self.runs.borrow_mut().may_progress(at, &hold, cx.now()) {
             return Ok(());
         }
         let starts = self.runs.borrow_mut().must_tell_start(&at.run);

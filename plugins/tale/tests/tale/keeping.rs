@@ -108,6 +108,21 @@ fn progress_shows_the_newest_line_and_tells_of_the_start_first() {
 }
 
 #[test]
+fn a_run_too_short_for_a_heartbeat_still_tells_that_it_started() {
+    let mut stage = Stage::new();
+    let claim = stage.claimed("one");
+    stage.progress(&claim, &["Working."]);
+    assert_eq!(stage.events(), ["started", "progress"]);
+    stage.succeed(&claim);
+    stage.at_second(60.0);
+    stage.progress(&claim, &["Late."]);
+    stage.heartbeat(&[]);
+    stage.progress(&claim, &["Later."]);
+    assert_eq!(stage.events().len(), 2);
+    assert!(stage.bodies("/fail").is_empty());
+}
+
+#[test]
 fn a_line_of_two_hundred_characters_is_whole_and_a_longer_one_is_cut() {
     let mut stage = Stage::new();
     let claim = stage.claimed("one");
