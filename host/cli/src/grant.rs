@@ -52,6 +52,7 @@ pub fn obtain(chosen: &Chosen, yes: bool, context: &Context, page: &Page) -> Res
     if standing(&grants, chosen) == Allowed::Yes {
         return Ok(());
     }
+    output::write_error(b"\n")?;
     if yes {
         let file = chosen.file.display().to_string();
         output::write_error(format!("{}\n", draw_request(page, &file, &chosen.inspection)).as_bytes())?;

@@ -32,11 +32,12 @@ pub fn answer(question: &str) -> Result<String, Failure> {
 
 /// Asks for something that nobody who looks on should read.
 pub fn secret_answer(question: &str) -> Result<String, Failure> {
-    show(question)?;
+    // Quiet before the question: an answer that is pasted at once must not show either.
     let quiet = QuietTerminal::enter().map_err(|error| {
         let remedy = "set the plugin's environment variable instead";
         Failure::new(Exit::Failed, format!("the terminal would show what you type ({error}); {remedy}"))
     })?;
+    show(question)?;
     let mut line = Vec::new();
     let mut typed = io::stdin().lock().bytes();
     let ended = loop {

@@ -33,6 +33,16 @@ pub fn host_id(context: &Context) -> Option<String> {
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
+/// The id that the operator wants the host of this tracker to be known by, where the
+/// plugin has such a field.
+pub fn daemon_id(args: &SettingsArgs, context: &Context, tracker: &str) -> Option<String> {
+    let setup = Setup::read(args, context).ok()?;
+    let chosen = setup.tracker(context).ok().filter(|chosen| chosen.manifest.plugin.id == tracker)?;
+    let path = context.config_file().display().to_string();
+    let found = fields::resolve_what_is_there(Role::Tracker, &chosen.manifest, &setup.layers, &path);
+    Some(found.ok()?.0.get("daemon-id")?.value.to_string())
+}
+
 /// Gathers everything; what is wrong is part of it.
 pub async fn gather(args: &SettingsArgs, context: &Context, server: Server) -> Standing {
     let mut standing = Standing { host_id: host_id(context), ..Standing::default() };

@@ -19,6 +19,8 @@ enum Answer<'a> {
     Running {
         running: bool,
         host_id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        daemon_id: Option<String>,
         #[serde(flatten)]
         host: &'a HostView,
     },
@@ -38,10 +40,12 @@ pub async fn status(args: &StatusArgs, context: &Context) -> Result<(), Failure>
     };
     let host = client.status().await?;
     let host_id = standing::host_id(context);
+    let daemon_id = standing::daemon_id(&args.settings, context, &host.tracker);
     if args.json {
-        return output::json(&Answer::Running { running: true, host_id, host: &host });
+        return output::json(&Answer::Running { running: true, host_id, daemon_id, host: &host });
     }
-    output::print(&draw_status(&context.page(), &host, host_id.as_deref()))
+    let identity = [("host id", host_id), ("daemon-id", daemon_id)];
+    output::print(&draw_status(&context.page(), &host, &identity))
 }
 
 async fn not_running(args: &StatusArgs, context: &Context, stopped: ClientError) -> Result<(), Failure> {

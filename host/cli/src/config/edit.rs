@@ -31,6 +31,11 @@ impl Change {
         Self { keys: owned(keys), value: None, literal: false }
     }
 
+    /// Whether it changes this place.
+    pub fn is_at(&self, keys: &[&str]) -> bool {
+        self.keys == keys
+    }
+
     fn value(&self) -> Option<Value> {
         let text = self.value.as_ref()?;
         let literal = self.literal.then(|| text.parse().ok()).flatten();

@@ -179,14 +179,14 @@ pub mod tests {
         if let Some(tracker) = &mut standing.tracker {
             tracker.server = Some(server(None));
         }
-        let mut bare = Standing::default();
-        bare.tracker = Some(TrackerStanding {
+        let tracker = TrackerStanding {
             name: "Tale".to_owned(),
             version: "0.1.0".to_owned(),
             missing: vec!["plugin `tale` needs `api-key`".to_owned()],
             server: Some(server(Some("connection refused"))),
             ..TrackerStanding::default()
-        });
+        };
+        let bare = Standing { tracker: Some(tracker), ..Standing::default() };
         insta::assert_snapshot!(
             [draw_standing(&page(), &standing), draw_standing(&page(), &bare)].join("\n")
         );

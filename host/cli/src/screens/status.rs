@@ -8,8 +8,8 @@ use crate::paint::Tone;
 use crate::table::{Cell, draw};
 use crate::text::count;
 
-/// What the running host does. `host_id` is what trackers know it by.
-pub fn draw_status(page: &Page, host: &HostView, host_id: Option<&str>) -> String {
+/// What the running host does. `identity` is what trackers know it by.
+pub fn draw_status(page: &Page, host: &HostView, identity: &[(&str, Option<String>)]) -> String {
     let busy = host.slots.saturating_sub(host.free_slots);
     let mode = match host.mode.as_str() {
         "open" => "takes tasks",
@@ -27,7 +27,8 @@ pub fn draw_status(page: &Page, host: &HostView, host_id: Option<&str>) -> Strin
         row("slots", Cell::new(format!("{busy} of {} taken", host.slots))),
         row("tracker", tracker),
     ];
-    rows.extend(host_id.map(|id| row("host id", Cell::new(id))));
+    let known = identity.iter().filter_map(|(name, id)| Some(row(name, Cell::new(id.as_ref()?))));
+    rows.extend(known);
     rows.extend(host.providers.iter().map(|provider| row("provider", provider_cell(provider))));
     rows.push(row("repositories", Cell::new(host.repositories.join(", "))));
     if host.undelivered_reports > 0 {
@@ -88,6 +89,10 @@ mod tests {
             denied: [("no grant for https://evil.example".to_owned(), 3)].into(),
             runs: vec![examples::running()],
         };
-        insta::assert_snapshot!(draw_status(&page(), &host, Some("host_0f9a1c22")));
+        insta::assert_snapshot!(draw_status(
+            &page(),
+            &host,
+            &[("host id", Some("host_0f9a1c22".to_owned())), ("daemon-id", None)]
+        ));
     }
 }

@@ -77,6 +77,7 @@ pub fn interview<'a>(
         let key = key.as_ref().filter(|(field, _)| field == name).map(|(_, key)| key.as_str());
         interview.secret(name, field, key)?;
     }
+    interview.note_old_key_for_new_address();
     interview.name(args.name.as_deref())?;
     interview.repositories(args)?;
     interview.ceiling(args.ceiling)?;
@@ -200,6 +201,32 @@ impl Interview<'_, '_> {
         Ok(())
     }
 
+    /// A key that was meant for another server would be sent to the new one.
+    fn note_old_key_for_new_address(&mut self) {
+        let known = self.known;
+        let (Some(url), Some(key)) = (known.url_field(), known.key_field()) else { return };
+        let (url_keys, key_keys) = (["tracker", known.id(), url], ["tracker", known.id(), key]);
+        let field = |name| known.manifest.config.get(name);
+        let before = field(url).and_then(|field| known.field(url, field));
+        let old_key = field(key).and_then(|field| known.secret(key, field));
+        let moved = before.filter(|before| before.source != Source::Suggested).is_some_and(|before| {
+            let same = Change::text(&url_keys, before.value.trim_end_matches('/'));
+            self.answers.config.iter().any(|change| change.is_at(&url_keys) && *change != same)
+        });
+        let old_key = old_key.is_some_and(|old| match old.source {
+            Source::Earlier => self.answers.secrets.contains(&Change::text(&key_keys, old.value)),
+            Source::InForce | Source::Suggested => {
+                !self.answers.secrets.iter().any(|one| one.is_at(&key_keys))
+            }
+        });
+        if moved && old_key {
+            let what = format!("{url} is new, but {key} is the one you had");
+            self.answers
+                .notes
+                .push(format!("{what}: if it belongs to another server, set up again with --key"));
+        }
+    }
+
     fn name(&mut self, flag: Option<&str>) -> Result<(), Failure> {
         let question = Question {
             what: Key::Name.name().to_owned(),
@@ -299,6 +326,13 @@ impl Interview<'_, '_> {
         let typed = self.ask(question, flag.as_deref(), proposal.as_ref(), read)?;
         let Some(path) = typed.or_else(|| here.cloned()) else { return Ok(()) };
         let key = self.workspace_key(args.workspace_key.as_deref(), &path)?;
+        let kept = known.repositories(known.config.as_ref());
+        if let Some((_, other)) = kept.iter().find(|(other, place)| *other == key && *place != path)
+            && args.workspace_key.is_none()
+        {
+            let what = format!("--workspace: `{key}` is the key of {} already", other.display());
+            return Err(Failure::new(Exit::Usage, format!("{what}; give another one with --workspace-key")));
+        }
         self.add(&key, &path);
         Ok(())
     }

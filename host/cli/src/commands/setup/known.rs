@@ -1,7 +1,7 @@
 //! What is known before anybody is asked.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use hostler_daemon::plugins::{ConfigField, Manifest};
 
@@ -137,9 +137,17 @@ impl Known<'_> {
         named.map(|(key, given)| (key.clone(), self.absolute(&plain(given)))).collect()
     }
 
-    /// A path as a person writes it.
+    /// A path as a person writes it, without `.` and `..`.
     pub fn absolute(&self, path: &str) -> PathBuf {
-        absolute(path, self.folder, self.environment.get("HOME").map(Path::new))
+        let path = absolute(path, self.folder, self.environment.get("HOME").map(Path::new));
+        path.components().fold(PathBuf::new(), |mut above, part| {
+            match part {
+                Component::ParentDir => drop(above.pop()),
+                Component::CurDir => {}
+                other => above.push(other),
+            }
+            above
+        })
     }
 }
 

@@ -66,11 +66,12 @@ impl Files {
     }
 
     fn with(&self, answers: &Answers) -> Result<Self, Failure> {
-        let secrets = if answers.secrets.is_empty() {
-            self.secrets.clone()
-        } else {
-            let text = self.secrets.as_deref().unwrap_or(SECRETS_HEAD);
-            Some(edited(&self.secrets_path, text, &answers.secrets)?)
+        let before = self.secrets.as_deref().unwrap_or_default();
+        let after = edited(&self.secrets_path, before, &answers.secrets)?;
+        let secrets = match &self.secrets {
+            None if after.is_empty() => None,
+            None => Some(format!("{SECRETS_HEAD}{after}")),
+            Some(_) => Some(after),
         };
         Ok(Self {
             config_path: self.config_path.clone(),

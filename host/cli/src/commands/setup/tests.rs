@@ -232,3 +232,26 @@ fn what_is_wrong_on_the_command_line_is_told_with_its_flag() {
     let told = there.unattended("--yes --workspace-key x").unwrap_err().to_string();
     assert!(told.contains("give both"), "{told}");
 }
+
+#[test]
+fn a_key_that_stays_while_the_address_changes_is_pointed_out() {
+    let machine = Machine { earlier: Some(EARLIER), ..Machine::default() };
+    let noted = |words: &str| {
+        let notes = machine.unattended(words).unwrap().notes;
+        notes.iter().any(|note| note.starts_with("url is new, but api-key is the one you had"))
+    };
+    assert!(noted("--yes --url https://new.example"));
+    assert!(!noted("--yes --url https://old.example/"));
+    assert!(!noted("--yes --url https://new.example --key new"));
+    assert!(!noted("--yes"));
+}
+
+#[test]
+fn a_repository_never_takes_the_place_of_another_one_unnoticed() {
+    let machine = Machine { config: "[repos]\napp = \"/srv/app\"", ..Machine::default() };
+    let told = machine.unattended("--yes --workspace /other/app").unwrap_err().to_string();
+    assert!(told.contains("`app` is the key of /srv/app already"), "{told}");
+    let moved = machine.unattended("--yes --workspace /other/x/../app/. --workspace-key app").unwrap();
+    assert!(machine.after(&moved).contains("app = \"/other/app\""));
+    assert!(machine.unattended("--yes --workspace /srv/app").is_ok());
+}
