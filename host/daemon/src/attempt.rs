@@ -383,8 +383,9 @@ pub async fn reap(rooms: Arc<Rooms>, run: Run, attempt: u32) {
     rooms.tell(Input::AttemptEnded { run: run.id.clone(), attempt, outcome }).await;
 }
 
-/// An attempt that ended by itself while nobody looked has its true outcome;
-/// everything else was interrupted, with its session and usage kept.
+/// An attempt that ended by itself while nobody looked has its true outcome, as far
+/// as its output tells one; everything else was interrupted, with its session and
+/// usage kept.
 async fn reread(rooms: &Rooms, run: &Run, folder: &Path, exit: Option<&Exit>) -> Outcome {
     let interrupted = || {
         let message = "The host was stopped or killed while the agent worked; the agent was ended.";
@@ -396,14 +397,30 @@ async fn reread(rooms: &Rooms, run: &Run, folder: &Path, exit: Option<&Exit>) ->
     } else {
         ExitStatus { ended_by_host: Some(EndReason::Stopping), ..exit_status(exit) }
     };
-    let Some(outcome) = replay_records(rooms, run, folder, status).await else { return interrupted() };
-    if by_itself || outcome.succeeded() {
+    let Some((outputs, outcome)) = replay_records(rooms, run, folder, status).await else {
+        return interrupted();
+    };
+    if is_whole(&outputs, &outcome, by_itself) {
         return outcome;
     }
     Outcome { session: outcome.session, usage: outcome.usage, summary: outcome.summary, ..interrupted() }
 }
 
-async fn replay_records(rooms: &Rooms, run: &Run, folder: &Path, status: ExitStatus) -> Option<Outcome> {
+/// Whether an outcome rests on all that the agent said. What was in the pipe when the
+/// host died is lost, and an agent may fail for no other reason than that nobody read
+/// it any more: without its last word a failure proves nothing.
+fn is_whole(outputs: &[SessionOutput], outcome: &Outcome, by_itself: bool) -> bool {
+    let said_its_end =
+        |output: &SessionOutput| matches!(output, SessionOutput::Event(Event::Finished { .. }));
+    outcome.succeeded() || (by_itself && outputs.iter().any(said_its_end))
+}
+
+async fn replay_records(
+    rooms: &Rooms,
+    run: &Run,
+    folder: &Path,
+    status: ExitStatus,
+) -> Option<(Vec<SessionOutput>, Outcome)> {
     let provider = rooms.provider_of(run)?;
     let job: Job = serde_json::from_slice(&std::fs::read(folder.join("job.json")).ok()?).ok()?;
     let read = |name: &str| {
@@ -416,5 +433,18 @@ async fn replay_records(rooms: &Rooms, run: &Run, folder: &Path, status: ExitSta
         (StreamName::Stdout, read(hostler_agents::STDOUT_FILE)?),
     ];
     let replayed = reading::replay(Arc::clone(&provider.plugin), job, &output, status).await;
-    replayed.map_err(|error: Failure| tracing::warn!("{error}")).ok().map(|(_, outcome)| outcome)
+    replayed.map_err(|error: Failure| tracing::warn!("{error}")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_without_the_agents_last_word_proves_nothing_once_the_host_has_died() {
+        let failure = Outcome::failed("no-result", Class::Retryable, "Ended without a result.");
+        let end = SessionOutput::Event(Event::Finished { success: false, summary: String::new() });
+        assert!(!is_whole(&[], &failure, true), "what it said may have been lost");
+        assert!(is_whole(&[end], &failure, true), "it said that it failed");
+    }
 }
