@@ -58,9 +58,10 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), WorkspaceError>
 
 /// Copies an index file together with its modification time.
 ///
-/// Git compares that time with those of the files to know which of them may
-/// have changed unnoticed in the same clock tick; a copy with a later time
-/// would hide such changes.
+/// Git compares that time with those of the files to know which of them may have
+/// changed unnoticed: most builds of git look at whole seconds only, so an edit of
+/// the same length within the second of the checkout is told by nothing else. A
+/// later time would hide it.
 pub(crate) fn copy_index(from: &Path, to: &Path) -> Result<(), WorkspaceError> {
     let copy = || -> std::io::Result<()> {
         let content = fs::read(from)?;
@@ -74,6 +75,17 @@ pub(crate) fn copy_index(from: &Path, to: &Path) -> Result<(), WorkspaceError> {
         file.set_modified(modified)
     };
     copy().map_err(WorkspaceError::io("copy the index to", to))
+}
+
+/// Gives an index that a git command has rewritten the time of the one it came from,
+/// for the same reason as [`copy_index`]: git itself looks for files that may have
+/// changed unnoticed only where it runs inside the worktree.
+pub(crate) fn keep_index_time(from: &Path, rewritten: &Path) -> Result<(), WorkspaceError> {
+    let keep = || {
+        let modified = fs::metadata(from)?.modified()?;
+        File::options().write(true).open(rewritten)?.set_modified(modified)
+    };
+    keep().map_err(WorkspaceError::io("keep the time of the index", rewritten))
 }
 
 #[cfg(test)]

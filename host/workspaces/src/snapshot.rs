@@ -71,6 +71,7 @@ impl Scan<'_> {
             // Entries that do not differ keep their file times.
             let arguments = ["read-tree", "-i", "-m", &tip.to_string()];
             self.run(&scope, &arguments, &[])?;
+            files::keep_index_time(&self.private.base_index(), &index)?;
         }
         let mut sorted = Sorted::default();
         self.sort_tracked(&scope, &mut sorted)?;
@@ -148,6 +149,7 @@ impl Scan<'_> {
                 input.push(0);
             }
             self.run(scope, &["update-index", "-z", "--index-info"], &input)?;
+            files::keep_index_time(&self.private.base_index(), &scope.index)?;
         }
         if !sorted.present.is_empty() {
             let mut input = Vec::new();

@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::time::Duration;
 
 use hostler_workspaces::{ChangeKind, Changes, FileChange, Lines, MAX_FILE_BYTES, Omission};
 use scene::{Scene, git, write};
@@ -82,6 +83,28 @@ fn an_edit_of_the_same_length_right_after_checkout_is_seen() {
         let changes = repository.changes(&workspace).unwrap();
         assert_eq!(file(&changes, "README.md").lines, lines(1, 1));
     }
+}
+
+/// Git tells such an edit by the time of the index alone, which must survive a commit
+/// and a deletion beside it, also if the look comes a second later.
+#[test]
+fn an_edit_of_the_same_length_is_seen_beside_commits_and_deletions_however_late_the_look() {
+    let scene = Scene::new();
+    let repository = scene.open();
+    let workspace = scene::workspace(&repository, "a");
+    let root = &workspace.path;
+    write(&root.join("README.md"), "one\nTWO\nthree\n");
+    write(&root.join("committed.txt"), "1\n");
+    git(root, &["add", "committed.txt"]);
+    git(root, &["commit", "-q", "-m", "work"]);
+    fs::remove_file(root.join("src/gone.txt")).unwrap();
+    let edited = root.join("README.md").metadata().unwrap().modified().unwrap();
+    while edited.elapsed().unwrap() < Duration::from_millis(1100) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let changes = repository.changes(&workspace).unwrap();
+    assert_eq!(file(&changes, "README.md").lines, lines(1, 1));
+    assert_eq!(file(&changes, "src/gone.txt").kind, ChangeKind::Deleted);
 }
 
 #[test]
