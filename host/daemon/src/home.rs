@@ -76,6 +76,11 @@ impl Home {
         self.run(run).join("changes.patch")
     }
 
+    /// What a tracker's plugin wants to know at the next start.
+    pub fn memory_of(&self, tracker: &str) -> PathBuf {
+        self.state.join("trackers").join(format!("{tracker}.saved"))
+    }
+
     /// The operator's grants.
     pub fn grants(&self) -> PathBuf {
         self.config.join("grants.toml")

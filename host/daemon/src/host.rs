@@ -100,7 +100,14 @@ impl Host {
             GateLimits::default(),
         )?;
         let judge = Arc::clone(&tracker.plugin);
-        let connection = Tracker::open(Arc::clone(&judge), tracker.config.clone(), gate, clock).await?;
+        let connection = Tracker::open(
+            Arc::clone(&judge),
+            tracker.config.clone(),
+            gate,
+            clock,
+            home.memory_of(judge.id()),
+        )
+        .await?;
         let listener = control::listen(&home)?;
         let (inbox, messages) = mpsc::channel(INBOX);
         let rooms = Arc::new(Rooms {

@@ -5,6 +5,7 @@
 //! plugin says it is done.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostler_broker::{Denials, Gate};
@@ -64,17 +65,20 @@ enum Asked {
 type Generation = u64;
 
 impl Tracker {
-    /// Opens the connection and starts its task.
+    /// Opens the connection and starts its task. What the plugin wants the next
+    /// connection to know is kept in the file `memory`, over restarts.
     pub async fn open(
         plugin: Arc<Plugin>,
         config: String,
         gate: Gate,
         clock: Clock,
+        memory: PathBuf,
     ) -> Result<Self, crate::failure::Failure> {
         let name: Arc<str> = plugin.id().into();
+        let saved = std::fs::read(&memory).ok().filter(|saved| !saved.is_empty());
         let opened = {
-            let (plugin, config) = (Arc::clone(&plugin), config.clone());
-            crate::blocking::run(move || plugin.connect(&config, None)).await??
+            let (plugin, config, saved) = (Arc::clone(&plugin), config.clone(), saved.clone());
+            crate::blocking::run(move || plugin.connect(&config, saved.as_deref())).await??
         };
         let connection = opened
             .map_err(|problem| crate::failure::Failure::Tracker { tracker: name.to_string(), problem })?;
@@ -85,7 +89,8 @@ impl Tracker {
             plugin,
             config,
             connection: Some(connection),
-            saved: None,
+            memory,
+            saved,
             generation: 0,
             next: 0,
             open: HashMap::new(),
@@ -138,6 +143,9 @@ struct Desk {
     config: String,
     /// `None` after a crash, until the next operation.
     connection: Option<Connection>,
+    /// Where `saved` is kept.
+    memory: PathBuf,
+    /// What the next connection should know.
     saved: Option<Vec<u8>>,
     generation: Generation,
     next: u32,
@@ -162,7 +170,7 @@ impl Desk {
                     self.finish(id, Err(Problem::transient(message)));
                 }
             }
-            self.renew_if_worn_out().await;
+            self.renew_if_worn_out();
         }
     }
 
@@ -207,18 +215,21 @@ impl Desk {
             Ok(connection) => connection,
             Err(problem) => return self.fail_all(&problem),
         };
+        let (memory, known) = (self.memory.clone(), self.saved.clone());
         let stepped = crate::blocking::run(move || {
             let outputs = call(&mut connection);
-            (connection, outputs)
+            let saved = outputs.as_ref().ok().and_then(|_| remember(&mut connection, &memory, known));
+            (connection, saved, outputs)
         });
         match stepped.await {
-            Ok((connection, Ok(outputs))) => {
+            Ok((connection, saved, Ok(outputs))) => {
                 self.connection = Some(connection);
+                self.saved = saved;
                 for output in outputs {
                     self.take(operation, output);
                 }
             }
-            Ok((_, Err(error))) => {
+            Ok((_, _, Err(error))) => {
                 tracing::warn!(tracker = %self.tracker.name, "{error}");
                 self.fail_all(&Problem::transient(error.to_string()));
             }
@@ -322,16 +333,25 @@ impl Desk {
         limit.abort_handle()
     }
 
-    /// Replaces a connection that has done many steps, when nothing is under way.
-    async fn renew_if_worn_out(&mut self) {
+    /// Drops a connection that has done many steps, when nothing is under way; the
+    /// next one is told what it knew.
+    fn renew_if_worn_out(&mut self) {
         let idle = self.open.is_empty();
-        let Some(mut connection) = self.connection.take_if(|connection| idle && connection.worn_out()) else {
-            return;
-        };
-        if let Ok(Ok(saved)) = crate::blocking::run(move || connection.save()).await {
-            self.saved = Some(saved);
-        }
+        self.connection.take_if(|connection| idle && connection.worn_out());
     }
+}
+
+/// Keeps what the plugin wants the next connection to know, before any effect of the
+/// same step is carried out: a host that is killed then still knows what it asked.
+fn remember(connection: &mut Connection, memory: &Path, known: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    let saved = connection.save().ok().filter(|saved| !saved.is_empty());
+    if saved == known {
+        return known;
+    }
+    if let Err(error) = crate::files::note(memory, saved.as_deref().unwrap_or_default()) {
+        tracing::warn!("{} cannot be written: {error}", memory.display());
+    }
+    saved
 }
 
 /// Puts a plugin's line into the host's log, under its name.

@@ -57,6 +57,8 @@ pub struct Tale {
     runs: RefCell<Runs>,
     /// Claims that wait for their answer.
     claiming: Cell<u32>,
+    /// When the last claim was sent that the host may not have written down yet.
+    last_claim: Cell<Option<Instant>>,
     /// Failures that may make the server hand a run out again, on their way although
     /// an earlier try may have arrived.
     resending: Cell<u32>,
@@ -83,6 +85,7 @@ impl Tracker for Tale {
             pace: RefCell::default(),
             runs: RefCell::new(Runs::with_reports_perhaps_taken(saved.reports_perhaps_taken)),
             claiming: Cell::default(),
+            last_claim: Cell::default(),
             resending: Cell::default(),
         })
     }
@@ -129,6 +132,7 @@ impl Tracker for Tale {
         if !runs.is_empty() {
             self.pace.borrow_mut().busy(cx.now());
         }
+        self.forget_claim();
         self.runs.borrow_mut().compare(&runs);
         let renewed = self.renew(cx, &runs).await;
         self.give_back(cx).await;
@@ -192,8 +196,14 @@ impl Tracker for Tale {
     }
 
     fn save(&self) -> Vec<u8> {
+        // A host that dies before it has written a claim down knows nothing of its run:
+        // for the next one it is a claim without an answer.
+        let mut signs = *self.signs.borrow();
+        if let Some(claim) = self.last_claim.get() {
+            signs.claim_lost(claim);
+        }
         let saved = Saved {
-            silent_until: self.signs.borrow().end_of_silence(),
+            silent_until: signs.end_of_silence(),
             reports_perhaps_taken: self.runs.borrow().reports_perhaps_taken(),
         };
         serde_json::to_vec(&saved).unwrap_or_default()
@@ -221,6 +231,7 @@ impl Tale {
     ) -> Result<(Option<Claim>, Option<f64>), Problem> {
         let body = json!({ "adapterTypes": identity.adapter_types() });
         self.claiming.update(|count| count + 1);
+        self.last_claim.set(Some(cx.now()));
         let answered = self.server.post(cx, "runs/claim", &identity.daemon_id, &body, PATIENCE).await;
         self.claiming.update(|count| count - 1);
         let answer = match answered {
@@ -233,6 +244,7 @@ impl Tale {
         };
         let retry_after = answer.get("retryAfterMs").and_then(Value::as_f64);
         if answer.get("run").is_some_and(Value::is_null) {
+            self.forget_claim();
             return Ok((None, retry_after));
         }
         let work = answer.get("run").and_then(|run| Work::read(run, &identity.daemon_id));
@@ -243,6 +255,13 @@ impl Tale {
         let fence = self.runs.borrow_mut().claimed(&external_run_id, cx.now());
         let lease = Some(Lease { ttl: LEASE, renew_every: RENEW_EVERY, fence });
         Ok((Some(Claim { task, lease, environment }), retry_after))
+    }
+
+    /// Nothing that was claimed is unknown to the host any more.
+    fn forget_claim(&self) {
+        if self.claiming.get() == 0 {
+            self.last_claim.set(None);
+        }
     }
 
     fn claim_lost(&self, cx: &Context) {

@@ -33,6 +33,18 @@ fn a_new_connection_keeps_the_silence_of_the_last_one() {
     assert_eq!(paths(&later), ["runtimes/register"]);
 }
 
+/// A host that dies right after the answer has written nothing down.
+#[test]
+fn a_claim_that_no_heartbeat_has_named_yet_is_unanswered_for_the_next_connection() {
+    let mut stage = Stage::new();
+    stage.claimed("one");
+    let early = Connection::<Tale>::open(CONFIG, Some(stage.host.connection().save())).unwrap();
+    assert!(paths(&early.begin(1, Operation::Heartbeat(Vec::new()), START + 134_999.0)).is_empty());
+    stage.host.run(Operation::Heartbeat(Vec::new()));
+    let late = Connection::<Tale>::open(CONFIG, Some(stage.host.connection().save())).unwrap();
+    assert_eq!(paths(&late.begin(1, Operation::Register(runner()), START)), ["runtimes/register"]);
+}
+
 #[test]
 fn a_new_connection_knows_which_reports_may_have_arrived() {
     let mut stage = Stage::new();
