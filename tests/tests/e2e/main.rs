@@ -21,3 +21,4 @@ mod repositories;
 mod secrets;
 mod slots;
 mod stopping;
+mod tale;

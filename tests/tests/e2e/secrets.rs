@@ -29,7 +29,7 @@ fn stage(script: &Script) -> (Stage, hostler_tests::scripted_agent::Installed) {
 }
 
 /// Every file below a folder that contains a text.
-fn files_with(folder: &Path, text: &str) -> Vec<String> {
+pub fn files_with(folder: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let path = entry.path();
