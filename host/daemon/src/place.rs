@@ -131,14 +131,24 @@ fn prepare_from(
         branch,
         start,
     };
-    match repository.prepare(&ordered(order.branch.clone())) {
-        // The same name comes out after a crash, so the workspace is found again.
-        Err(WorkspaceError::BranchTaken { .. } | WorkspaceError::InvalidName { .. }) => {
-            let (part, short) = (slug(&order.branch, BRANCH_PART), run.id.short());
-            repository.prepare(&ordered(format!("hostler/{part}-{short}-{}", order.number)))
+    let [wished, suffixed, own] = branch_names(&order.branch, run.id.short(), order.number);
+    let mut made = repository.prepare(&ordered(wished));
+    for name in [suffixed, own] {
+        if !matches!(made, Err(WorkspaceError::BranchTaken { .. } | WorkspaceError::InvalidName { .. })) {
+            break;
         }
-        made => made,
+        made = repository.prepare(&ordered(name));
     }
+    made
+}
+
+/// The wished name; the nearest one to it where it is taken; and one of the host's own
+/// where git accepts neither. The same names come out after a crash, so the workspace
+/// is found again.
+fn branch_names(wish: &str, run: &str, number: u32) -> [String; 3] {
+    let suffixed = format!("{wish}-{run}-{number}");
+    let own = format!("hostler/{}-{run}-{number}", slug(wish, BRANCH_PART));
+    [wish.to_owned(), suffixed, own]
 }
 
 /// Goes on in an earlier run's workspace; where its folder is gone, in a new one

@@ -199,7 +199,7 @@ fn a_failed_run_comes_back_once_to_a_clean_worktree_and_then_is_over() {
     assert_eq!((starts.len(), folders.len()), (2, 2), "a folder for each: {starts:?}");
     assert!(folders.iter().all(|folder| *folder != scene.stage.repository.path()), "{folders:?}");
     assert!(scene.stage.repository.read("left.txt").is_none(), "nothing is left in the checkout");
-    let branches = scene.stage.repository.git(&["branch", "--list", "*run-*"]);
+    let branches = scene.stage.repository.git(&["branch", "--list", "tale/run-*"]);
     assert_eq!(branches.lines().count(), 2, "a branch for each: {branches}");
 }
 
