@@ -142,12 +142,12 @@ fn prepare_from(
     made
 }
 
-/// The wished name; the nearest one to it where it is taken; and one of the host's own
-/// where git accepts neither. The same names come out after a crash, so the workspace
-/// is found again.
+/// The wished name; the nearest one to it where it is taken; and where git accepts
+/// neither, one of the host's own, without a folder that another branch could block.
+/// The same names come out after a crash, so the workspace is found again.
 fn branch_names(wish: &str, run: &str, number: u32) -> [String; 3] {
     let suffixed = format!("{wish}-{run}-{number}");
-    let own = format!("hostler/{}-{run}-{number}", slug(wish, BRANCH_PART));
+    let own = format!("hostler-{}-{run}-{number}", slug(wish, BRANCH_PART));
     [wish.to_owned(), suffixed, own]
 }
 

@@ -86,7 +86,7 @@ impl Repository {
             revision: order.start.to_string(),
             path: self.checkout().to_owned(),
         })?;
-        if branch_target(&repository, &order.branch)?.is_some() {
+        if branch_target(&repository, &order.branch)?.is_some() || is_in_the_way(&repository, &order.branch) {
             return Err(WorkspaceError::BranchTaken { branch: order.branch.clone() });
         }
         let receipt = Receipt {
@@ -244,6 +244,14 @@ fn receipt_for(order: &Order, desk: &Path) -> Result<Option<Receipt>, WorkspaceE
         }),
         found => Ok(found),
     }
+}
+
+/// Whether another branch keeps this one from being made: `a` and `a/b` cannot both exist.
+fn is_in_the_way(repository: &git2::Repository, branch: &str) -> bool {
+    let exists = |name: &str| repository.find_reference(&format!("refs/heads/{name}")).is_ok();
+    let above = branch.match_indices('/').any(|(end, _)| exists(&branch[..end]));
+    let below = repository.references_glob(&format!("refs/heads/{branch}/*"));
+    above || below.is_ok_and(|mut found| found.next().is_some())
 }
 
 /// Where a branch points, or `None` if there is none. A branch that is no

@@ -160,6 +160,21 @@ fn a_branch_that_is_not_ours_is_left_alone() {
 }
 
 #[test]
+fn a_branch_is_taken_where_another_one_stands_above_or_below_it() {
+    for (there, wished) in [("fix", "fix/a"), ("fix", "fix/deep/a"), ("fix/a", "fix"), ("fix/deep/a", "fix")]
+    {
+        let scene = Scene::new();
+        let repository = scene.open();
+        scene.git(&["branch", there]);
+        let mut order = scene::order(&repository, "a");
+        order.branch = wished.to_owned();
+        let error = repository.prepare(&order).unwrap_err();
+        assert!(matches!(error, WorkspaceError::BranchTaken { .. }), "{there}, {wished}: {error}");
+        assert!(!repository.workspace_root().join("a").exists());
+    }
+}
+
+#[test]
 fn another_order_cannot_take_a_folder_in_use() {
     let scene = Scene::new();
     let repository = scene.open();

@@ -74,6 +74,20 @@ fn a_branch_that_is_there_already_is_left_alone() {
 }
 
 #[test]
+fn a_branch_in_the_place_of_the_wished_ones_folder_is_left_alone() {
+    for (there, wish) in [("fix", "fix/hello"), ("hostler", "")] {
+        let (stage, _) = Stage::with_claude(&imitations::does_its_task());
+        stage.repository.git(&["branch", there]);
+        stage.task("hello", &format!("---\nbranch: {wish}\n---\nWrite hello.txt\n"));
+        let output = stage.run_once(&[]);
+        assert_eq!(output.code, Some(0), "{output:?}");
+        let branch = stage.run("hello")["branch"].as_str().unwrap().to_owned();
+        assert!(branch.starts_with(&format!("hostler-{there}-hello-")), "{branch}");
+        assert_eq!(stage.on_branch("hello", "hello.txt"), "hello");
+    }
+}
+
+#[test]
 fn a_base_that_does_not_exist_fails_the_task_and_says_which() {
     let (stage, agent) = Stage::with_claude(&imitations::does_its_task());
     stage.task("hello", "---\nbase: no-such-branch\n---\nWrite hello.txt\n");
