@@ -2,7 +2,7 @@
 //! back to it, whatever becomes of the server, the key, the network and the host.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hostler_tests::scripted_agent::{Installed, Script, Step, imitations, transcript};
 use hostler_tests::{HostProcess, PATIENCE, wait_until};
@@ -149,7 +149,9 @@ fn a_task_of_the_board_is_done_and_comes_back_in_review_with_all_it_cost() {
     assert!(prompt.contains("[APP-1] Write hello.txt") && prompt.contains("With a greeting."), "{prompt}");
     let registered = &scene.sent(Endpoint::Register)[0].body;
     assert_eq!(registered["workspaceKeys"], serde_json::json!(["app"]), "{registered}");
-    assert_eq!(registered["adapters"][0]["adapterType"], "claude_code", "{registered}");
+    let adapter = &registered["adapters"][0];
+    assert_eq!(adapter["adapterType"], "claude_code", "{registered}");
+    assert!(adapter["version"].as_str().unwrap().contains("2.1.328"), "{registered}");
     let told: Vec<_> = scene.sent(Endpoint::Events).iter().map(|event| event.body["type"].clone()).collect();
     assert_eq!(told.iter().filter(|kind| **kind == "started").count(), 1, "{told:?}");
 }
@@ -317,6 +319,33 @@ fn a_key_revoked_while_the_host_asks_for_runs_ends_it_too() {
     let scene = Scene::playing(&imitations::does_its_task());
     scene.server.fault(Fault::unauthorized().on(Endpoint::Claim));
     assert_ends_for_want_of_a_key(&scene);
+}
+
+#[test]
+fn a_busy_server_is_asked_again_when_it_says() {
+    let scene = Scene::playing(&imitations::does_its_task());
+    let pause = Duration::from_secs(2);
+    let busy = Fault::too_many_requests(Some(pause.as_secs()));
+    scene.server.fault(busy.on(Endpoint::Claim).once());
+    let begun = Instant::now();
+    let host = scene.start();
+    scene.wait_for(&scene.run, "completed", &host);
+    assert!(begun.elapsed() >= pause, "{:?}", begun.elapsed());
+    scene.drain(host);
+    assert!(matches!(scene.sent(Endpoint::Claim)[0].answer, Answered::Reply { status: 429, .. }));
+}
+
+#[test]
+fn a_run_for_a_workspace_that_is_not_here_fails_for_good() {
+    let coder = Agent::bound("coder", "claude_code").workspace("elsewhere");
+    let scene = Scene::new(&imitations::does_its_task(), coder);
+    let host = scene.start();
+    let run = scene.wait_for(&scene.run, "failed", &host);
+    scene.drain(host);
+    assert_eq!((run.attempts, scene.agent.starts().unwrap().len()), (1, 0));
+    let failure = &scene.sent(Endpoint::Fail)[0].body;
+    assert_eq!(failure["retryable"], false, "{failure}");
+    assert!(failure["error"].as_str().unwrap().contains("elsewhere"), "{failure}");
 }
 
 #[test]
