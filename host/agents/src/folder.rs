@@ -79,15 +79,15 @@ impl Folder {
         }
     }
 
-    /// Whole or not at all, also over a power cut.
+    /// Whole or not at all, also over a power cut; that may take a file of the last
+    /// moment away, but then it has ended every process it tells of, too.
     fn write<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
         let unfinished = self.0.join(format!("{name}.new"));
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
         file.write_all(&serde_json::to_vec(value)?)?;
         file.sync_all()?;
-        fs::rename(&unfinished, self.0.join(name))?;
-        File::open(&self.0)?.sync_all()
+        fs::rename(&unfinished, self.0.join(name))
     }
 }
 
