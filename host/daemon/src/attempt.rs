@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hostler_agents::{Agent, AgentHandle, Exit, Launch, Output, StartError, Stdin, Stream};
 use hostler_components::job::{ExitStatus, Invocation, Job, SessionOutput, StreamName};
-use hostler_components::operation::{Operation, Progress, Workplace};
+use hostler_components::operation::{AgentEnvironment, Operation, Progress, Workplace};
 use hostler_engine::Input;
 use hostler_engine::event::Event;
 use hostler_engine::outcome::{Class, EndReason, Outcome};
@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::attempts::AttemptHandle;
+use crate::conceal::Conceal;
 use crate::environments::merge;
 use crate::events::{EventLog, Recorded};
 use crate::failure::Failure;
@@ -122,7 +123,8 @@ impl Starting {
 
     async fn go(self, at: Step) -> Outcome {
         let folder = self.launch.folder.clone();
-        let reading = Reading::start(Arc::clone(&self.provider.plugin), self.job).await;
+        let conceal = secrets(&self.rooms, &self.run, &self.provider);
+        let reading = Reading::start(Arc::clone(&self.provider.plugin), self.job, conceal).await;
         let agent = match self.rooms.agents.start(self.launch).await {
             Ok(agent) => agent,
             Err(error) => return not_started(&error),
@@ -195,6 +197,14 @@ fn environment(rooms: &Rooms, run: &Run, provider: &Provider) -> Option<Vec<(OsS
         }
         _ => Some(operators),
     }
+}
+
+/// What the agent must not get anybody to hear: the operator's keys, and all that the
+/// tracker gave it.
+fn secrets(rooms: &Rooms, run: &Run, provider: &Provider) -> Conceal {
+    let given = rooms.environments.as_ref().and_then(|environments| environments.of(&run.id));
+    let given = given.iter().flat_map(AgentEnvironment::reveal).map(|(_, value)| value.clone());
+    Conceal::new(provider.secrets().chain(given))
 }
 
 fn environment_lost() -> Outcome {
@@ -432,7 +442,8 @@ async fn replay_records(
         (StreamName::Stderr, read(hostler_agents::STDERR_FILE)?),
         (StreamName::Stdout, read(hostler_agents::STDOUT_FILE)?),
     ];
-    let replayed = reading::replay(Arc::clone(&provider.plugin), job, &output, status).await;
+    let conceal = secrets(rooms, run, &provider);
+    let replayed = reading::replay(Arc::clone(&provider.plugin), job, &output, status, conceal).await;
     replayed.map_err(|error: Failure| tracing::warn!("{error}")).ok()
 }
 

@@ -15,6 +15,7 @@ mod attempts;
 mod blocking;
 mod carry_out;
 pub mod clock;
+mod conceal;
 pub mod control;
 mod core;
 mod environments;

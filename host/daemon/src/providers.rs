@@ -9,6 +9,7 @@ use hostler_components::{Manifest, Plugin};
 use hostler_engine::command::{FillError, ProgramRight, Template};
 use hostler_engine::task::ProviderInfo;
 
+use crate::conceal::is_secret;
 use crate::failure::Failure;
 use crate::plugins::Installed;
 use crate::view::ProviderView;
@@ -116,6 +117,17 @@ impl Provider {
     /// What the agent gets to see of the environment.
     pub fn environment(&self) -> Vec<(OsString, OsString)> {
         self.environment.clone()
+    }
+
+    /// Values of the granted variables that hold secrets.
+    pub fn secrets(&self) -> impl Iterator<Item = String> {
+        let holds_secret = |name: &OsString| {
+            name.to_str().is_some_and(|name| self.right.env.iter().any(|own| own == name) && is_secret(name))
+        };
+        self.environment
+            .iter()
+            .filter(move |(name, _)| holds_secret(name))
+            .filter_map(|(_, value)| value.to_str().map(str::to_owned))
     }
 
     /// How it is named towards a tracker.

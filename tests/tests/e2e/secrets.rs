@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hostler_tests::scripted_agent::{Script, imitations};
+use hostler_tests::scripted_agent::{Replacement, Script, Step, imitations, transcript};
 
 use crate::stage::Stage;
 
@@ -108,4 +108,18 @@ fn no_secret_is_written_to_the_disk_by_the_host() {
         let found = files_with(stage.repository.path(), secret);
         assert!(found.is_empty(), "{secret}: {found:?}");
     }
+}
+
+#[test]
+fn a_key_that_the_agent_prints_does_not_reach_the_report() {
+    let mut told = Step::transcript(transcript("claude-success"));
+    if let Step::Transcript { replace, .. } = &mut told {
+        replace.push(Replacement { from: "All done".to_owned(), to: format!("My key is {}", OWN.1) });
+    }
+    let (stage, _) = stage(&Script::always([told]));
+    stage.task("hello", "Write hello.txt\n");
+    assert_eq!(stage.run_once(&[]).code, Some(0));
+    let report = stage.task_file("hello").text;
+    assert!(report.contains("My key is"), "{report}");
+    assert!(!report.contains(OWN.1), "{report}");
 }
