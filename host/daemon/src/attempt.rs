@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostler_agents::{Agent, AgentHandle, Exit, Launch, Output, StartError, Stdin, Stream};
+use hostler_agents::{Agent, AgentHandle, Exit, Launch, Output, Stdin, Stream};
 use hostler_components::job::{ExitStatus, Invocation, Job, SessionOutput, StreamName};
 use hostler_components::operation::{AgentEnvironment, Operation, Progress, Workplace};
 use hostler_engine::Input;
@@ -91,7 +91,7 @@ impl Starting {
         let (Some(plan), Some(workspace)) = (&run.plan, &run.workspace) else {
             return Err(could_not_start("it has no workspace"));
         };
-        let folder = rooms.attempt_folder(&run.id, attempt);
+        let folder = rooms.home.attempt(&run.id, attempt);
         let text = prompt_text(rooms, run, attempt).await?;
         let prompt_file = folder.join("prompt.md");
         let job = Job {
@@ -127,7 +127,7 @@ impl Starting {
         let reading = Reading::start(Arc::clone(&self.provider.plugin), self.job, conceal).await;
         let agent = match self.rooms.agents.start(self.launch).await {
             Ok(agent) => agent,
-            Err(error) => return not_started(&error),
+            Err(error) => return could_not_start(error),
         };
         let (messages, inbox) = mpsc::channel(MESSAGES);
         let handle = AttemptHandle::new(agent.handle(), messages);
@@ -147,10 +147,6 @@ impl Starting {
         };
         listening.listen(agent, inbox, &folder).await
     }
-}
-
-fn not_started(error: &StartError) -> Outcome {
-    could_not_start(error)
 }
 
 async fn prompt_text(rooms: &Rooms, run: &Run, attempt: u32) -> Result<String, Outcome> {
@@ -387,7 +383,7 @@ async fn prove(rooms: &Rooms, run: &Run, attempt: u32, folder: &Path) -> Option<
 /// After a restart: proves that nothing of an attempt lives, and reads its recorded
 /// output again to learn how far it got.
 pub async fn reap(rooms: Arc<Rooms>, run: Run, attempt: u32) {
-    let folder = rooms.attempt_folder(&run.id, attempt);
+    let folder = rooms.home.attempt(&run.id, attempt);
     let exit = prove(&rooms, &run, attempt, &folder).await;
     let outcome = reread(&rooms, &run, &folder, exit.as_ref()).await;
     rooms.tell(Input::AttemptEnded { run: run.id.clone(), attempt, outcome }).await;

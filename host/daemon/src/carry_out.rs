@@ -117,17 +117,9 @@ async fn collect(rooms: &Rooms, run: &Run, at: Step) {
 async fn advise(rooms: &Rooms, run: &Run, at: Step) {
     let (judge, config, task) = (Arc::clone(&rooms.judge), rooms.judge_config.clone(), run.task.clone());
     let history = run.attempts.clone();
-    let verdict = match crate::blocking::run(move || judge.retry(&config, task, &history)).await {
-        Ok(Ok(verdict)) => Some(verdict),
-        Ok(Err(error)) => {
-            tracing::warn!("{error}");
-            None
-        }
-        Err(error) => {
-            tracing::warn!("{error}");
-            None
-        }
-    };
+    let asked = crate::blocking::run(move || judge.retry(&config, task, &history)).await;
+    let verdict =
+        asked.and_then(|advice| Ok(advice?)).inspect_err(|failure| tracing::warn!("{failure}")).ok();
     rooms.tell(Input::Advised { at, verdict }).await;
 }
 

@@ -339,7 +339,7 @@ async fn register(rooms: &Rooms, settings: &Settings, policy: &Policy) -> Result
 
 /// The same for ever on one state folder.
 fn host_id(home: &Home) -> Result<String, Failure> {
-    let path = home.state.join("host-id");
+    let path = home.host_id();
     match std::fs::read_to_string(&path) {
         Ok(id) if !id.trim().is_empty() => Ok(id.trim().to_owned()),
         _ => {

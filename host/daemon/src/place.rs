@@ -68,8 +68,7 @@ impl Place {
         let (Self::Git(repository), Some(workspace)) = (self, opened(record)) else {
             return Ok(Changes::default());
         };
-        let found = repository.changes(&workspace)?;
-        let patch = repository.patch(&workspace, PATCH_BYTES)?;
+        let (found, patch) = repository.review(&workspace, PATCH_BYTES)?;
         if let Err(error) = crate::files::note(patch_file, &patch.text) {
             tracing::warn!("the patch is not kept in {}: {error}", patch_file.display());
         }

@@ -36,10 +36,9 @@ impl Reading {
             conversation: job.session.clone(),
             finished: false,
         };
-        match crate::blocking::run(move || plugin.session(job)).await {
-            Ok(Ok(session)) => reading.session = Some(session),
-            Ok(Err(error)) => reading.give_up(&error.to_string()),
-            Err(error) => reading.give_up(&error.to_string()),
+        match crate::blocking::run(move || plugin.session(job)).await.and_then(|session| Ok(session?)) {
+            Ok(session) => reading.session = Some(session),
+            Err(failure) => reading.give_up(&failure.to_string()),
         }
         reading
     }

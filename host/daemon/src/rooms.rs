@@ -1,7 +1,6 @@
 //! Everything an effect may need, in one place: the rooms, set up and shared.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use hostler_agents::Agents;
@@ -84,11 +83,6 @@ impl Rooms {
                 warning: true,
             }),
         }
-    }
-
-    /// Folder of one attempt.
-    pub fn attempt_folder(&self, run: &RunId, attempt: u32) -> PathBuf {
-        self.home.attempt(run, attempt)
     }
 
     /// The provider that a run's plan names.

@@ -96,7 +96,27 @@ impl Inspection {
 impl Repository {
     /// What the agent changed so far.
     pub fn changes(&self, workspace: &Workspace) -> Result<Changes, WorkspaceError> {
+        self.list(workspace, self.inspect(workspace, Store::Private)?)
+    }
+
+    /// The changes as a unified diff of at most `max_bytes`.
+    pub fn patch(&self, workspace: &Workspace, max_bytes: usize) -> Result<Patch, WorkspaceError> {
+        self.diff(workspace, &self.inspect(workspace, Store::Private)?, max_bytes)
+    }
+
+    /// Both [`changes`](Self::changes) and [`patch`](Self::patch) of one moment, with
+    /// one look at the workspace.
+    pub fn review(
+        &self,
+        workspace: &Workspace,
+        max_bytes: usize,
+    ) -> Result<(Changes, Patch), WorkspaceError> {
         let inspection = self.inspect(workspace, Store::Private)?;
+        let patch = self.diff(workspace, &inspection, max_bytes)?;
+        Ok((self.list(workspace, inspection)?, patch))
+    }
+
+    fn list(&self, workspace: &Workspace, inspection: Inspection) -> Result<Changes, WorkspaceError> {
         let arguments =
             ["diff-tree", "-r", "-z", "-M", "--raw", "--numstat", "--no-ext-diff", "--no-textconv"];
         let call = Call::default();
@@ -116,9 +136,12 @@ impl Repository {
         })
     }
 
-    /// The changes as a unified diff of at most `max_bytes`.
-    pub fn patch(&self, workspace: &Workspace, max_bytes: usize) -> Result<Patch, WorkspaceError> {
-        let inspection = self.inspect(workspace, Store::Private)?;
+    fn diff(
+        &self,
+        workspace: &Workspace,
+        inspection: &Inspection,
+        max_bytes: usize,
+    ) -> Result<Patch, WorkspaceError> {
         let arguments = [
             "diff-tree",
             "-r",
@@ -133,7 +156,7 @@ impl Repository {
             "--submodule=short",
         ];
         let call = Call { max_output: max_bytes, ..Call::default() };
-        let (text, truncated) = self.compare(workspace, &inspection, &arguments, &call)?;
+        let (text, truncated) = self.compare(workspace, inspection, &arguments, &call)?;
         Ok(Patch { text, truncated })
     }
 

@@ -3,7 +3,8 @@
 //! A [`Repository`] is the user's checkout. [`Repository::prepare`] turns an
 //! [`Order`] into a [`Workspace`]: a git worktree with a branch of its own.
 //! [`Repository::changes`] and [`Repository::patch`] say what differs from the
-//! commit it started from, [`Repository::preserve`] records work that was not
+//! commit it started from ([`Repository::review`] both at once),
+//! [`Repository::preserve`] records work that was not
 //! committed, and [`Repository::remove`] deletes the folder once a
 //! [`RemovalProof`] holds.
 //!

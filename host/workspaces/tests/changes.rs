@@ -108,6 +108,20 @@ fn an_edit_of_the_same_length_is_seen_beside_commits_and_deletions_however_late_
 }
 
 #[test]
+fn a_review_is_the_changes_and_the_patch_of_one_moment() {
+    let scene = Scene::new();
+    let repository = scene.open();
+    let workspace = scene::workspace(&repository, "a");
+    write(&workspace.path.join("README.md"), "other\n");
+    write(&workspace.path.join("new.txt"), "1\n");
+    let (changes, patch) = repository.review(&workspace, 10_000).unwrap();
+    assert_eq!(changes.files.len(), 2);
+    assert_eq!(changes, repository.changes(&workspace).unwrap());
+    assert_eq!(patch, repository.patch(&workspace, 10_000).unwrap());
+    assert!(repository.review(&workspace, 10).unwrap().1.truncated);
+}
+
+#[test]
 fn commits_that_the_agent_took_back_in_its_files_are_shown_as_the_files_are() {
     let scene = Scene::new();
     let repository = scene.open();
