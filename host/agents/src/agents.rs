@@ -77,7 +77,7 @@ impl Agents {
         let pipes = Pipes::open(launch.stdin, &folder)?;
 
         let no_shim = |source| StartError::Shim { shim: self.shim.clone(), source };
-        let (shim, socket) = self.spawn_shim(&marker).map_err(no_shim)?;
+        let (mut shim, socket) = self.spawn_shim(&marker).map_err(no_shim)?;
         let (reports, mut control) = hand_over(pipes.theirs, socket).map_err(no_shim)?;
         let mut reports = BufReader::new(reports).lines();
         let answer = timeout(START_LIMIT, async {
@@ -88,6 +88,8 @@ impl Agents {
         let record = match serde_json::from_str(&answer).map_err(|error| no_shim(error.into()))? {
             Report::Started(record) => record,
             Report::NotStarted { step, errno } => {
+                // Its last word; "nothing of it runs" is true only once it has gone.
+                let _ = shim.wait().await;
                 return Err(StartError::from_shim(step, errno, &orders, &self.shim));
             }
             Report::Exited(_) => return Err(no_shim(io::ErrorKind::InvalidData.into())),
