@@ -54,7 +54,7 @@ pub enum Removal {
 }
 
 /// Why a proof does not hold.
-enum Doubt {
+pub(crate) enum Doubt {
     Unproven(String),
     Failed(WorkspaceError),
 }
@@ -65,7 +65,7 @@ impl From<WorkspaceError> for Doubt {
     }
 }
 
-fn unproven(reason: impl Into<String>) -> Doubt {
+pub(crate) fn unproven(reason: impl Into<String>) -> Doubt {
     Doubt::Unproven(reason.into())
 }
 
@@ -250,7 +250,7 @@ impl Repository {
     }
 }
 
-fn check_nothing_omitted(inspection: &Inspection) -> Result<(), Doubt> {
+pub(crate) fn check_nothing_omitted(inspection: &Inspection) -> Result<(), Doubt> {
     match inspection.snapshot.omitted.first() {
         None => Ok(()),
         Some(first) => {
@@ -262,7 +262,7 @@ fn check_nothing_omitted(inspection: &Inspection) -> Result<(), Doubt> {
 /// Commits made on a detached `HEAD` are on no branch. The agent can write this
 /// file, but only to its own loss: another branch's name there keeps nothing
 /// from view that the comparison of files does not see.
-fn check_head(workspace: &Workspace, tip: ObjectId) -> Result<(), Doubt> {
+pub(crate) fn check_head(workspace: &Workspace, tip: ObjectId) -> Result<(), Doubt> {
     let path = workspace.git_dir.join("HEAD");
     if !path.symlink_metadata().is_ok_and(|data| data.is_file()) {
         return Err(unproven("its HEAD is gone"));
