@@ -38,7 +38,7 @@ pub async fn carry_out(rooms: Arc<Rooms>, run: Run, effect: Effect) {
                 handle.end(why).await;
             }
         }
-        Action::Reap { attempt } => attempt::reap(rooms, run, attempt).await,
+        Action::Adopt { attempt } | Action::Reap { attempt } => attempt::reap(rooms, run, attempt).await,
         Action::Collect => collect(&rooms, &run, at).await,
         Action::Advise => advise(&rooms, &run, at).await,
         Action::Report { report } => report_to_tracker(&rooms, &run, at, report).await,
@@ -53,7 +53,10 @@ pub async fn carry_out(rooms: Arc<Rooms>, run: Run, effect: Effect) {
 /// Whether an action speaks to the tracker or asks its plugin. A run of a tracker
 /// that is not there keeps its state, and is asked for again when it is back.
 const fn needs_tracker(action: &Action) -> bool {
-    !matches!(action, Action::End { .. } | Action::Reap { .. } | Action::Collect | Action::Tidy)
+    !matches!(
+        action,
+        Action::End { .. } | Action::Adopt { .. } | Action::Reap { .. } | Action::Collect | Action::Tidy
+    )
 }
 
 async fn claim(rooms: &Rooms, run: &Run, at: Step) {

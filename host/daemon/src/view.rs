@@ -178,6 +178,7 @@ fn why(run: &Run) -> String {
             "the agent is finished; its process is about to end".to_owned()
         }
         State::Running { .. } => String::new(),
+        State::Adopting { .. } => "looks whether the agent of the host before still works".to_owned(),
         State::Ending { why: Some(why), .. } => format!("ends the agent ({})", why.name()),
         State::Ending { why: None, .. } => "makes sure nothing of an earlier host's agent lives".to_owned(),
         State::Collecting => "looks at what changed".to_owned(),

@@ -64,8 +64,14 @@ pub enum Action {
         /// Why.
         why: EndReason,
     },
-    /// After a restart: prove that nothing of this attempt lives, ending what does;
-    /// `AttemptEnded` comes when it is proven.
+    /// After a restart: take the attempt's agent up again. `Adopted` comes if it
+    /// works, `AttemptEnded` when it is proven that nothing of it lives.
+    Adopt {
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// After a restart, for an attempt that was being ended: prove that nothing of it
+    /// lives, ending what does; `AttemptEnded` comes when it is proven.
     Reap {
         /// Which attempt.
         attempt: u32,

@@ -121,8 +121,11 @@ impl Engine {
             Input::Restarted => {
                 self.mode = Mode::Open;
                 let trackers = &self.trackers;
-                let recovers = |run: &&mut Run| run.state.may_have_agent() || trackers.contains(&run.tracker);
-                self.runs.values_mut().filter(recovers).filter_map(|run| run.recover(now)).collect()
+                let recover = |run: &mut Run| {
+                    let awake = trackers.contains(&run.tracker);
+                    if awake || run.state.may_have_agent() { run.recover(now, awake) } else { None }
+                };
+                self.runs.values_mut().filter_map(recover).collect()
             }
             Input::Offered { tracker, offers } => self.offered(now, &tracker, offers),
             Input::Given { tracker, run, sent, claim } => {
@@ -181,6 +184,7 @@ impl Engine {
                 let State::Starting { attempt } = run.state else { return None };
                 run.started(now, attempt, process)
             }
+            Input::Adopted { at, process } => self.at_step(&at)?.adopted(now, process),
             Input::Heard { run, attempt, usage } => self.working(&run, attempt)?.heard(now, usage),
             Input::AgentFinished { run, attempt } => {
                 self.working(&run, attempt)?.agent_finished(now);
@@ -362,7 +366,8 @@ impl Mode {
 
 /// Ends a run's agent so that the run goes on at the next start.
 fn stop_for_now(run: &mut Run, now: Timestamp) -> Option<Effect> {
-    if !matches!(run.state, State::Running { .. } | State::Starting { .. }) {
+    let works = matches!(run.state, State::Running { .. } | State::Starting { .. } | State::Adopting { .. });
+    if !works {
         return None;
     }
     run.stop(now, Stop { why: EndReason::Stopping, message: "The host is stopping.".to_owned() })

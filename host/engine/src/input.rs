@@ -87,6 +87,14 @@ pub enum Input {
         /// What the agents room needs to find the process again.
         process: String,
     },
+    /// Answer to [`Action::Adopt`](crate::effect::Action::Adopt): the agent still
+    /// works, and what it says is heard again.
+    Adopted {
+        /// Which step this answers.
+        at: Step,
+        /// What the agents room needs to find the process again.
+        process: String,
+    },
     /// The agent was heard of. Coalesced: at most one every few seconds.
     Heard {
         /// Which run.
@@ -202,6 +210,7 @@ impl Input {
             | Self::Planned { at, .. }
             | Self::Prepared { at, .. }
             | Self::Started { at, .. }
+            | Self::Adopted { at, .. }
             | Self::Collected { at, .. }
             | Self::Advised { at, .. }
             | Self::Reported { at, .. }

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
+/// Memory is named in these for people.
+const MIB: u64 = 1024 * 1024;
+
 /// What a run has used. Only ever grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -134,6 +137,8 @@ pub enum EndReason {
     Budget,
     /// The host is stopping.
     Stopping,
+    /// More memory was used than an attempt may have.
+    OverMemory,
 }
 
 impl EndReason {
@@ -147,6 +152,7 @@ impl EndReason {
             Self::LeaseLost => "lease-lost",
             Self::Budget => "budget",
             Self::Stopping => "stopping",
+            Self::OverMemory => "memory",
         }
     }
 
@@ -193,6 +199,17 @@ impl Outcome {
         }
     }
 
+    /// Ended for using more than `limit` bytes of memory. Another attempt would need
+    /// as much again, so none follows.
+    pub fn over_memory(self, limit: u64) -> Self {
+        let ended = self.ended_by_host(EndReason::OverMemory);
+        let message = format!(
+            "The agent and what it started used more than the {} MiB of memory an attempt may have, and were ended; raise the limit `memory` if the task needs more.",
+            limit / MIB
+        );
+        Self { message, ..ended }
+    }
+
     /// Whether it worked.
     pub fn succeeded(&self) -> bool {
         self.state == OutcomeState::Succeeded
@@ -217,6 +234,9 @@ impl Outcome {
             EndReason::Budget => ("budget", Class::Budget, "The run used up its budget and was ended."),
             EndReason::Stopping => {
                 ("interrupted", Class::Interrupted, "The host was stopped while the agent worked.")
+            }
+            EndReason::OverMemory => {
+                ("memory", Class::Permanent, "The attempt used more memory than it may, and was ended.")
             }
         };
         Self {

@@ -86,6 +86,14 @@ pub struct Limits {
     pub cost_usd: Option<f64>,
     /// How many attempts; at least one.
     pub attempts: u32,
+    /// Bytes that an attempt's agent and all it starts may use together. The
+    /// operator's alone: a tracker knows nothing of this machine.
+    #[serde(default)]
+    pub memory: Option<u64>,
+    /// Processors that an attempt's agent and all it starts may use. The operator's
+    /// alone.
+    #[serde(default)]
+    pub cpus: Option<u32>,
 }
 
 /// What a tracker plugin wishes for a run.
@@ -242,6 +250,8 @@ fn cut_limits(wish: &LimitsWish, ceiling: &Limits) -> Limits {
             (wish, ceiling) => wish.or(ceiling),
         },
         attempts: wish.attempts.unwrap_or(ceiling.attempts).min(ceiling.attempts).max(1),
+        memory: ceiling.memory,
+        cpus: ceiling.cpus,
     }
 }
 

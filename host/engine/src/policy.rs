@@ -71,6 +71,8 @@ impl Default for Policy {
                 tokens: None,
                 cost_usd: None,
                 attempts: DEFAULT_ATTEMPTS,
+                memory: None,
+                cpus: None,
             },
             quota_wait: DEFAULT_QUOTA_WAIT,
         }

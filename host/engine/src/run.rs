@@ -1,6 +1,9 @@
 //! The life of a run, from claim to report.
 //!
 //! ```text
+//!                                                adopting
+//!                                                   ▲ │ the host was restarted
+//!                                                   │ ▼
 //! claiming ─▶ planning ─▶ preparing ─▶ starting ─▶ running ─▶ (ending) ─▶ collecting
 //!                             ▲                                               │
 //!                             │                                       success │ failure
@@ -266,7 +269,12 @@ impl Run {
 
     /// The process runs.
     pub fn started(&mut self, now: Timestamp, attempt: u32, process: String) -> Option<Effect> {
-        self.enter(now, State::Running { attempt, process, heard: now, finished: None });
+        self.works(now, State::Running { attempt, process, heard: now, finished: None })
+    }
+
+    /// An agent works. A wish to stop that came before it did is obeyed now.
+    fn works(&mut self, now: Timestamp, running: State) -> Option<Effect> {
+        self.enter(now, running);
         let why = self.stop.as_ref()?.why;
         self.end(now, why)
     }

@@ -259,6 +259,11 @@ impl World {
                 Input::Prepared { at, workspace: if well { Ok(workspace) } else { Err(trouble) } }
             }
             Action::Start { .. } => Input::Started { at, process: "p".to_owned() },
+            // The agent was never started, has ended, or still works.
+            Action::Adopt { attempt } if !well => {
+                Input::AttemptEnded { run: at.run, attempt, outcome: outcome(how) }
+            }
+            Action::Adopt { .. } => Input::Adopted { at, process: "p".to_owned() },
             Action::End { attempt, .. } | Action::Reap { attempt } => {
                 Input::AttemptEnded { run: at.run, attempt, outcome: outcome(how) }
             }

@@ -11,6 +11,7 @@ use crate::run::Workspace;
 use crate::task::{Claim, Task};
 use crate::verdict::MIN_PAUSE;
 
+mod adoption;
 mod leases;
 mod world;
 
@@ -160,7 +161,7 @@ fn an_interruption_uses_up_no_attempt_but_is_bounded_too() {
     for _ in 0..=MAX_INTERRUPTIONS {
         assert_eq!(world.state("a"), "running");
         world.tell(Input::Restarted);
-        assert!(matches!(world.effects[0].action, Action::Reap { .. }));
+        assert!(matches!(world.effects[0].action, Action::Adopt { .. }));
         world.ended("a", Outcome::failed("interrupted", Class::Interrupted, "The host died."));
         world.collected("a");
         if world.state("a") == "preparing" {

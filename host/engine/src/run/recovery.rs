@@ -7,8 +7,13 @@ use crate::time::Timestamp;
 
 impl Run {
     /// The host has started again. Whatever was under way is asked for again; an
-    /// agent that may live is ended with proof before anything else (I1).
-    pub fn recover(&mut self, now: Timestamp) -> Option<Effect> {
+    /// agent outlives its host, so one that may live is taken up again, or its end is
+    /// proven, before anything else (I1). An agent whose tracker is not there
+    /// (`awake` is false) has nobody to work for and is ended.
+    ///
+    /// The lease's deadline is when waiting for its confirmation ends. It is no leave
+    /// for the agent to work on: its supervisor ends it at the last confirmed one.
+    pub fn recover(&mut self, now: Timestamp, awake: bool) -> Option<Effect> {
         if let Some(lease) = &mut self.lease {
             lease.confirmed = false;
             lease.deadline = lease_deadline(now, lease.ttl);
@@ -20,9 +25,9 @@ impl Run {
             State::Claiming => Action::Claim,
             State::Planning => Action::Plan,
             State::Preparing => Action::Prepare { order: self.workspace_order()? },
-            State::Starting { attempt } | State::Running { attempt, .. } => {
-                let attempt = *attempt;
-                return self.go(now, State::Ending { attempt, why: None }, Action::Reap { attempt });
+            State::Starting { attempt } => return self.take_up(now, *attempt, None, awake),
+            State::Running { attempt, finished, .. } | State::Adopting { attempt, finished } => {
+                return self.take_up(now, *attempt, *finished, awake);
             }
             State::Ending { attempt, why } => {
                 let (attempt, why) = (*attempt, *why);
@@ -37,5 +42,26 @@ impl Run {
         };
         let state = self.state.clone();
         self.go(now, state, action)
+    }
+
+    fn take_up(
+        &mut self,
+        now: Timestamp,
+        attempt: u32,
+        finished: Option<Timestamp>,
+        awake: bool,
+    ) -> Option<Effect> {
+        if awake {
+            self.go(now, State::Adopting { attempt, finished }, Action::Adopt { attempt })
+        } else {
+            self.go(now, State::Ending { attempt, why: None }, Action::Reap { attempt })
+        }
+    }
+
+    /// The agent still works and is listened to again. Its silence counts from now:
+    /// what it said meanwhile is yet to be read.
+    pub fn adopted(&mut self, now: Timestamp, process: String) -> Option<Effect> {
+        let State::Adopting { attempt, finished } = self.state else { return None };
+        self.works(now, State::Running { attempt, process, heard: now, finished })
     }
 }

@@ -101,11 +101,18 @@ pub enum State {
         /// When the CLI said it was finished.
         finished: Option<Timestamp>,
     },
+    /// The host has started again: finding out whether the agent still works.
+    Adopting {
+        /// Which attempt.
+        attempt: u32,
+        /// When the CLI said it was finished.
+        finished: Option<Timestamp>,
+    },
     /// The agent is being ended; waiting for the proof.
     Ending {
         /// Which attempt.
         attempt: u32,
-        /// Why; `None` after a restart, when only the proof is missing.
+        /// Why; `None` when only the proof is missing: its tracker is not there to work for.
         why: Option<EndReason>,
     },
     /// Seeing what changed.
@@ -168,6 +175,7 @@ impl State {
             Self::Preparing => "preparing",
             Self::Starting { .. } => "starting",
             Self::Running { .. } => "running",
+            Self::Adopting { .. } => "adopting",
             Self::Ending { .. } => "ending",
             Self::Collecting => "collecting",
             Self::Advising => "advising",
@@ -194,6 +202,9 @@ impl State {
 
     /// Whether a process of this run may live.
     pub const fn may_have_agent(&self) -> bool {
-        matches!(self, Self::Starting { .. } | Self::Running { .. } | Self::Ending { .. })
+        matches!(
+            self,
+            Self::Starting { .. } | Self::Running { .. } | Self::Adopting { .. } | Self::Ending { .. }
+        )
     }
 }

@@ -121,6 +121,11 @@ impl World {
         self.tell(Input::Started { at, process: "p".to_owned() });
     }
 
+    pub fn adopted(&mut self, name: &str) {
+        let at = self.at(name);
+        self.tell(Input::Adopted { at, process: "p".to_owned() });
+    }
+
     /// From offer to a running agent.
     pub fn running(&mut self, name: &str) {
         self.running_as(name, Wish::default());
