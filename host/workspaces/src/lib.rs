@@ -21,7 +21,6 @@
 
 mod base;
 mod branch;
-mod cancel;
 mod changes;
 mod error;
 mod files;
@@ -29,12 +28,10 @@ mod git;
 mod inventory;
 mod lock;
 mod object_id;
-mod operator;
 mod order;
 mod prepare;
 mod preserve;
 mod private_gitdir;
-mod process;
 mod receipt;
 mod remove;
 mod repository;
@@ -43,12 +40,10 @@ mod snapshot;
 
 pub use base::{Base, MIN_ID_DIGITS};
 pub use branch::MAX_BRANCH_BYTES;
-pub use cancel::Cancel;
 pub use changes::{ChangeKind, Changes, FileChange, Lines, Patch};
 pub use error::WorkspaceError;
 pub use inventory::{Known, forget_removed, is_removed, known_workspaces};
 pub use object_id::{InvalidObjectId, ObjectId};
-pub use operator::Operator;
 pub use order::{MAX_FOLDER_BYTES, Order, Workspace};
 pub use preserve::Preserved;
 pub use remove::{Removal, RemovalProof};
