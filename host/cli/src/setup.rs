@@ -19,6 +19,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::found;
 
+/// Set to 1, the running host's clock can be moved forward: for tests of what time does.
+const TEST_CLOCK: &str = "HOSTLER_TEST_CLOCK";
+
 /// What was said, and what follows from it so far.
 pub struct Setup {
     /// What was said.
@@ -168,6 +171,7 @@ impl Setup {
             policy: self.configuration.policy(),
             once,
             environment: context.environment.clone(),
+            test_clock: context.environment.get(TEST_CLOCK).is_some_and(|value| value == "1"),
             base: context.folder.clone(),
         })
     }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use hostler_engine::Input;
 use hostler_engine::task::RunId;
+use hostler_engine::time::Millis;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 use tokio::sync::{oneshot, watch};
@@ -34,6 +35,8 @@ pub struct Desk {
     pub started: i64,
     /// Runs at once.
     pub slots: u32,
+    /// Whether the clock may be moved forward, as tests do.
+    pub test_clock: bool,
 }
 
 /// A refusal, for programs and people.
@@ -61,11 +64,10 @@ pub fn listen(home: &Home) -> Result<UnixListener, Failure> {
 
 /// Serves until the host ends.
 pub async fn serve(listener: UnixListener, desk: Desk) {
-    let routes = axum::Router::new()
-        .route("/v1/status", get(status))
-        .route("/v1/runs/{run}/stop", post(stop))
-        .with_state(Arc::new(desk));
-    if let Err(error) = axum::serve(listener, routes).await {
+    let routes =
+        axum::Router::new().route("/v1/status", get(status)).route("/v1/runs/{run}/stop", post(stop));
+    let routes = if desk.test_clock { routes.route("/v1/test/clock", post(advance_clock)) } else { routes };
+    if let Err(error) = axum::serve(listener, routes.with_state(Arc::new(desk))).await {
         tracing::warn!("the control socket is closed: {error}");
     }
 }
@@ -107,6 +109,24 @@ async fn stop(State(desk): State<Arc<Desk>>, Path(name): Path<String>) -> Respon
             over_already(&desk.rooms, &name).await.unwrap_or(error.to_string()),
         ),
     }
+}
+
+/// How far the clock is to be moved forward.
+#[derive(Debug, Deserialize)]
+struct Jump {
+    advance_ms: u64,
+}
+
+/// Moves the host's clock forward, as a machine finds it that wakes from sleep.
+/// Answers when the engine has acted on all that is due by then.
+async fn advance_clock(State(desk): State<Arc<Desk>>, Json(jump): Json<Jump>) -> Response {
+    desk.rooms.clock.advance(Millis(jump.advance_ms));
+    desk.rooms.tell(Input::Tick).await;
+    // The engine takes one thing after the other: this answer comes after the tick.
+    if runs(&desk.rooms).await.is_none() {
+        return ending();
+    }
+    Json(serde_json::json!({ "now": desk.rooms.clock.now() })).into_response()
 }
 
 /// A run that is not open may be over: then that is the answer.

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use hostler_engine::run::{Run, State};
 use hostler_engine::task::RunId;
-use hostler_engine::time::Millis;
+use hostler_engine::time::{Millis, Timestamp};
 use hostler_engine::{Effect, Engine, Input};
 use hostler_journal::{Entry, Journal, JournalError, Receipt};
 use tokio::sync::{mpsc, watch};
 
 use crate::carry_out::carry_out;
+use crate::clock::Clock;
 use crate::message::Message;
 use crate::projection;
 use crate::rooms::Rooms;
@@ -25,10 +26,6 @@ const SNAPSHOT_EVERY: u32 = 256;
 
 /// How often heartbeats are sent if no lease wants them more often.
 const HEARTBEAT_EVERY: Millis = Millis::seconds(10);
-
-/// Longest sleep between two looks at the deadlines: a steady clock may have gone
-/// on while the machine slept, and timers may not have.
-const LONGEST_SLEEP: Millis = Millis::seconds(5);
 
 /// What the loops beside the core need to know of it.
 #[derive(Clone, Debug, Default)]
@@ -125,27 +122,16 @@ impl Core {
     /// Works until the host is over.
     pub async fn work(mut self, mut inbox: mpsc::Receiver<Message>) -> Result<Summary, JournalError> {
         while !self.situation.borrow().over {
-            let sleep = self.sleep();
+            let due = wait_for(self.rooms.clock.clone(), self.engine.next_deadline());
             tokio::select! {
                 message = inbox.recv() => match message {
                     Some(message) => self.take(message).await?,
                     None => break,
                 },
-                () = tokio::time::sleep(sleep.duration()) => self.tick().await?,
+                () = due => self.apply(Input::Tick).await?,
             }
         }
         Ok(self.final_summary())
-    }
-
-    fn sleep(&self) -> Millis {
-        let until = self.engine.next_deadline().map(|at| self.rooms.clock.until(at));
-        // A deadline is reached a moment after it, never before.
-        until.map_or(LONGEST_SLEEP, |until| Millis(until.0 + 1)).min(LONGEST_SLEEP)
-    }
-
-    async fn tick(&mut self) -> Result<(), JournalError> {
-        let due = self.engine.next_deadline().is_some_and(|at| at <= self.rooms.clock.now());
-        if due { self.apply(Input::Tick).await } else { Ok(()) }
     }
 
     async fn take(&mut self, message: Message) -> Result<(), JournalError> {
@@ -199,7 +185,7 @@ impl Core {
     }
 
     /// Adds the rows and outbox changes of every run that looks different now.
-    fn project(&mut self, entry: &mut Entry, now: hostler_engine::time::Timestamp) {
+    fn project(&mut self, entry: &mut Entry, now: Timestamp) {
         let mut rows = BTreeMap::new();
         for run in self.engine.runs() {
             let view = RunView::of(run);
@@ -247,6 +233,14 @@ impl Core {
             }
         }
         summary
+    }
+}
+
+/// Waits for a deadline, for ever if there is none.
+async fn wait_for(clock: Clock, deadline: Option<Timestamp>) {
+    match deadline {
+        Some(at) => clock.sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,21 +1,19 @@
 //! Tells the tracker what runs, renews leases, and brings back the tracker's word.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hostler_components::operation::{Operation, RunStatus};
 use hostler_engine::Input;
 use hostler_engine::run::{Run, State};
 use hostler_engine::task::{Control, Fence, RunId};
-use hostler_engine::time::Timestamp;
+use hostler_engine::time::{Millis, Timestamp};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use crate::core::Situation;
 use crate::rooms::Rooms;
 
 /// How often a host without work says that it is alive.
-const IDLE_EVERY: Duration = Duration::from_secs(30);
+const IDLE_EVERY: Millis = Millis::seconds(30);
 
 /// Sends heartbeats until the host ends: as often as the runs want it, and now and
 /// then without any.
@@ -24,12 +22,16 @@ pub async fn heartbeat(rooms: Arc<Rooms>, mut situation: watch::Receiver<Situati
         let now = situation.borrow_and_update().clone();
         beat(&rooms, &now.held).await;
         if now.held.is_empty() {
-            let work = situation.wait_for(|now| !now.held.is_empty());
-            if let Ok(Err(_)) = timeout(IDLE_EVERY, work).await {
-                return;
+            tokio::select! {
+                work = situation.wait_for(|now| !now.held.is_empty()) => {
+                    if work.is_err() {
+                        return;
+                    }
+                }
+                () = rooms.clock.sleep(IDLE_EVERY) => {}
             }
         } else {
-            tokio::time::sleep(now.heartbeat_every.duration()).await;
+            rooms.clock.sleep(now.heartbeat_every).await;
         }
     }
 }

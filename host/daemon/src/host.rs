@@ -104,11 +104,11 @@ impl Host {
             Arc::clone(&judge),
             tracker.config.clone(),
             gate,
-            clock,
+            clock.clone(),
             home.memory_of(judge.id()),
         )
         .await?;
-        let listener = control::listen(&home)?;
+        let (listener, started) = (control::listen(&home)?, clock.now().0);
         let (inbox, messages) = mpsc::channel(INBOX);
         let rooms = Arc::new(Rooms {
             clock,
@@ -140,8 +140,9 @@ impl Host {
             rooms: Arc::clone(&rooms),
             situation: situation.clone(),
             contact: watched,
-            started: clock.now().0,
+            started,
             slots: policy.slots,
+            test_clock: settings.test_clock,
         };
         let host = Self {
             core: tokio::spawn(core.work(messages)),

@@ -64,7 +64,7 @@ pub async fn poll(
                 backoff(failures).max(problem.retry_after.unwrap_or_default())
             }
         };
-        tokio::time::sleep(pause.duration()).await;
+        rooms.clock.sleep(pause).await;
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Settings {
     pub once: bool,
     /// The environment from which agents get the granted part.
     pub environment: BTreeMap<String, String>,
+    /// Whether the control socket offers to move the host's clock forward.
+    pub test_clock: bool,
     /// Where relative paths of the configuration start.
     pub base: PathBuf,
 }

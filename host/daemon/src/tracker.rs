@@ -323,9 +323,9 @@ impl Desk {
     }
 
     fn forget_later(&self, id: OperationId) -> AbortHandle {
-        let queue = self.tracker.queue.downgrade();
+        let (queue, clock) = (self.tracker.queue.downgrade(), self.tracker.clock.clone());
         let limit = tokio::spawn(async move {
-            tokio::time::sleep(OPERATION_LIMIT.duration()).await;
+            clock.sleep_awake(OPERATION_LIMIT).await;
             if let Some(queue) = queue.upgrade() {
                 let _ = queue.send(Asked::Forget(id)).await;
             }
