@@ -104,6 +104,15 @@ pub struct SettingsArgs {
     /// US dollars for one run [default: none]
     #[arg(long, value_name = "DOLLARS")]
     pub cost_limit: Option<String>,
+    /// How far finished work may land: granted, leave, push, pull-request or merge [default: granted]
+    #[arg(long, value_name = "KIND")]
+    pub landing: Option<String>,
+    /// Verify commands of tasks: granted (run if the plugin may), refuse or ignore [default: granted]
+    #[arg(long, value_name = "RULE")]
+    pub verify: Option<String>,
+    /// Time for one verify command [default: 30m]
+    #[arg(long, value_name = "TIME")]
+    pub verify_limit: Option<String>,
     /// Work in the folder itself if it is in no git repository: one run at a time, no branch
     #[arg(long)]
     pub in_place: bool,
@@ -403,6 +412,9 @@ impl SettingsArgs {
             (Key::StallLimit, &self.stall_limit),
             (Key::TokenLimit, &self.token_limit),
             (Key::CostLimit, &self.cost_limit),
+            (Key::Landing, &self.landing),
+            (Key::Verify, &self.verify),
+            (Key::VerifyLimit, &self.verify_limit),
             (Key::Name, &self.name),
         ];
         let given = single.into_iter().filter_map(|(key, value)| Some((key, vec![value.clone()?])));

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use hostler_engine::command::ProgramRight;
-use hostler_engine::rights::{AgentRight, FileRight, HttpRight, Rights, SecretRight};
+use hostler_engine::rights::{AgentRight, FileRight, HttpRight, RepositoryRight, Rights, SecretRight};
 use serde::{Deserialize, Serialize};
 
 /// A manifest that was read and checked.
@@ -152,6 +152,7 @@ struct Document {
     #[serde(default)]
     secret: Vec<SecretRight>,
     agent: Option<AgentRight>,
+    repository: Option<RepositoryRight>,
     program: Option<ProgramRight>,
     #[serde(default)]
     limits: WishedLimits,
@@ -170,6 +171,7 @@ impl Manifest {
                 files: document.files,
                 secret: document.secret,
                 agent: document.agent,
+                repository: document.repository,
                 program: document.program,
             },
             limits: document.limits,

@@ -40,6 +40,14 @@ pub async fn carry_out(rooms: Arc<Rooms>, run: Run, effect: Effect) {
         }
         Action::Adopt { attempt } | Action::Reap { attempt } => attempt::reap(rooms, run, attempt).await,
         Action::Collect => collect(&rooms, &run, at).await,
+        Action::Verify { .. } => {
+            let found = Err(Problem::permanent("This host does not run verify commands yet."));
+            rooms.tell(Input::Verified { at, found }).await;
+        }
+        Action::Land => {
+            let landed = Err(Problem::permanent("This host only leaves work on its branch yet."));
+            rooms.tell(Input::Landed { at, landed }).await;
+        }
         Action::Advise => advise(&rooms, &run, at).await,
         Action::Report { report } => report_to_tracker(&rooms, &run, at, report).await,
         Action::Release => {

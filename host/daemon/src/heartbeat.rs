@@ -68,6 +68,8 @@ async fn take(rooms: &Rooms, run: RunId, fence: Fence, sent: Timestamp, control:
 fn status(run: &Run, now: Timestamp) -> RunStatus {
     let state = match run.state {
         State::Starting { .. } | State::Running { .. } | State::Adopting { .. } => "running",
+        State::Verifying { .. } => "verifying",
+        State::Landing { .. } => "landing",
         State::Ending { .. } | State::Collecting | State::Advising => "ending",
         State::Waiting { .. } | State::Parked { .. } | State::Blocked { .. } => "waiting",
         State::Reporting { .. } | State::Releasing | State::Closed { .. } => "reporting",

@@ -10,7 +10,8 @@ use hostler_broker::{Gate, Limits as GateLimits};
 use hostler_components::operation::Operation;
 use hostler_components::{Kind, Runtime};
 use hostler_engine::Input;
-use hostler_engine::policy::Policy;
+use hostler_engine::landing::LandingKind;
+use hostler_engine::policy::{Policy, VerifyRule};
 use hostler_engine::problem::{Problem, ProblemKind};
 use hostler_engine::task::Runner;
 use hostler_journal::JournalError;
@@ -86,6 +87,8 @@ impl Host {
             repositories: settings.repositories.iter().map(|repository| repository.key.clone()).collect(),
             shared: shared(&places),
             providers: providers.iter().map(|provider| provider.view.name.clone()).collect(),
+            landings: granted_landings(&settings.policy, &tracker),
+            verify: granted_verify(&settings.policy, &tracker),
             ..settings.policy.clone()
         };
         let ready = ready(&tracker, &providers, &settings, &places, &policy)?;
@@ -261,6 +264,18 @@ async fn load_providers(
         providers.push(Provider::detect(installed, &environment).await?);
     }
     Ok(providers)
+}
+
+/// What the operator allows, as far as the grant goes.
+fn granted_landings(policy: &Policy, tracker: &Installed) -> Vec<LandingKind> {
+    let granted = tracker.rights.repository.as_ref().map(|right| right.landings.clone()).unwrap_or_default();
+    policy.landings.iter().copied().filter(|kind| granted.contains(kind)).collect()
+}
+
+/// The same for commands that judge the work.
+fn granted_verify(policy: &Policy, tracker: &Installed) -> VerifyRule {
+    let granted = tracker.rights.repository.as_ref().is_some_and(|right| right.verify);
+    if policy.verify == VerifyRule::Allow && !granted { VerifyRule::Refuse } else { policy.verify }
 }
 
 fn shared(places: &BTreeMap<String, Place>) -> Vec<String> {

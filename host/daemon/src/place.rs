@@ -12,6 +12,7 @@ use hostler_engine::task::{RunId, slug};
 use hostler_workspaces as workspaces;
 use hostler_workspaces::{Order, Removal, RemovalProof, Repository, WorkspaceError};
 
+use crate::collection::CollectionLock;
 use crate::history::History;
 use crate::home::Home;
 
@@ -46,7 +47,9 @@ impl Place {
             Self::Git(repository) => repository,
             Self::Folder(path) => return Ok(in_place(path, order)),
         };
-        let earlier = order.session.as_ref().and_then(|session| earlier_workspace(home, run, session));
+        // While an earlier worktree is taken up, nothing may remove it.
+        let held = order.session.as_ref().and_then(|session| Some((session, hold(home)?)));
+        let earlier = held.as_ref().and_then(|(session, _)| earlier_workspace(home, run, session));
         let (made, continued) = match earlier {
             Some(earlier) => go_on(repository, run, order, earlier)?,
             None => (make(repository, run, order)?, false),
@@ -88,6 +91,11 @@ impl Place {
         let (Self::Git(repository), Some(workspace)) = (self, opened(record)) else { return None };
         Some(repository.remove(&workspace, &RemovalProof::NoChanges))
     }
+}
+
+fn hold(home: &Home) -> Option<CollectionLock> {
+    let held = CollectionLock::to_take_up(home);
+    held.inspect_err(|error| tracing::warn!("earlier worktrees cannot be used: {error}")).ok()
 }
 
 fn in_place(path: &Path, order: &WorkspaceOrder) -> Workspace {
@@ -200,7 +208,7 @@ fn keep_record(home: &Home, run: &RunId, made: &workspaces::Workspace) {
 fn base(base: &Base) -> workspaces::Base {
     match base {
         Base::Head | Base::PreviousSession => workspaces::Base::Head,
-        Base::DefaultBranch => workspaces::Base::DefaultBranch,
+        Base::DefaultBranch | Base::RemoteDefault => workspaces::Base::DefaultBranch,
         Base::Revision(revision) => workspaces::Base::Revision(revision.clone()),
     }
 }

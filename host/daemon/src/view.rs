@@ -182,6 +182,11 @@ fn why(run: &Run) -> String {
         State::Ending { why: Some(why), .. } => format!("ends the agent ({})", why.name()),
         State::Ending { why: None, .. } => "makes sure nothing of an earlier host's agent lives".to_owned(),
         State::Collecting => "looks at what changed".to_owned(),
+        State::Verifying { .. } => "the work is judged by the verify command".to_owned(),
+        State::Landing { tries, next_try } => match next_try {
+            None => "the work is on its way to where it lands".to_owned(),
+            Some(_) => format!("the work could not land {tries} times; it is tried again"),
+        },
         State::Advising => "asks the tracker plugin whether to try again".to_owned(),
         State::Waiting { .. } => waiting(run),
         State::Reporting { tries, last_problem: Some(problem), .. } => {

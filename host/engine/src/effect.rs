@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::landing::Verify;
 use crate::outcome::EndReason;
 use crate::plan::Base;
 use crate::report::Report;
@@ -78,6 +79,14 @@ pub enum Action {
     },
     /// See what changed.
     Collect,
+    /// Have the work judged by a command, after proving that none of an earlier start
+    /// of this host is left.
+    Verify {
+        /// How.
+        verify: Verify,
+    },
+    /// Bring the work where the plan says.
+    Land,
     /// Ask the tracker plugin what to do about the failure.
     Advise,
     /// Tell the tracker how it ended.

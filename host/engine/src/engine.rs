@@ -197,6 +197,11 @@ impl Engine {
                 .at_step(&at)
                 .filter(|run| run.state == State::Collecting)?
                 .collected(now, changes, &policy),
+            Input::Verified { at, found } => {
+                let verifying = |run: &&mut Run| matches!(run.state, State::Verifying { .. });
+                self.at_step(&at).filter(verifying)?.verified(now, found)
+            }
+            Input::Landed { at, landed } => self.at_step(&at)?.landed(now, landed),
             Input::Advised { at, verdict } => {
                 self.at_step(&at).filter(|run| run.state == State::Advising)?.advised(now, verdict, &policy)
             }
@@ -314,7 +319,7 @@ impl Engine {
     /// Reports that wait for their next try stay in the outbox.
     pub fn is_quiet(&self) -> bool {
         self.awake().all(|run| match &run.state {
-            State::Reporting { next_try, .. } => next_try.is_some(),
+            State::Reporting { next_try, .. } | State::Landing { next_try, .. } => next_try.is_some(),
             State::Releasing => false,
             state => !state.occupies_slot(),
         })
@@ -366,7 +371,13 @@ impl Mode {
 
 /// Ends a run's agent so that the run goes on at the next start.
 fn stop_for_now(run: &mut Run, now: Timestamp) -> Option<Effect> {
-    let works = matches!(run.state, State::Running { .. } | State::Starting { .. } | State::Adopting { .. });
+    let works = matches!(
+        run.state,
+        State::Running { .. }
+            | State::Starting { .. }
+            | State::Adopting { .. }
+            | State::Verifying { paused: false }
+    );
     if !works {
         return None;
     }

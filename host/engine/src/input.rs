@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::landing::{Landed, Verification};
 use crate::outcome::{Outcome, Usage};
 use crate::plan::Wish;
 use crate::policy::Policy;
@@ -127,6 +128,21 @@ pub enum Input {
         /// What the run changed.
         changes: Result<Changes, Problem>,
     },
+    /// Answer to [`Action::Verify`](crate::effect::Action::Verify): nothing of the
+    /// command lives any more.
+    Verified {
+        /// Which step this answers.
+        at: Step,
+        /// What it found, or why it could not be run.
+        found: Result<Verification, Problem>,
+    },
+    /// Answer to [`Action::Land`](crate::effect::Action::Land).
+    Landed {
+        /// Which step this answers.
+        at: Step,
+        /// Where the work is, or why it is not there.
+        landed: Result<Landed, Problem>,
+    },
     /// Answer to [`Action::Advise`](crate::effect::Action::Advise).
     Advised {
         /// Which step this answers.
@@ -212,6 +228,8 @@ impl Input {
             | Self::Started { at, .. }
             | Self::Adopted { at, .. }
             | Self::Collected { at, .. }
+            | Self::Verified { at, .. }
+            | Self::Landed { at, .. }
             | Self::Advised { at, .. }
             | Self::Reported { at, .. }
             | Self::Released { at, .. } => Some(&at.run),

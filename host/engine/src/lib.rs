@@ -15,6 +15,7 @@ pub mod effect;
 pub mod engine;
 pub mod event;
 pub mod input;
+pub mod landing;
 pub mod outcome;
 pub mod plan;
 pub mod policy;

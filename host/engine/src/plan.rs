@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::Policy;
+use crate::landing::{Landing, LandingKind, Verify};
+use crate::policy::{Policy, VerifyRule};
 use crate::task::{RunId, Task, slug};
 use crate::time::Millis;
 
@@ -49,6 +50,8 @@ pub enum Base {
     Head,
     /// The default branch.
     DefaultBranch,
+    /// The default branch of the remote, fetched just before.
+    RemoteDefault,
     /// A branch, tag or object id.
     Revision(String),
     /// The workspace in which the wished session was held, as it was left. Where it
@@ -71,6 +74,8 @@ pub struct LimitsWish {
     pub cost_usd: Option<f64>,
     /// How many attempts.
     pub attempts: Option<u32>,
+    /// No timer ends an agent, unless the operator set one.
+    pub untimed: bool,
 }
 
 /// Bounds in force. `None` means unbounded, and only the operator can say so.
@@ -116,6 +121,14 @@ pub struct Wish {
     pub limits: LimitsWish,
     /// Session to resume.
     pub session: Option<String>,
+    /// Folder of the repository for worktrees.
+    pub worktrees: Option<String>,
+    /// Ignored paths to link into the worktree.
+    pub link: Vec<String>,
+    /// Judges the work.
+    pub verify: Option<Verify>,
+    /// What happens to finished work.
+    pub landing: Landing,
 }
 
 /// What a run will look like.
@@ -139,6 +152,21 @@ pub struct Plan {
     pub limits: Limits,
     /// Session to resume on the first attempt.
     pub session: Option<String>,
+    /// Folder of the repository for worktrees; absent: the host's own.
+    #[serde(default)]
+    pub worktrees: Option<String>,
+    /// Ignored paths to link into the worktree.
+    #[serde(default)]
+    pub link: Vec<String>,
+    /// Judges the work.
+    #[serde(default)]
+    pub verify: Option<Verify>,
+    /// What happens to finished work.
+    #[serde(default)]
+    pub landing: Landing,
+    /// The tracker wished this landing, but the operator does not allow it.
+    #[serde(default)]
+    pub landing_denied: Option<LandingKind>,
 }
 
 /// Whose word decided the permission.
@@ -170,6 +198,12 @@ pub enum Refusal {
         /// What there is.
         known: String,
     },
+    /// A command that nobody allowed.
+    #[error(
+        "the tracker wants `{0}` run to judge the work, which its grant does not cover: allow it with \
+         `host plugin allow`, or set `verify = \"ignore\"` in the configuration"
+    )]
+    VerifyNotAllowed(String),
     /// Nothing configured at all.
     #[error("this host has no {0}")]
     Nothing(&'static str),
@@ -200,6 +234,7 @@ impl Plan {
         } else {
             PermissionSource::Operator
         };
+        let (landing, landing_denied) = allowed_landing(&wish.landing, policy);
         let branch = wish
             .branch
             .clone()
@@ -213,8 +248,13 @@ impl Plan {
             model: wish.model.clone().or_else(|| policy.model.clone()),
             permission,
             permission_by,
-            limits: cut_limits(&wish.limits, &policy.limits),
+            limits: cut_limits(&wish.limits, policy),
             session: wish.session.clone(),
+            worktrees: wish.worktrees.clone(),
+            link: wish.link.clone(),
+            verify: allowed_verify(wish.verify.as_ref(), policy)?,
+            landing,
+            landing_denied,
         })
     }
 
@@ -240,10 +280,35 @@ fn choose(asked: Option<&String>, known: &[String]) -> Result<String, String> {
     found.cloned().ok_or_else(|| if known.is_empty() { "none".to_owned() } else { known.join(", ") })
 }
 
-fn cut_limits(wish: &LimitsWish, ceiling: &Limits) -> Limits {
+/// What is not allowed stays on its branch: no work is lost, and a person can still
+/// push it.
+fn allowed_landing(wish: &Landing, policy: &Policy) -> (Landing, Option<LandingKind>) {
+    let kind = wish.kind();
+    if kind == LandingKind::Leave || policy.landings.contains(&kind) {
+        (wish.clone(), None)
+    } else {
+        (Landing::Leave, Some(kind))
+    }
+}
+
+/// Work that was to be verified is never passed off as good without.
+fn allowed_verify(wish: Option<&Verify>, policy: &Policy) -> Result<Option<Verify>, Refusal> {
+    let Some(verify) = wish.filter(|verify| !verify.command.trim().is_empty()) else { return Ok(None) };
+    match policy.verify {
+        VerifyRule::Allow => {
+            let time = Some(verify.time.unwrap_or(policy.verify_time).min(policy.verify_time));
+            Ok(Some(Verify { time, ..verify.clone() }))
+        }
+        VerifyRule::Ignore => Ok(None),
+        VerifyRule::Refuse => Err(Refusal::VerifyNotAllowed(verify.command.clone())),
+    }
+}
+
+fn cut_limits(wish: &LimitsWish, policy: &Policy) -> Limits {
+    let (ceiling, usual) = (&policy.limits, policy.usual);
     Limits {
-        time: least(wish.time, ceiling.time),
-        stall: least(wish.stall, ceiling.stall),
+        time: least(wish.time, ceiling.time.filter(|_| !(wish.untimed && usual.time))),
+        stall: least(wish.stall, ceiling.stall.filter(|_| !(wish.untimed && usual.stall))),
         tokens: least(wish.tokens, ceiling.tokens),
         cost_usd: match (wish.cost_usd.filter(|cost| cost.is_finite() && *cost >= 0.0), ceiling.cost_usd) {
             (Some(wish), Some(ceiling)) => Some(wish.min(ceiling)),

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::landing::LandingKind;
 use crate::plan::{Limits, Permission};
 use crate::time::Millis;
 
@@ -31,6 +32,32 @@ pub const MAX_INTERRUPTIONS: u32 = 10;
 /// How long a process may stay after its CLI said it was finished.
 pub const LINGER: Millis = Millis::seconds(10);
 
+/// Time for a verification if nobody says otherwise: a full build with its tests.
+pub const DEFAULT_VERIFY_TIME: Millis = Millis::minutes(30);
+
+/// What becomes of a command that a tracker wants run to judge the work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerifyRule {
+    /// It is run.
+    Allow,
+    /// The run is refused: nobody allowed commands.
+    #[default]
+    Refuse,
+    /// The operator said that it is not run.
+    Ignore,
+}
+
+/// Limits that nobody set: they do not hold where a tracker promises its people that
+/// no timer ends an agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsualLimits {
+    /// Time for one attempt.
+    pub time: bool,
+    /// Longest silence.
+    pub stall: bool,
+}
+
 /// What the operator allows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
@@ -51,8 +78,24 @@ pub struct Policy {
     pub permission_ceiling: Permission,
     /// Ceilings.
     pub limits: Limits,
+    /// Which of them are the host's own because nobody set one.
+    #[serde(default)]
+    pub usual: UsualLimits,
     /// Longest wait for an allowance.
     pub quota_wait: Millis,
+    /// Landings that are allowed besides leaving the work on its branch.
+    #[serde(default)]
+    pub landings: Vec<LandingKind>,
+    /// What becomes of a tracker's verify command.
+    #[serde(default)]
+    pub verify: VerifyRule,
+    /// Ceiling for it.
+    #[serde(default = "default_verify_time")]
+    pub verify_time: Millis,
+}
+
+const fn default_verify_time() -> Millis {
+    DEFAULT_VERIFY_TIME
 }
 
 impl Default for Policy {
@@ -74,7 +117,11 @@ impl Default for Policy {
                 memory: None,
                 cpus: None,
             },
+            usual: UsualLimits { time: true, stall: true },
             quota_wait: DEFAULT_QUOTA_WAIT,
+            landings: Vec::new(),
+            verify: VerifyRule::default(),
+            verify_time: DEFAULT_VERIFY_TIME,
         }
     }
 }

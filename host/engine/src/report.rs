@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::landing::{Landed, Verification};
 use crate::outcome::Usage;
 use crate::time::Millis;
 
@@ -111,4 +112,10 @@ pub struct Report {
     pub session: Option<String>,
     /// Who worked.
     pub provider: String,
+    /// What the verification found in the end, if there was one.
+    #[serde(default)]
+    pub verified: Option<Verification>,
+    /// What became of the work, if there was any.
+    #[serde(default)]
+    pub landed: Option<Landed>,
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::command::ProgramRight;
+use crate::landing::LandingKind;
 
 /// Everything one plugin may ask for or be granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Rights {
     /// What a tracker may give to agents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentRight>,
+    /// What a tracker may have done with a repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<RepositoryRight>,
     /// The program a provider starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub program: Option<ProgramRight>,
@@ -120,6 +124,46 @@ impl std::fmt::Display for AgentRight {
         } else {
             "give agents nothing"
         })
+    }
+}
+
+/// What a tracker may have done with a repository, besides having an agent work in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct RepositoryRight {
+    /// How finished work may land; it may stay on its branch in any case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub landings: Vec<LandingKind>,
+    /// Whether commands that come with a task are run to judge the work.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub verify: bool,
+    /// For people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+impl RepositoryRight {
+    fn covers(&self, asked: &Self) -> bool {
+        asked.landings.iter().all(|landing| self.landings.contains(landing)) && (self.verify || !asked.verify)
+    }
+}
+
+impl std::fmt::Display for RepositoryRight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let landing = |kind: &LandingKind| match kind {
+            LandingKind::Leave => "leave finished work on its branch",
+            LandingKind::Push => "have finished work pushed",
+            LandingKind::PullRequest => "have finished work pushed and a pull request opened",
+            LandingKind::Merge => "have finished work merged into a branch on this machine",
+        };
+        let mut may: Vec<&str> = self.landings.iter().map(landing).collect();
+        if self.verify {
+            may.push("have commands that come with a task run to judge the work");
+        }
+        if may.is_empty() {
+            may.push("do nothing more with a repository");
+        }
+        f.write_str(&may.join(", "))
     }
 }
 
@@ -262,12 +306,23 @@ impl Rights {
         {
             missing.push(agent.to_string());
         }
+        if let Some(repository) = &self.repository
+            && !self.repository_is_covered(granted)
+        {
+            missing.push(repository.to_string());
+        }
         if let Some(program) = &self.program
             && !granted.program.as_ref().is_some_and(|other| other.covers(program))
         {
             missing.push(program.to_string());
         }
         missing
+    }
+
+    fn repository_is_covered(&self, granted: &Self) -> bool {
+        let nothing = RepositoryRight::default();
+        let asked = self.repository.as_ref().unwrap_or(&nothing);
+        granted.repository.as_ref().unwrap_or(&nothing).covers(asked)
     }
 
     /// Every right as one line for people, with the plugin's reason.
@@ -277,7 +332,8 @@ impl Rights {
         let secrets = self.secret.iter().map(|right| (right.to_string(), right.reason.clone()));
         let program = self.program.iter().map(|right| (right.to_string(), right.reason.clone()));
         let agent = self.agent.iter().map(|right| (right.to_string(), right.reason.clone()));
-        http.chain(files).chain(secrets).chain(agent).chain(program).collect()
+        let repository = self.repository.iter().map(|right| (right.to_string(), right.reason.clone()));
+        http.chain(files).chain(secrets).chain(agent).chain(repository).chain(program).collect()
     }
 }
 

@@ -4,9 +4,9 @@
 //!                                                adopting
 //!                                                   ▲ │ the host was restarted
 //!                                                   │ ▼
-//! claiming ─▶ planning ─▶ preparing ─▶ starting ─▶ running ─▶ (ending) ─▶ collecting
-//!                             ▲                                               │
-//!                             │                                       success │ failure
+//! claiming ─▶ planning ─▶ preparing ─▶ starting ─▶ running ─▶ (ending) ─▶ collecting ─▶ (verifying) ─▶ (landing)
+//!                             ▲                                               │                            │
+//!                             │                                       failure │                            ▼
 //!                          waiting ◀── retry ── advising ◀────────────────────┤
 //!                                                  │                          ▼
 //!                                                  └──── finish ────────▶ reporting ─▶ closed
@@ -19,6 +19,7 @@
 
 mod deadlines;
 mod ending;
+mod finishing;
 mod recovery;
 mod state;
 
@@ -26,8 +27,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::deadlines::{LEASE_MARGIN, lease_deadline};
 pub use self::ending::{FIRST_REPORT_PAUSE, MAX_REPORT_PAUSE};
+pub use self::finishing::{FIRST_LANDING_PAUSE, LANDING_TRIES};
 pub use self::state::{Attempt, Closing, HeldLease, State, Stop, Workspace};
 use crate::effect::{Action, Effect, WorkspaceOrder};
+use crate::landing::Landed;
 use crate::outcome::{Class, EndReason, Outcome, Usage};
 use crate::plan::{Base, Plan, Refusal, Wish, folder_of};
 use crate::policy::Policy;
@@ -68,6 +71,9 @@ pub struct Run {
     pub attempt_started: Timestamp,
     /// What the run changed, as of the last look.
     pub changes: Changes,
+    /// Where its finished work is, once it has landed.
+    #[serde(default)]
+    pub landed: Option<Landed>,
     /// Whether the next attempt starts in a clean workspace.
     pub fresh: bool,
     /// The longest pause so far.
@@ -99,6 +105,7 @@ impl Run {
             current: Usage::default(),
             attempt_started: now,
             changes: Changes::default(),
+            landed: None,
             fresh: true,
             last_pause: Millis::default(),
             stop: None,
@@ -325,6 +332,7 @@ impl Run {
             ended: now,
             branch: self.workspace.as_ref().map(|workspace| workspace.branch.clone()).unwrap_or_default(),
             outcome: Outcome { usage, ..outcome },
+            verified: None,
         });
         if self.stop.as_ref().is_some_and(|stop| stop.why == EndReason::Stopping) {
             self.stop = None;
@@ -343,8 +351,11 @@ impl Run {
             self.changes = changes;
         }
         let succeeded = self.attempts.last().is_some_and(|attempt| attempt.outcome.succeeded());
-        if succeeded || self.stop.is_some() {
+        if self.stop.is_some() {
             return self.finish(now);
+        }
+        if succeeded {
+            return self.judge(now);
         }
         match self.facts(now, policy).and_then(|facts| facts.settled()) {
             Some(decision) => self.decide(now, decision),
@@ -422,6 +433,9 @@ impl Run {
         let why = self.stop.as_ref().map_or(EndReason::Cancelled, |stop| stop.why);
         match self.state {
             State::Running { .. } => self.end(now, why),
+            State::Verifying { paused: false } => Some(self.end_verification(why)),
+            State::Verifying { paused: true } => self.finish(now),
+            State::Landing { next_try: Some(_), .. } => self.finish(now),
             State::Parked { report: Some(_), .. } if why == EndReason::Cancelled => {
                 self.close(now, Closing::NotOurs("the report was given up by the operator".to_owned()))
             }

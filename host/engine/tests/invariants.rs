@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_engine::input::Offer;
+use hostler_engine::landing::{Landed, Landing, LandingKind, Verification, Verify};
 use hostler_engine::outcome::{Class, Outcome, OutcomeState, Usage};
 use hostler_engine::plan::Wish;
-use hostler_engine::policy::Policy;
+use hostler_engine::policy::{Policy, VerifyRule};
 use hostler_engine::problem::{Problem, ProblemKind};
 use hostler_engine::report::Changes;
 use hostler_engine::run::Workspace;
@@ -78,6 +79,8 @@ fn task(id: u8) -> Task {
 fn policy() -> Policy {
     Policy {
         slots: 3,
+        landings: vec![LandingKind::Push],
+        verify: VerifyRule::Allow,
         repositories: vec!["main".to_owned()],
         providers: vec!["agent".to_owned()],
         ..Policy::default()
@@ -244,9 +247,7 @@ impl World {
                 let answer = if well { Ok(None) } else { Err(trouble) };
                 Input::ClaimAnswered { at, sent, answer, environment: vec![] }
             }
-            Action::Plan => {
-                Input::Planned { at, wish: if well { Ok(Wish::default()) } else { Err(trouble) } }
-            }
+            Action::Plan => Input::Planned { at, wish: if well { Ok(wish(how)) } else { Err(trouble) } },
             Action::Prepare { order } => {
                 let workspace = Workspace {
                     path: order.folder,
@@ -268,7 +269,18 @@ impl World {
                 Input::AttemptEnded { run: at.run, attempt, outcome: outcome(how) }
             }
             Action::Collect => {
-                Input::Collected { at, changes: if well { Ok(Changes::default()) } else { Err(trouble) } }
+                let changes = Changes { commits: u32::from(how % 3), ..Changes::default() };
+                Input::Collected { at, changes: if well { Ok(changes) } else { Err(trouble) } }
+            }
+            Action::Verify { .. } => {
+                let passed = how.is_multiple_of(3);
+                let found = Verification { passed, summary: "judged".to_owned(), tail: String::new() };
+                Input::Verified { at, found: if well { Ok(found) } else { Err(trouble) } }
+            }
+            Action::Land => {
+                let kind = "pushed".to_owned();
+                let landed = Landed { kind, url: None, number: None, head: None, note: String::new() };
+                Input::Landed { at, landed: if well { Ok(landed) } else { Err(trouble) } }
             }
             Action::Advise => {
                 let verdict =
@@ -280,6 +292,16 @@ impl World {
             Action::Tidy => Input::Tidied { run: at.run },
         };
         self.tell(input);
+    }
+}
+
+/// Some runs are judged by a command, and some land.
+fn wish(how: u8) -> Wish {
+    let verify = Verify { command: "true".to_owned(), time: None, feed_back: u32::from(how % 3) };
+    Wish {
+        verify: how.is_multiple_of(2).then_some(verify),
+        landing: if how.is_multiple_of(5) { Landing::Push } else { Landing::Leave },
+        ..Wish::default()
     }
 }
 

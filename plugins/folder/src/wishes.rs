@@ -76,7 +76,7 @@ pub fn plan(file: &str, data: &str) -> Result<RunPlan, Problem> {
         model: wishes.model,
         permission,
         limits: Limits { time, attempts, ..Limits::default() },
-        session: None,
+        ..RunPlan::default()
     })
 }
 

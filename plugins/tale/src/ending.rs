@@ -198,6 +198,8 @@ pub(crate) mod tests {
             elapsed: 65_000,
             session: Some("s1".into()),
             provider: "claude-code".into(),
+            verified: None,
+            landed: None,
         }
     }
 

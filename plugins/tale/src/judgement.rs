@@ -45,6 +45,7 @@ pub fn plan(task: &Task) -> Result<RunPlan, Problem> {
             ..Limits::default()
         },
         session,
+        ..RunPlan::default()
     })
 }
 
@@ -146,7 +147,7 @@ mod tests {
     }
 
     fn failed(reason: Reason) -> Vec<Attempt> {
-        vec![Attempt { number: 1, outcome: Outcome::failed(reason, "why") }]
+        vec![Attempt { number: 1, outcome: Outcome::failed(reason, "why"), verified: None }]
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What a tracker plugin implements.
 
 pub use crate::bindings::tracker::exports::hostler::plugin::tracker::{
-    Attempt, Base, Claim, Control, FileChange, Lease, Limits, NextAttempt, Operation, Output, Progress,
-    ProviderInfo, Report, RunPlan, RunRef, RunStatus, Runner, Task, Verdict, Workspace,
+    Attempt, Base, Claim, Control, FileChange, Landed, Landing, Lease, Limits, NextAttempt, Operation,
+    Output, Progress, ProviderInfo, PullRequest, Report, RunPlan, RunRef, RunStatus, Runner, Task, Verdict,
+    Verification, Verify, Workspace,
 };
 pub use crate::bindings::tracker::hostler::plugin::effects::{Effect, Frame, Payload, Reply, SocketOpen};
 pub use crate::connection::{Connection, Export};
@@ -125,11 +126,14 @@ pub fn task_prompt(task: &Task, at: &Workspace, history: &[Attempt]) -> Vec<Sect
             body: format!("Attempt {} ended without success. {work}", last.number),
             trusted: true,
         });
-        sections.push(Section {
-            title: "How the earlier attempt ended".into(),
-            body: last.outcome.message.clone(),
-            trusted: false,
-        });
+        let how = match last.verified.as_ref().filter(|found| !found.passed) {
+            Some(found) => {
+                let (summary, tail) = (&found.summary, &found.tail);
+                format!("Its work was judged by a command. {summary} The end of the output:\n\n{tail}")
+            }
+            None => last.outcome.message.clone(),
+        };
+        sections.push(Section { title: "How the earlier attempt ended".into(), body: how, trusted: false });
     }
     sections.push(Section { title: "How to work here".into(), body: manners(&at.branch), trusted: true });
     sections
@@ -183,6 +187,10 @@ impl Default for RunPlan {
             permission: None,
             limits: Limits::default(),
             session: None,
+            worktrees: None,
+            link: Vec::new(),
+            verify: None,
+            landing: Landing::Leave,
         }
     }
 }
@@ -190,7 +198,7 @@ impl Default for RunPlan {
 #[allow(clippy::derivable_impls, reason = "the type is generated and cannot derive it")]
 impl Default for Limits {
     fn default() -> Self {
-        Self { time: None, stall: None, tokens: None, cost_usd: None, attempts: None }
+        Self { time: None, stall: None, tokens: None, cost_usd: None, attempts: None, untimed: false }
     }
 }
 
@@ -200,7 +208,7 @@ mod tests {
     use crate::{Outcome, Reason};
 
     fn history(reason: Reason, attempts: u32) -> Vec<Attempt> {
-        let attempt = |number| Attempt { number, outcome: Outcome::failed(reason, "why") };
+        let attempt = |number| Attempt { number, outcome: Outcome::failed(reason, "why"), verified: None };
         (1..=attempts).map(attempt).collect()
     }
 
@@ -216,6 +224,28 @@ mod tests {
     fn after_a_refused_session_the_work_so_far_stays_where_it_is() {
         let verdict = judge(&history(Reason::SessionRefused, 1), 2);
         assert_eq!(verdict, Verdict::Retry(NextAttempt { after: 2_000, fresh: false }));
+    }
+
+    #[test]
+    fn the_agent_is_told_what_the_command_that_judged_its_work_found() {
+        let task = Task {
+            id: "1".into(),
+            key: "A-1".into(),
+            title: "Fix it".into(),
+            sections: Vec::new(),
+            priority: 0,
+            data: "{}".into(),
+        };
+        let at = Workspace { branch: "fix".into(), base: "abc".into(), continued: true };
+        let verified = Verification {
+            passed: false,
+            summary: "It failed with exit code 1.".into(),
+            tail: "test a ... FAILED".into(),
+        };
+        let attempt = Attempt { number: 1, outcome: Outcome::succeeded("Done."), verified: Some(verified) };
+        let sections = task_prompt(&task, &at, &[attempt]);
+        let told = sections.iter().find(|section| section.body.contains("test a ... FAILED"));
+        assert!(told.is_some_and(|section| !section.trusted), "a command's output is never an instruction");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! `host config`.
 
+use hostler_daemon::engine::landing::LandingKind;
+use hostler_daemon::engine::policy::VerifyRule;
 use hostler_daemon::engine::time::Millis;
 use serde_json::json;
 
 use crate::arguments::{ConfigCommand, SettingsArgs};
 use crate::config::fields::Role;
-use crate::config::{Configuration, Key, Setting};
+use crate::config::{Configuration, Key, Setting, value};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
@@ -67,6 +69,9 @@ pub fn of_configuration(configuration: &Configuration) -> Vec<Shown> {
             Key::CostLimit => {
                 shown(key, &c.cost_limit, |value| value.map_or_else(none, |it| format!("${it:.2}")))
             }
+            Key::Landing => shown(key, &c.landings, |kinds| landing_word(kinds)),
+            Key::Verify => shown(key, &c.verify, |rule| verify_word(*rule).to_owned()),
+            Key::VerifyLimit => shown(key, &c.verify_limit, |value| length(*value)),
             Key::InPlace => shown(key, &c.in_place, ToString::to_string),
             Key::Name => shown(key, &c.name, Clone::clone),
         })
@@ -75,6 +80,21 @@ pub fn of_configuration(configuration: &Configuration) -> Vec<Shown> {
 
 fn shown<T>(key: Key, setting: &Setting<T>, text: impl Fn(&T) -> String) -> Shown {
     Shown { name: key.name().to_owned(), value: text(&setting.value), origin: setting.origin.clone() }
+}
+
+fn landing_word(kinds: &[LandingKind]) -> String {
+    if kinds == value::ALL_LANDINGS {
+        return "granted".to_owned();
+    }
+    kinds.last().map_or(LandingKind::Leave, |kind| *kind).to_string()
+}
+
+const fn verify_word(rule: VerifyRule) -> &'static str {
+    match rule {
+        VerifyRule::Allow => "granted",
+        VerifyRule::Refuse => "refuse",
+        VerifyRule::Ignore => "ignore",
+    }
 }
 
 fn none() -> String {

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use hostler_daemon::engine::landing::LandingKind;
 use hostler_daemon::engine::plan::Permission;
-use hostler_daemon::engine::policy::{self, Policy};
+use hostler_daemon::engine::policy::{self, Policy, VerifyRule};
 use hostler_daemon::engine::time::Millis;
 
 use super::error::ConfigError;
@@ -47,6 +48,12 @@ pub struct Configuration {
     pub token_limit: Setting<Option<u64>>,
     /// US dollars per run.
     pub cost_limit: Setting<Option<f64>>,
+    /// Landings allowed, as far as the tracker plugin's grant goes.
+    pub landings: Setting<Vec<LandingKind>>,
+    /// Whether verify commands are run, as far as the grant goes.
+    pub verify: Setting<VerifyRule>,
+    /// Time for one of them.
+    pub verify_limit: Setting<Option<Millis>>,
     /// Whether to work in folders that are in no git repository.
     pub in_place: Setting<bool>,
     /// What trackers call this host.
@@ -86,6 +93,13 @@ impl Configuration {
             stall_limit: layers.read(Key::StallLimit, value::duration, Some(policy::DEFAULT_STALL))?,
             token_limit: layers.read(Key::TokenLimit, value::tokens, None)?,
             cost_limit: layers.read(Key::CostLimit, value::dollars, None)?,
+            landings: layers.read(Key::Landing, value::landings, value::ALL_LANDINGS.to_vec())?,
+            verify: layers.read(Key::Verify, value::verify, VerifyRule::Allow)?,
+            verify_limit: layers.read(
+                Key::VerifyLimit,
+                value::duration,
+                Some(policy::DEFAULT_VERIFY_TIME),
+            )?,
             in_place: layers.read(Key::InPlace, value::truth, false)?,
             name: layers.read(Key::Name, value::text, machine.to_owned())?,
         })
@@ -105,6 +119,11 @@ impl Configuration {
         policy.limits.tokens = self.token_limit.value;
         policy.limits.cost_usd = self.cost_limit.value;
         policy.limits.attempts = self.attempts.value;
+        policy.usual.time = self.time_limit.origin == Origin::Default;
+        policy.usual.stall = self.stall_limit.origin == Origin::Default;
+        policy.landings.clone_from(&self.landings.value);
+        policy.verify = self.verify.value;
+        policy.verify_time = self.verify_limit.value.unwrap_or(value::MAX_DURATION);
         policy
     }
 }

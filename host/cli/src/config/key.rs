@@ -25,6 +25,12 @@ pub enum Key {
     TokenLimit,
     /// US dollars for one run.
     CostLimit,
+    /// How far finished work may land.
+    Landing,
+    /// Whether verify commands of trackers are run.
+    Verify,
+    /// Time for one of them.
+    VerifyLimit,
     /// Whether to work in folders that are in no git repository.
     InPlace,
     /// What trackers call this host.
@@ -33,7 +39,7 @@ pub enum Key {
 
 impl Key {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Plugin,
         Self::Provider,
         Self::Model,
@@ -45,6 +51,9 @@ impl Key {
         Self::StallLimit,
         Self::TokenLimit,
         Self::CostLimit,
+        Self::Landing,
+        Self::Verify,
+        Self::VerifyLimit,
         Self::InPlace,
         Self::Name,
     ];
@@ -63,6 +72,9 @@ impl Key {
             Self::StallLimit => "stall-limit",
             Self::TokenLimit => "token-limit",
             Self::CostLimit => "cost-limit",
+            Self::Landing => "landing",
+            Self::Verify => "verify",
+            Self::VerifyLimit => "verify-limit",
             Self::InPlace => "in-place",
             Self::Name => "name",
         }

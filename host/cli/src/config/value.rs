@@ -1,6 +1,8 @@
 //! Reads single values. An error is what was expected instead.
 
+use hostler_daemon::engine::landing::LandingKind;
 use hostler_daemon::engine::plan::Permission;
+use hostler_daemon::engine::policy::VerifyRule;
 use hostler_daemon::engine::time::Millis;
 
 /// More agents at once than any one machine does.
@@ -12,6 +14,10 @@ pub const MAX_ATTEMPTS: u32 = 100;
 /// Longest length of time: what the contract can say to a plugin, in whole days.
 pub const MAX_DURATION: Millis = Millis::minutes(49 * 24 * 60);
 
+/// Everything that may happen to finished work besides staying on its branch.
+pub const ALL_LANDINGS: [LandingKind; 3] =
+    [LandingKind::Push, LandingKind::PullRequest, LandingKind::Merge];
+
 /// A value, or what was expected.
 pub type Read<T> = Result<T, String>;
 
@@ -19,6 +25,28 @@ pub type Read<T> = Result<T, String>;
 pub fn positive(text: &str, most: u32) -> Read<u32> {
     let number = text.trim().parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| format!("a whole number from 1 to {most}"))
+}
+
+/// How far finished work may land: a kind allows the lesser ones, too.
+pub fn landings(text: &str) -> Read<Vec<LandingKind>> {
+    match text.trim() {
+        "leave" => Ok(Vec::new()),
+        "push" => Ok(vec![LandingKind::Push]),
+        "pull-request" => Ok(vec![LandingKind::Push, LandingKind::PullRequest]),
+        "merge" => Ok(vec![LandingKind::Merge]),
+        "granted" => Ok(ALL_LANDINGS.to_vec()),
+        _ => Err("`granted`, `leave`, `push`, `pull-request` or `merge`".to_owned()),
+    }
+}
+
+/// Whether verify commands of trackers are run.
+pub fn verify(text: &str) -> Read<VerifyRule> {
+    match text.trim() {
+        "granted" => Ok(VerifyRule::Allow),
+        "ignore" => Ok(VerifyRule::Ignore),
+        "refuse" => Ok(VerifyRule::Refuse),
+        _ => Err("`granted`, `refuse` or `ignore`".to_owned()),
+    }
 }
 
 /// A number of tokens, or `none`.

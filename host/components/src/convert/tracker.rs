@@ -1,5 +1,6 @@
 //! Operations and tasks, and what trackers answer.
 
+use hostler_engine::landing::{Landed, Landing, PullRequest, Verification, Verify};
 use hostler_engine::plan::{Base, LimitsWish, Permission, Wish};
 use hostler_engine::report::{FileChange, Report};
 use hostler_engine::run::Attempt;
@@ -126,7 +127,21 @@ impl From<Report> for wit::Report {
             elapsed: milliseconds(report.elapsed),
             session: report.session,
             provider: report.provider,
+            verified: report.verified.map(Into::into),
+            landed: report.landed.map(Into::into),
         }
+    }
+}
+
+impl From<Verification> for wit::Verification {
+    fn from(found: Verification) -> Self {
+        Self { passed: found.passed, summary: found.summary, tail: found.tail }
+    }
+}
+
+impl From<Landed> for wit::Landed {
+    fn from(landed: Landed) -> Self {
+        Self { kind: landed.kind, url: landed.url, number: landed.number, note: landed.note }
     }
 }
 
@@ -149,7 +164,11 @@ impl From<Workplace> for wit::Workspace {
 
 impl From<&Attempt> for wit::Attempt {
     fn from(attempt: &Attempt) -> Self {
-        Self { number: attempt.number, outcome: outcome_for_guest(attempt.outcome.clone()) }
+        Self {
+            number: attempt.number,
+            outcome: outcome_for_guest(attempt.outcome.clone()),
+            verified: attempt.verified.clone().map(Into::into),
+        }
     }
 }
 
@@ -236,6 +255,7 @@ pub(crate) fn wish(plan: wit::RunPlan) -> Wish {
         base: match plan.base {
             wit::Base::Head => Base::Head,
             wit::Base::DefaultBranch => Base::DefaultBranch,
+            wit::Base::RemoteDefault => Base::RemoteDefault,
             wit::Base::Revision(name) => Base::Revision(name),
             wit::Base::PreviousSession => Base::PreviousSession,
         },
@@ -249,8 +269,30 @@ pub(crate) fn wish(plan: wit::RunPlan) -> Wish {
             tokens: plan.limits.tokens.map(u64::from),
             cost_usd: plan.limits.cost_usd,
             attempts: plan.limits.attempts,
+            untimed: plan.limits.untimed,
         },
         session: plan.session,
+        worktrees: plan.worktrees,
+        link: plan.link,
+        verify: plan.verify.map(|verify| Verify {
+            command: verify.command,
+            time: verify.time.map(millis),
+            feed_back: verify.feed_back,
+        }),
+        landing: landing(plan.landing),
+    }
+}
+
+fn landing(found: wit::Landing) -> Landing {
+    match found {
+        wit::Landing::Leave => Landing::Leave,
+        wit::Landing::Push => Landing::Push,
+        wit::Landing::PullRequest(request) => Landing::PullRequest(PullRequest {
+            title: request.title.map(|title| clean(&title, LOG_LINE_BYTES)),
+            preface: request.preface.map(clean_lines),
+            base: request.base,
+        }),
+        wit::Landing::Merge(branch) => Landing::Merge(branch),
     }
 }
 
@@ -289,7 +331,14 @@ mod tests {
 
     #[test]
     fn an_unknown_permission_is_the_safest_one() {
-        let limits = wit::Limits { time: None, stall: None, tokens: None, cost_usd: None, attempts: None };
+        let limits = wit::Limits {
+            time: None,
+            stall: None,
+            tokens: None,
+            cost_usd: None,
+            attempts: None,
+            untimed: false,
+        };
         let plan = wit::RunPlan {
             repository: None,
             base: wit::Base::Head,
@@ -299,6 +348,10 @@ mod tests {
             permission: Some("root".to_owned()),
             limits,
             session: None,
+            worktrees: None,
+            link: Vec::new(),
+            verify: None,
+            landing: wit::Landing::Leave,
         };
         assert_eq!(wish(plan).permission, Some(Permission::Safe));
     }

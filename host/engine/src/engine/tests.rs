@@ -12,6 +12,7 @@ use crate::task::{Claim, Task};
 use crate::verdict::MIN_PAUSE;
 
 mod adoption;
+mod finishing;
 mod leases;
 mod world;
 

@@ -19,7 +19,7 @@ impl Run {
                 self.running_deadlines(*heard, *finished).into_iter().map(|(at, _)| at).min()
             }
             State::Waiting { until } => Some(*until),
-            State::Reporting { next_try, .. } => *next_try,
+            State::Reporting { next_try, .. } | State::Landing { next_try, .. } => *next_try,
             _ => None,
         };
         lease.into_iter().chain(own).min()
@@ -71,6 +71,7 @@ impl Run {
                 self.end(now, why)
             }
             State::Reporting { next_try: Some(at), .. } if *at <= now => self.tell_again(now),
+            State::Landing { next_try: Some(at), .. } if *at <= now => self.land_again(now),
             _ => None,
         }
     }

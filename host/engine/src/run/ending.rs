@@ -1,8 +1,8 @@
 //! How a run ends: the report, its delivery, and closing.
 
-use super::{Closing, Run, State, Stop};
+use super::{Attempt, Closing, Run, State, Stop};
 use crate::effect::{Action, Effect};
-use crate::outcome::{Class, EndReason, Outcome};
+use crate::outcome::{Class, EndReason};
 use crate::problem::{Problem, ProblemKind};
 use crate::report::{Report, ReportState};
 use crate::time::{Millis, Timestamp};
@@ -43,10 +43,15 @@ impl Run {
     fn report(&self, now: Timestamp) -> Report {
         let last = self.attempts.last().map(|attempt| &attempt.outcome);
         let cancelled = self.stop.as_ref();
-        let succeeded = cancelled.is_none() && last.is_some_and(Outcome::succeeded);
+        let unverified = self.attempts.last().and_then(Attempt::failed_verification);
+        let succeeded = cancelled.is_none() && self.attempts.last().is_some_and(Attempt::stands);
         let (state, reason, message) = match (cancelled, last) {
             (Some(stop), _) => (ReportState::Cancelled, stop.why.name().to_owned(), stop.message.clone()),
             (None, Some(_)) if succeeded => (ReportState::Succeeded, String::new(), String::new()),
+            (None, Some(_)) if unverified.is_some() => {
+                let message = unverified.map(|found| found.summary.clone()).unwrap_or_default();
+                (ReportState::Failed, "verify-failed".to_owned(), message)
+            }
             (None, Some(outcome)) => (ReportState::Failed, outcome.reason.clone(), outcome.message.clone()),
             (None, None) => (ReportState::Failed, "refused".to_owned(), String::new()),
         };
@@ -66,6 +71,8 @@ impl Run {
             elapsed: now.since(self.created),
             session: last.and_then(|outcome| outcome.session.clone()),
             provider: self.plan.as_ref().map(|plan| plan.provider.clone()).unwrap_or_default(),
+            verified: self.attempts.last().and_then(|attempt| attempt.verified.clone()),
+            landed: self.landed.clone(),
         }
     }
 

@@ -34,6 +34,11 @@ impl Run {
                 return self.go(now, State::Ending { attempt, why }, Action::Reap { attempt });
             }
             State::Collecting => Action::Collect,
+            State::Verifying { .. } => return self.judge(now),
+            State::Landing { tries, .. } => {
+                let tries = *tries;
+                return self.go(now, State::Landing { tries, next_try: None }, Action::Land);
+            }
             State::Advising => Action::Advise,
             State::Releasing => Action::Release,
             State::Reporting { .. } | State::Parked { report: Some(_), .. } => return self.tell_again(now),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::landing::Verification;
 use crate::outcome::{EndReason, Outcome};
 use crate::problem::Problem;
 use crate::report::Report;
@@ -59,6 +60,9 @@ pub struct Attempt {
     pub branch: String,
     /// How it ended.
     pub outcome: Outcome,
+    /// What the verification of its work found, if there was one.
+    #[serde(default)]
+    pub verified: Option<Verification>,
 }
 
 /// A wish that the run ends.
@@ -117,6 +121,18 @@ pub enum State {
     },
     /// Seeing what changed.
     Collecting,
+    /// A command judges the work.
+    Verifying {
+        /// The host was stopped meanwhile; it is asked again at the next start.
+        paused: bool,
+    },
+    /// Bringing the work where the plan says.
+    Landing {
+        /// How often it was tried.
+        tries: u32,
+        /// When it is tried again; `None` while a try is under way.
+        next_try: Option<Timestamp>,
+    },
     /// Asking what to do about a failure.
     Advising,
     /// Until the next attempt.
@@ -178,6 +194,8 @@ impl State {
             Self::Adopting { .. } => "adopting",
             Self::Ending { .. } => "ending",
             Self::Collecting => "collecting",
+            Self::Verifying { .. } => "verifying",
+            Self::Landing { .. } => "landing",
             Self::Advising => "advising",
             Self::Waiting { .. } => "waiting",
             Self::Reporting { .. } => "reporting",
@@ -192,6 +210,7 @@ impl State {
         !matches!(
             self,
             Self::Blocked { .. }
+                | Self::Verifying { paused: true }
                 | Self::Waiting { .. }
                 | Self::Reporting { .. }
                 | Self::Releasing

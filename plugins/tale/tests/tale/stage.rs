@@ -47,6 +47,8 @@ pub fn report(state: &str, reason: &str, message: &str) -> Report {
         elapsed: 1_000,
         session: None,
         provider: "claude-code".into(),
+        verified: None,
+        landed: None,
     }
 }
 

@@ -845,7 +845,8 @@ pub mod exports {
                 #[derive(Clone, PartialEq)]
                 pub struct RunStatus {
                     pub at: RunRef,
-                    /// `preparing`, `running`, `ending`, `waiting` or `reporting`.
+                    /// `preparing`, `running`, `ending`, `verifying`, `landing`, `waiting` or
+                    /// `reporting`.
                     pub state: _rt::String,
                     /// Counts from 1.
                     pub attempt: u32,
@@ -890,6 +891,52 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// What a verification found.
+                #[derive(Clone, PartialEq)]
+                pub struct Verification {
+                    pub passed: bool,
+                    /// One sentence: passed, failed with which code, or ended by the limit.
+                    pub summary: _rt::String,
+                    /// The end of the command's output, secrets removed; at most 4 KiB.
+                    pub tail: _rt::String,
+                }
+                impl ::core::fmt::Debug for Verification {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Verification")
+                            .field("passed", &self.passed)
+                            .field("summary", &self.summary)
+                            .field("tail", &self.tail)
+                            .finish()
+                    }
+                }
+                /// Where finished work is now.
+                #[derive(Clone, PartialEq)]
+                pub struct Landed {
+                    /// `branch`, `pushed`, `pull-request` or `merged`.
+                    pub kind: _rt::String,
+                    /// Of the pull request; or a link that opens one, where `kind` is `pushed`.
+                    pub url: ::core::option::Option<_rt::String>,
+                    /// Of the pull request.
+                    pub number: ::core::option::Option<u32>,
+                    /// One sentence if it is less than the plan wished; else empty.
+                    pub note: _rt::String,
+                }
+                impl ::core::fmt::Debug for Landed {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Landed")
+                            .field("kind", &self.kind)
+                            .field("url", &self.url)
+                            .field("number", &self.number)
+                            .field("note", &self.note)
+                            .finish()
+                    }
+                }
                 /// One changed file.
                 #[derive(Clone, PartialEq)]
                 pub struct FileChange {
@@ -920,7 +967,7 @@ pub mod exports {
                     pub state: _rt::String,
                     /// Empty when it succeeded; else from the list at `outcome.reason`, or
                     /// `cancelled`, `timed-out`, `stalled`, `lost`, `workspace`, `refused`,
-                    /// `plugin`.
+                    /// `plugin`, `verify-failed`, `landing`.
                     pub reason: _rt::String,
                     /// Whether another try could help (the host has used up its own).
                     pub retryable: bool,
@@ -942,6 +989,10 @@ pub mod exports {
                     pub elapsed: Milliseconds,
                     pub session: ::core::option::Option<_rt::String>,
                     pub provider: _rt::String,
+                    /// What the plan's `verify` found in the end; absent if it was not run.
+                    pub verified: ::core::option::Option<Verification>,
+                    /// What became of the work; absent if there was nothing to land.
+                    pub landed: ::core::option::Option<Landed>,
                 }
                 impl ::core::fmt::Debug for Report {
                     fn fmt(
@@ -963,6 +1014,8 @@ pub mod exports {
                             .field("elapsed", &self.elapsed)
                             .field("session", &self.session)
                             .field("provider", &self.provider)
+                            .field("verified", &self.verified)
+                            .field("landed", &self.landed)
                             .finish()
                     }
                 }
@@ -1248,6 +1301,79 @@ pub mod exports {
                         }
                     }
                 }
+                /// A command that judges the work, run by a shell in the workspace.
+                #[derive(Clone, PartialEq)]
+                pub struct Verify {
+                    pub command: _rt::String,
+                    /// At most this long; the host's own limit if absent.
+                    pub time: ::core::option::Option<Milliseconds>,
+                    /// So many failures go back to the agent, in the same session, before the
+                    /// run fails with `verify-failed`.
+                    pub feed_back: u32,
+                }
+                impl ::core::fmt::Debug for Verify {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Verify")
+                            .field("command", &self.command)
+                            .field("time", &self.time)
+                            .field("feed-back", &self.feed_back)
+                            .finish()
+                    }
+                }
+                /// How a pull request looks; its text ends with the agent's summary.
+                #[derive(Clone, PartialEq)]
+                pub struct PullRequest {
+                    /// The task's title if absent.
+                    pub title: ::core::option::Option<_rt::String>,
+                    /// Markdown that comes first.
+                    pub preface: ::core::option::Option<_rt::String>,
+                    /// The branch it is for; the remote's default branch if absent.
+                    pub base: ::core::option::Option<_rt::String>,
+                }
+                impl ::core::fmt::Debug for PullRequest {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("PullRequest")
+                            .field("title", &self.title)
+                            .field("preface", &self.preface)
+                            .field("base", &self.base)
+                            .finish()
+                    }
+                }
+                /// What happens to finished work. Nothing is ever merged at the forge.
+                #[derive(Clone, PartialEq)]
+                pub enum Landing {
+                    /// It stays on its branch, on this machine.
+                    Leave,
+                    /// The branch is pushed to the remote.
+                    Push,
+                    /// The branch is pushed, and a pull request opened or brought up to date.
+                    PullRequest(PullRequest),
+                    /// Merged into this branch of the repository, on this machine.
+                    Merge(_rt::String),
+                }
+                impl ::core::fmt::Debug for Landing {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        match self {
+                            Landing::Leave => f.debug_tuple("Landing::Leave").finish(),
+                            Landing::Push => f.debug_tuple("Landing::Push").finish(),
+                            Landing::PullRequest(e) => {
+                                f.debug_tuple("Landing::PullRequest").field(e).finish()
+                            }
+                            Landing::Merge(e) => {
+                                f.debug_tuple("Landing::Merge").field(e).finish()
+                            }
+                        }
+                    }
+                }
                 /// What a branch starts from.
                 #[derive(Clone, PartialEq)]
                 pub enum Base {
@@ -1255,6 +1381,8 @@ pub mod exports {
                     Head,
                     /// The default branch of the remote, or of the repository without one.
                     DefaultBranch,
+                    /// The default branch of the remote, fetched just before.
+                    RemoteDefault,
                     /// This branch, tag or object id.
                     Revision(_rt::String),
                     /// The workspace in which the plan's `session` was held, as it was left.
@@ -1271,6 +1399,9 @@ pub mod exports {
                             Base::Head => f.debug_tuple("Base::Head").finish(),
                             Base::DefaultBranch => {
                                 f.debug_tuple("Base::DefaultBranch").finish()
+                            }
+                            Base::RemoteDefault => {
+                                f.debug_tuple("Base::RemoteDefault").finish()
                             }
                             Base::Revision(e) => {
                                 f.debug_tuple("Base::Revision").field(e).finish()
@@ -1294,6 +1425,9 @@ pub mod exports {
                     /// Over all attempts.
                     pub cost_usd: ::core::option::Option<f64>,
                     pub attempts: ::core::option::Option<u32>,
+                    /// The tracker promises that no timer ends an agent: without a wish for
+                    /// `time` or `stall`, only limits that the operator set apply.
+                    pub untimed: bool,
                 }
                 impl ::core::fmt::Debug for Limits {
                     fn fmt(
@@ -1306,6 +1440,7 @@ pub mod exports {
                             .field("tokens", &self.tokens)
                             .field("cost-usd", &self.cost_usd)
                             .field("attempts", &self.attempts)
+                            .field("untimed", &self.untimed)
                             .finish()
                     }
                 }
@@ -1325,6 +1460,18 @@ pub mod exports {
                     pub limits: Limits,
                     /// A provider's session to resume, with the branch it worked on.
                     pub session: ::core::option::Option<_rt::String>,
+                    /// Where worktrees are made: a folder of the repository, such as
+                    /// `.hostler-worktrees`, which the host hides from `git status`. Absent:
+                    /// in the host's own folder.
+                    pub worktrees: ::core::option::Option<_rt::String>,
+                    /// Paths that git ignores, such as `node_modules`: linked from the main
+                    /// checkout into the worktree where they exist there.
+                    pub link: _rt::Vec<_rt::String>,
+                    /// Judges the work once the agent is done; needs the `repository` right.
+                    pub verify: ::core::option::Option<Verify>,
+                    /// What happens to work that is done; beyond `leave` it needs the
+                    /// `repository` right.
+                    pub landing: Landing,
                 }
                 impl ::core::fmt::Debug for RunPlan {
                     fn fmt(
@@ -1340,6 +1487,10 @@ pub mod exports {
                             .field("permission", &self.permission)
                             .field("limits", &self.limits)
                             .field("session", &self.session)
+                            .field("worktrees", &self.worktrees)
+                            .field("link", &self.link)
+                            .field("verify", &self.verify)
+                            .field("landing", &self.landing)
                             .finish()
                     }
                 }
@@ -1371,6 +1522,8 @@ pub mod exports {
                     /// Counts from 1.
                     pub number: u32,
                     pub outcome: Outcome,
+                    /// What the plan's `verify` found in its work, if it was run.
+                    pub verified: ::core::option::Option<Verification>,
                 }
                 impl ::core::fmt::Debug for Attempt {
                     fn fmt(
@@ -1380,6 +1533,7 @@ pub mod exports {
                         f.debug_struct("Attempt")
                             .field("number", &self.number)
                             .field("outcome", &self.outcome)
+                            .field("verified", &self.verified)
                             .finish()
                     }
                 }
@@ -1554,13 +1708,13 @@ pub mod exports {
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result252 = {
+                        let result273 = {
                             let l0 = *arg0.add(0).cast::<i32>();
                             let l1 = *arg0.add(4).cast::<i32>();
                             let l2 = i32::from(*arg0.add(8).cast::<u8>());
-                            let v250 = match l2 {
+                            let v271 = match l2 {
                                 0 => {
-                                    let e250 = {
+                                    let e271 = {
                                         let l3 = *arg0.add(16).cast::<*mut u8>();
                                         let l4 = *arg0
                                             .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -1719,17 +1873,17 @@ pub mod exports {
                                             slots: l33 as u32,
                                         }
                                     };
-                                    Operation::Register(e250)
+                                    Operation::Register(e271)
                                 }
                                 1 => {
-                                    let e250 = {
+                                    let e271 = {
                                         let l34 = *arg0.add(16).cast::<i32>();
                                         l34 as u32
                                     };
-                                    Operation::Poll(e250)
+                                    Operation::Poll(e271)
                                 }
                                 2 => {
-                                    let e250 = {
+                                    let e271 = {
                                         let l35 = *arg0.add(16).cast::<*mut u8>();
                                         let l36 = *arg0
                                             .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -1860,10 +2014,10 @@ pub mod exports {
                                             fence: l61,
                                         }
                                     };
-                                    Operation::Claim(e250)
+                                    Operation::Claim(e271)
                                 }
                                 3 => {
-                                    let e250 = {
+                                    let e271 = {
                                         let l62 = *arg0.add(16).cast::<*mut u8>();
                                         let l63 = *arg0
                                             .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -2069,10 +2223,10 @@ pub mod exports {
                                         );
                                         result101
                                     };
-                                    Operation::Heartbeat(e250)
+                                    Operation::Heartbeat(e271)
                                 }
                                 4 => {
-                                    let e250 = {
+                                    let e271 = {
                                         let l102 = *arg0.add(16).cast::<*mut u8>();
                                         let l103 = *arg0
                                             .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -2257,10 +2411,10 @@ pub mod exports {
                                             result139,
                                         )
                                     };
-                                    Operation::Progress(e250)
+                                    Operation::Progress(e271)
                                 }
                                 5 => {
-                                    let e250 = {
+                                    let e271 = {
                                         let l140 = *arg0.add(16).cast::<*mut u8>();
                                         let l141 = *arg0
                                             .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -2538,6 +2692,16 @@ pub mod exports {
                                             len216,
                                             len216,
                                         );
+                                        let l217 = i32::from(
+                                            *arg0
+                                                .add(72 + 38 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        let l225 = i32::from(
+                                            *arg0
+                                                .add(72 + 44 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
                                         (
                                             RunRef {
                                                 run: _rt::string_lift(bytes142),
@@ -2667,151 +2831,165 @@ pub mod exports {
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
                                                 provider: _rt::string_lift(bytes216),
+                                                verified: match l217 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l218 = i32::from(
+                                                                *arg0
+                                                                    .add(72 + 39 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>(),
+                                                            );
+                                                            let l219 = *arg0
+                                                                .add(72 + 40 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l220 = *arg0
+                                                                .add(72 + 41 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len221 = l220;
+                                                            let bytes221 = _rt::Vec::from_raw_parts(
+                                                                l219.cast(),
+                                                                len221,
+                                                                len221,
+                                                            );
+                                                            let l222 = *arg0
+                                                                .add(72 + 42 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l223 = *arg0
+                                                                .add(72 + 43 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len224 = l223;
+                                                            let bytes224 = _rt::Vec::from_raw_parts(
+                                                                l222.cast(),
+                                                                len224,
+                                                                len224,
+                                                            );
+                                                            Verification {
+                                                                passed: _rt::bool_lift(l218 as u8),
+                                                                summary: _rt::string_lift(bytes221),
+                                                                tail: _rt::string_lift(bytes224),
+                                                            }
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                landed: match l225 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l226 = *arg0
+                                                                .add(72 + 45 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l227 = *arg0
+                                                                .add(72 + 46 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len228 = l227;
+                                                            let bytes228 = _rt::Vec::from_raw_parts(
+                                                                l226.cast(),
+                                                                len228,
+                                                                len228,
+                                                            );
+                                                            let l229 = i32::from(
+                                                                *arg0
+                                                                    .add(72 + 47 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>(),
+                                                            );
+                                                            let l233 = i32::from(
+                                                                *arg0
+                                                                    .add(72 + 50 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>(),
+                                                            );
+                                                            let l235 = *arg0
+                                                                .add(80 + 50 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l236 = *arg0
+                                                                .add(80 + 51 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len237 = l236;
+                                                            let bytes237 = _rt::Vec::from_raw_parts(
+                                                                l235.cast(),
+                                                                len237,
+                                                                len237,
+                                                            );
+                                                            Landed {
+                                                                kind: _rt::string_lift(bytes228),
+                                                                url: match l229 {
+                                                                    0 => None,
+                                                                    1 => {
+                                                                        let e = {
+                                                                            let l230 = *arg0
+                                                                                .add(72 + 48 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<*mut u8>();
+                                                                            let l231 = *arg0
+                                                                                .add(72 + 49 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<usize>();
+                                                                            let len232 = l231;
+                                                                            let bytes232 = _rt::Vec::from_raw_parts(
+                                                                                l230.cast(),
+                                                                                len232,
+                                                                                len232,
+                                                                            );
+                                                                            _rt::string_lift(bytes232)
+                                                                        };
+                                                                        Some(e)
+                                                                    }
+                                                                    _ => _rt::invalid_enum_discriminant(),
+                                                                },
+                                                                number: match l233 {
+                                                                    0 => None,
+                                                                    1 => {
+                                                                        let e = {
+                                                                            let l234 = *arg0
+                                                                                .add(76 + 50 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<i32>();
+                                                                            l234 as u32
+                                                                        };
+                                                                        Some(e)
+                                                                    }
+                                                                    _ => _rt::invalid_enum_discriminant(),
+                                                                },
+                                                                note: _rt::string_lift(bytes237),
+                                                            }
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
                                             },
                                         )
                                     };
-                                    Operation::Report(e250)
+                                    Operation::Report(e271)
                                 }
                                 6 => {
-                                    let e250 = {
-                                        let l217 = *arg0.add(16).cast::<*mut u8>();
-                                        let l218 = *arg0
+                                    let e271 = {
+                                        let l238 = *arg0.add(16).cast::<*mut u8>();
+                                        let l239 = *arg0
                                             .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        let len219 = l218;
-                                        let bytes219 = _rt::Vec::from_raw_parts(
-                                            l217.cast(),
-                                            len219,
-                                            len219,
+                                        let len240 = l239;
+                                        let bytes240 = _rt::Vec::from_raw_parts(
+                                            l238.cast(),
+                                            len240,
+                                            len240,
                                         );
-                                        let l220 = *arg0
+                                        let l241 = *arg0
                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l221 = *arg0
+                                        let l242 = *arg0
                                             .add(16 + 3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        let len222 = l221;
-                                        let bytes222 = _rt::Vec::from_raw_parts(
-                                            l220.cast(),
-                                            len222,
-                                            len222,
+                                        let len243 = l242;
+                                        let bytes243 = _rt::Vec::from_raw_parts(
+                                            l241.cast(),
+                                            len243,
+                                            len243,
                                         );
-                                        let l223 = *arg0
+                                        let l244 = *arg0
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l224 = *arg0
-                                            .add(16 + 5 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        let len225 = l224;
-                                        let bytes225 = _rt::Vec::from_raw_parts(
-                                            l223.cast(),
-                                            len225,
-                                            len225,
-                                        );
-                                        let l226 = *arg0
-                                            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>();
-                                        let l227 = *arg0
-                                            .add(16 + 7 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        let len228 = l227;
-                                        let bytes228 = _rt::Vec::from_raw_parts(
-                                            l226.cast(),
-                                            len228,
-                                            len228,
-                                        );
-                                        let l229 = *arg0
-                                            .add(16 + 8 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>();
-                                        let l230 = *arg0
-                                            .add(16 + 9 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        let base238 = l229;
-                                        let len238 = l230;
-                                        let mut result238 = _rt::Vec::with_capacity(len238);
-                                        for i in 0..len238 {
-                                            let base = base238
-                                                .add(i * (5 * ::core::mem::size_of::<*const u8>()));
-                                            let e238 = {
-                                                let l231 = *base.add(0).cast::<*mut u8>();
-                                                let l232 = *base
-                                                    .add(::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>();
-                                                let len233 = l232;
-                                                let bytes233 = _rt::Vec::from_raw_parts(
-                                                    l231.cast(),
-                                                    len233,
-                                                    len233,
-                                                );
-                                                let l234 = *base
-                                                    .add(2 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>();
-                                                let l235 = *base
-                                                    .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>();
-                                                let len236 = l235;
-                                                let bytes236 = _rt::Vec::from_raw_parts(
-                                                    l234.cast(),
-                                                    len236,
-                                                    len236,
-                                                );
-                                                let l237 = i32::from(
-                                                    *base
-                                                        .add(4 * ::core::mem::size_of::<*const u8>())
-                                                        .cast::<u8>(),
-                                                );
-                                                super::super::super::super::hostler::plugin::types::Section {
-                                                    title: _rt::string_lift(bytes233),
-                                                    body: _rt::string_lift(bytes236),
-                                                    trusted: _rt::bool_lift(l237 as u8),
-                                                }
-                                            };
-                                            result238.push(e238);
-                                        }
-                                        _rt::cabi_dealloc(
-                                            base238,
-                                            len238 * (5 * ::core::mem::size_of::<*const u8>()),
-                                            ::core::mem::size_of::<*const u8>(),
-                                        );
-                                        let l239 = *arg0
-                                            .add(16 + 10 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<i32>();
-                                        let l240 = *arg0
-                                            .add(16 + 11 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>();
-                                        let l241 = *arg0
-                                            .add(16 + 12 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        let len242 = l241;
-                                        let bytes242 = _rt::Vec::from_raw_parts(
-                                            l240.cast(),
-                                            len242,
-                                            len242,
-                                        );
-                                        let l243 = *arg0
-                                            .add(24 + 12 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<f64>();
-                                        RunRef {
-                                            run: _rt::string_lift(bytes219),
-                                            task: Task {
-                                                id: _rt::string_lift(bytes222),
-                                                key: _rt::string_lift(bytes225),
-                                                title: _rt::string_lift(bytes228),
-                                                sections: result238,
-                                                priority: l239,
-                                                data: _rt::string_lift(bytes242),
-                                            },
-                                            fence: l243,
-                                        }
-                                    };
-                                    Operation::Release(e250)
-                                }
-                                n => {
-                                    debug_assert_eq!(n, 7, "invalid enum discriminant");
-                                    let e250 = {
-                                        let l244 = *arg0.add(16).cast::<*mut u8>();
                                         let l245 = *arg0
-                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .add(16 + 5 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
                                         let len246 = l245;
                                         let bytes246 = _rt::Vec::from_raw_parts(
@@ -2820,10 +2998,10 @@ pub mod exports {
                                             len246,
                                         );
                                         let l247 = *arg0
-                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
                                         let l248 = *arg0
-                                            .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                            .add(16 + 7 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
                                         let len249 = l248;
                                         let bytes249 = _rt::Vec::from_raw_parts(
@@ -2831,13 +3009,124 @@ pub mod exports {
                                             len249,
                                             len249,
                                         );
-                                        (_rt::string_lift(bytes246), _rt::string_lift(bytes249))
+                                        let l250 = *arg0
+                                            .add(16 + 8 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l251 = *arg0
+                                            .add(16 + 9 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base259 = l250;
+                                        let len259 = l251;
+                                        let mut result259 = _rt::Vec::with_capacity(len259);
+                                        for i in 0..len259 {
+                                            let base = base259
+                                                .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                            let e259 = {
+                                                let l252 = *base.add(0).cast::<*mut u8>();
+                                                let l253 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len254 = l253;
+                                                let bytes254 = _rt::Vec::from_raw_parts(
+                                                    l252.cast(),
+                                                    len254,
+                                                    len254,
+                                                );
+                                                let l255 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l256 = *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len257 = l256;
+                                                let bytes257 = _rt::Vec::from_raw_parts(
+                                                    l255.cast(),
+                                                    len257,
+                                                    len257,
+                                                );
+                                                let l258 = i32::from(
+                                                    *base
+                                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                super::super::super::super::hostler::plugin::types::Section {
+                                                    title: _rt::string_lift(bytes254),
+                                                    body: _rt::string_lift(bytes257),
+                                                    trusted: _rt::bool_lift(l258 as u8),
+                                                }
+                                            };
+                                            result259.push(e259);
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base259,
+                                            len259 * (5 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        );
+                                        let l260 = *arg0
+                                            .add(16 + 10 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>();
+                                        let l261 = *arg0
+                                            .add(16 + 11 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l262 = *arg0
+                                            .add(16 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len263 = l262;
+                                        let bytes263 = _rt::Vec::from_raw_parts(
+                                            l261.cast(),
+                                            len263,
+                                            len263,
+                                        );
+                                        let l264 = *arg0
+                                            .add(24 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<f64>();
+                                        RunRef {
+                                            run: _rt::string_lift(bytes240),
+                                            task: Task {
+                                                id: _rt::string_lift(bytes243),
+                                                key: _rt::string_lift(bytes246),
+                                                title: _rt::string_lift(bytes249),
+                                                sections: result259,
+                                                priority: l260,
+                                                data: _rt::string_lift(bytes263),
+                                            },
+                                            fence: l264,
+                                        }
                                     };
-                                    Operation::Other(e250)
+                                    Operation::Release(e271)
+                                }
+                                n => {
+                                    debug_assert_eq!(n, 7, "invalid enum discriminant");
+                                    let e271 = {
+                                        let l265 = *arg0.add(16).cast::<*mut u8>();
+                                        let l266 = *arg0
+                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len267 = l266;
+                                        let bytes267 = _rt::Vec::from_raw_parts(
+                                            l265.cast(),
+                                            len267,
+                                            len267,
+                                        );
+                                        let l268 = *arg0
+                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l269 = *arg0
+                                            .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len270 = l269;
+                                        let bytes270 = _rt::Vec::from_raw_parts(
+                                            l268.cast(),
+                                            len270,
+                                            len270,
+                                        );
+                                        (_rt::string_lift(bytes267), _rt::string_lift(bytes270))
+                                    };
+                                    Operation::Other(e271)
                                 }
                             };
-                            let l251 = *arg0
-                                .add(72 + 38 * ::core::mem::size_of::<*const u8>())
+                            let l272 = *arg0
+                                .add(80 + 52 * ::core::mem::size_of::<*const u8>())
                                 .cast::<f64>();
                             T_::begin(
                                 ConnectionBorrow::lift(
@@ -2845,145 +3134,145 @@ pub mod exports {
                                     )
                                     .get(),
                                 l1 as u32,
-                                v250,
-                                l251,
+                                v271,
+                                l272,
                             )
                         };
                         _rt::cabi_dealloc(
                             arg0,
-                            80 + 38 * ::core::mem::size_of::<*const u8>(),
+                            88 + 52 * ::core::mem::size_of::<*const u8>(),
                             8,
                         );
-                        let ptr253 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        let vec337 = result252;
-                        let len337 = vec337.len();
-                        let layout337 = _rt::alloc::Layout::from_size_align(
-                                vec337.len()
+                        let ptr274 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        let vec358 = result273;
+                        let len358 = vec358.len();
+                        let layout358 = _rt::alloc::Layout::from_size_align(
+                                vec358.len()
                                     * (8 + 14 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             )
                             .unwrap();
-                        let (result337, _cleanup337) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                            layout337,
+                        let (result358, _cleanup358) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                            layout358,
                         );
-                        if let Some(cleanup) = _cleanup337 {
+                        if let Some(cleanup) = _cleanup358 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec337.into_iter().enumerate() {
-                            let base = result337
+                        for (i, e) in vec358.into_iter().enumerate() {
+                            let base = result358
                                 .add(i * (8 + 14 * ::core::mem::size_of::<*const u8>()));
                             {
                                 match e {
                                     Output::Effect(e) => {
                                         *base.add(0).cast::<u8>() = (0i32) as u8;
-                                        let (t254_0, t254_1) = e;
+                                        let (t275_0, t275_1) = e;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<i32>() = _rt::as_i32(t254_0);
-                                        use super::super::super::super::hostler::plugin::effects::Effect as V295;
-                                        match t254_1 {
-                                            V295::Http(e) => {
+                                            .cast::<i32>() = _rt::as_i32(t275_0);
+                                        use super::super::super::super::hostler::plugin::effects::Effect as V316;
+                                        match t275_1 {
+                                            V316::Http(e) => {
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
                                                 let super::super::super::super::hostler::plugin::effects::HttpRequest {
-                                                    method: method255,
-                                                    url: url255,
-                                                    headers: headers255,
-                                                    body: body255,
-                                                    credential: credential255,
-                                                    timeout: timeout255,
+                                                    method: method276,
+                                                    url: url276,
+                                                    headers: headers276,
+                                                    body: body276,
+                                                    credential: credential276,
+                                                    timeout: timeout276,
                                                 } = e;
-                                                let vec256 = (method255.into_bytes()).into_boxed_slice();
-                                                let ptr256 = vec256.as_ptr().cast::<u8>();
-                                                let len256 = vec256.len();
-                                                ::core::mem::forget(vec256);
+                                                let vec277 = (method276.into_bytes()).into_boxed_slice();
+                                                let ptr277 = vec277.as_ptr().cast::<u8>();
+                                                let len277 = vec277.len();
+                                                ::core::mem::forget(vec277);
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len256;
+                                                    .cast::<usize>() = len277;
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr256.cast_mut();
-                                                let vec257 = (url255.into_bytes()).into_boxed_slice();
-                                                let ptr257 = vec257.as_ptr().cast::<u8>();
-                                                let len257 = vec257.len();
-                                                ::core::mem::forget(vec257);
+                                                    .cast::<*mut u8>() = ptr277.cast_mut();
+                                                let vec278 = (url276.into_bytes()).into_boxed_slice();
+                                                let ptr278 = vec278.as_ptr().cast::<u8>();
+                                                let len278 = vec278.len();
+                                                ::core::mem::forget(vec278);
                                                 *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len257;
+                                                    .cast::<usize>() = len278;
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr257.cast_mut();
-                                                let vec261 = headers255;
-                                                let len261 = vec261.len();
-                                                let layout261 = _rt::alloc::Layout::from_size_align(
-                                                        vec261.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                                    .cast::<*mut u8>() = ptr278.cast_mut();
+                                                let vec282 = headers276;
+                                                let len282 = vec282.len();
+                                                let layout282 = _rt::alloc::Layout::from_size_align(
+                                                        vec282.len() * (4 * ::core::mem::size_of::<*const u8>()),
                                                         ::core::mem::size_of::<*const u8>(),
                                                     )
                                                     .unwrap();
-                                                let (result261, _cleanup261) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                                    layout261,
+                                                let (result282, _cleanup282) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                                    layout282,
                                                 );
-                                                if let Some(cleanup) = _cleanup261 {
+                                                if let Some(cleanup) = _cleanup282 {
                                                     cleanup.forget();
                                                 }
-                                                for (i, e) in vec261.into_iter().enumerate() {
-                                                    let base = result261
+                                                for (i, e) in vec282.into_iter().enumerate() {
+                                                    let base = result282
                                                         .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                                                     {
-                                                        let (t258_0, t258_1) = e;
-                                                        let vec259 = (t258_0.into_bytes()).into_boxed_slice();
-                                                        let ptr259 = vec259.as_ptr().cast::<u8>();
-                                                        let len259 = vec259.len();
-                                                        ::core::mem::forget(vec259);
+                                                        let (t279_0, t279_1) = e;
+                                                        let vec280 = (t279_0.into_bytes()).into_boxed_slice();
+                                                        let ptr280 = vec280.as_ptr().cast::<u8>();
+                                                        let len280 = vec280.len();
+                                                        ::core::mem::forget(vec280);
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len259;
-                                                        *base.add(0).cast::<*mut u8>() = ptr259.cast_mut();
-                                                        let vec260 = (t258_1.into_bytes()).into_boxed_slice();
-                                                        let ptr260 = vec260.as_ptr().cast::<u8>();
-                                                        let len260 = vec260.len();
-                                                        ::core::mem::forget(vec260);
+                                                            .cast::<usize>() = len280;
+                                                        *base.add(0).cast::<*mut u8>() = ptr280.cast_mut();
+                                                        let vec281 = (t279_1.into_bytes()).into_boxed_slice();
+                                                        let ptr281 = vec281.as_ptr().cast::<u8>();
+                                                        let len281 = vec281.len();
+                                                        ::core::mem::forget(vec281);
                                                         *base
                                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len260;
+                                                            .cast::<usize>() = len281;
                                                         *base
                                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr260.cast_mut();
+                                                            .cast::<*mut u8>() = ptr281.cast_mut();
                                                     }
                                                 }
                                                 *base
                                                     .add(8 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len261;
+                                                    .cast::<usize>() = len282;
                                                 *base
                                                     .add(7 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result261;
-                                                let vec262 = <_ as Into<_rt::Vec<_>>>::into(body255)
+                                                    .cast::<*mut u8>() = result282;
+                                                let vec283 = <_ as Into<_rt::Vec<_>>>::into(body276)
                                                     .into_boxed_slice();
-                                                let ptr262 = vec262.as_ptr().cast::<u8>();
-                                                let len262 = vec262.len();
-                                                ::core::mem::forget(vec262);
+                                                let ptr283 = vec283.as_ptr().cast::<u8>();
+                                                let len283 = vec283.len();
+                                                ::core::mem::forget(vec283);
                                                 *base
                                                     .add(10 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len262;
+                                                    .cast::<usize>() = len283;
                                                 *base
                                                     .add(9 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr262.cast_mut();
-                                                match credential255 {
+                                                    .cast::<*mut u8>() = ptr283.cast_mut();
+                                                match credential276 {
                                                     Some(e) => {
                                                         *base
                                                             .add(11 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
-                                                        let vec263 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr263 = vec263.as_ptr().cast::<u8>();
-                                                        let len263 = vec263.len();
-                                                        ::core::mem::forget(vec263);
+                                                        let vec284 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr284 = vec284.as_ptr().cast::<u8>();
+                                                        let len284 = vec284.len();
+                                                        ::core::mem::forget(vec284);
                                                         *base
                                                             .add(13 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len263;
+                                                            .cast::<usize>() = len284;
                                                         *base
                                                             .add(12 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr263.cast_mut();
+                                                            .cast::<*mut u8>() = ptr284.cast_mut();
                                                     }
                                                     None => {
                                                         *base
@@ -2991,7 +3280,7 @@ pub mod exports {
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
                                                 };
-                                                match timeout255 {
+                                                match timeout276 {
                                                     Some(e) => {
                                                         *base
                                                             .add(14 * ::core::mem::size_of::<*const u8>())
@@ -3007,261 +3296,31 @@ pub mod exports {
                                                     }
                                                 };
                                             }
-                                            V295::File(e) => {
+                                            V316::File(e) => {
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
-                                                use super::super::super::super::hostler::plugin::effects::FileRequest as V276;
+                                                use super::super::super::super::hostler::plugin::effects::FileRequest as V297;
                                                 match e {
-                                                    V276::List(e) => {
+                                                    V297::List(e) => {
                                                         *base
                                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (0i32) as u8;
                                                         let super::super::super::super::hostler::plugin::effects::FilePath {
-                                                            directory: directory264,
-                                                            path: path264,
+                                                            directory: directory285,
+                                                            path: path285,
                                                         } = e;
-                                                        let vec265 = (directory264.into_bytes()).into_boxed_slice();
-                                                        let ptr265 = vec265.as_ptr().cast::<u8>();
-                                                        let len265 = vec265.len();
-                                                        ::core::mem::forget(vec265);
+                                                        let vec286 = (directory285.into_bytes()).into_boxed_slice();
+                                                        let ptr286 = vec286.as_ptr().cast::<u8>();
+                                                        let len286 = vec286.len();
+                                                        ::core::mem::forget(vec286);
                                                         *base
                                                             .add(5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len265;
+                                                            .cast::<usize>() = len286;
                                                         *base
                                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr265.cast_mut();
-                                                        let vec266 = (path264.into_bytes()).into_boxed_slice();
-                                                        let ptr266 = vec266.as_ptr().cast::<u8>();
-                                                        let len266 = vec266.len();
-                                                        ::core::mem::forget(vec266);
-                                                        *base
-                                                            .add(7 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len266;
-                                                        *base
-                                                            .add(6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr266.cast_mut();
-                                                    }
-                                                    V276::Read(e) => {
-                                                        *base
-                                                            .add(3 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (1i32) as u8;
-                                                        let super::super::super::super::hostler::plugin::effects::FilePath {
-                                                            directory: directory267,
-                                                            path: path267,
-                                                        } = e;
-                                                        let vec268 = (directory267.into_bytes()).into_boxed_slice();
-                                                        let ptr268 = vec268.as_ptr().cast::<u8>();
-                                                        let len268 = vec268.len();
-                                                        ::core::mem::forget(vec268);
-                                                        *base
-                                                            .add(5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len268;
-                                                        *base
-                                                            .add(4 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr268.cast_mut();
-                                                        let vec269 = (path267.into_bytes()).into_boxed_slice();
-                                                        let ptr269 = vec269.as_ptr().cast::<u8>();
-                                                        let len269 = vec269.len();
-                                                        ::core::mem::forget(vec269);
-                                                        *base
-                                                            .add(7 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len269;
-                                                        *base
-                                                            .add(6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr269.cast_mut();
-                                                    }
-                                                    V276::Write(e) => {
-                                                        *base
-                                                            .add(3 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (2i32) as u8;
-                                                        let super::super::super::super::hostler::plugin::effects::FileWrite {
-                                                            at: at270,
-                                                            content: content270,
-                                                            expect: expect270,
-                                                        } = e;
-                                                        let super::super::super::super::hostler::plugin::effects::FilePath {
-                                                            directory: directory271,
-                                                            path: path271,
-                                                        } = at270;
-                                                        let vec272 = (directory271.into_bytes()).into_boxed_slice();
-                                                        let ptr272 = vec272.as_ptr().cast::<u8>();
-                                                        let len272 = vec272.len();
-                                                        ::core::mem::forget(vec272);
-                                                        *base
-                                                            .add(5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len272;
-                                                        *base
-                                                            .add(4 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr272.cast_mut();
-                                                        let vec273 = (path271.into_bytes()).into_boxed_slice();
-                                                        let ptr273 = vec273.as_ptr().cast::<u8>();
-                                                        let len273 = vec273.len();
-                                                        ::core::mem::forget(vec273);
-                                                        *base
-                                                            .add(7 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len273;
-                                                        *base
-                                                            .add(6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr273.cast_mut();
-                                                        let vec274 = <_ as Into<_rt::Vec<_>>>::into(content270)
-                                                            .into_boxed_slice();
-                                                        let ptr274 = vec274.as_ptr().cast::<u8>();
-                                                        let len274 = vec274.len();
-                                                        ::core::mem::forget(vec274);
-                                                        *base
-                                                            .add(9 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len274;
-                                                        *base
-                                                            .add(8 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr274.cast_mut();
-                                                        match expect270 {
-                                                            Some(e) => {
-                                                                *base
-                                                                    .add(10 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<u8>() = (1i32) as u8;
-                                                                let vec275 = (e.into_bytes()).into_boxed_slice();
-                                                                let ptr275 = vec275.as_ptr().cast::<u8>();
-                                                                let len275 = vec275.len();
-                                                                ::core::mem::forget(vec275);
-                                                                *base
-                                                                    .add(12 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<usize>() = len275;
-                                                                *base
-                                                                    .add(11 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<*mut u8>() = ptr275.cast_mut();
-                                                            }
-                                                            None => {
-                                                                *base
-                                                                    .add(10 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<u8>() = (0i32) as u8;
-                                                            }
-                                                        };
-                                                    }
-                                                }
-                                            }
-                                            V295::Socket(e) => {
-                                                *base
-                                                    .add(2 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<u8>() = (2i32) as u8;
-                                                let super::super::super::super::hostler::plugin::effects::SocketOpen {
-                                                    socket: socket277,
-                                                    url: url277,
-                                                    headers: headers277,
-                                                    credential: credential277,
-                                                } = e;
-                                                let vec278 = (socket277.into_bytes()).into_boxed_slice();
-                                                let ptr278 = vec278.as_ptr().cast::<u8>();
-                                                let len278 = vec278.len();
-                                                ::core::mem::forget(vec278);
-                                                *base
-                                                    .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len278;
-                                                *base
-                                                    .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr278.cast_mut();
-                                                let vec279 = (url277.into_bytes()).into_boxed_slice();
-                                                let ptr279 = vec279.as_ptr().cast::<u8>();
-                                                let len279 = vec279.len();
-                                                ::core::mem::forget(vec279);
-                                                *base
-                                                    .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len279;
-                                                *base
-                                                    .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr279.cast_mut();
-                                                let vec283 = headers277;
-                                                let len283 = vec283.len();
-                                                let layout283 = _rt::alloc::Layout::from_size_align(
-                                                        vec283.len() * (4 * ::core::mem::size_of::<*const u8>()),
-                                                        ::core::mem::size_of::<*const u8>(),
-                                                    )
-                                                    .unwrap();
-                                                let (result283, _cleanup283) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                                    layout283,
-                                                );
-                                                if let Some(cleanup) = _cleanup283 {
-                                                    cleanup.forget();
-                                                }
-                                                for (i, e) in vec283.into_iter().enumerate() {
-                                                    let base = result283
-                                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-                                                    {
-                                                        let (t280_0, t280_1) = e;
-                                                        let vec281 = (t280_0.into_bytes()).into_boxed_slice();
-                                                        let ptr281 = vec281.as_ptr().cast::<u8>();
-                                                        let len281 = vec281.len();
-                                                        ::core::mem::forget(vec281);
-                                                        *base
-                                                            .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len281;
-                                                        *base.add(0).cast::<*mut u8>() = ptr281.cast_mut();
-                                                        let vec282 = (t280_1.into_bytes()).into_boxed_slice();
-                                                        let ptr282 = vec282.as_ptr().cast::<u8>();
-                                                        let len282 = vec282.len();
-                                                        ::core::mem::forget(vec282);
-                                                        *base
-                                                            .add(3 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len282;
-                                                        *base
-                                                            .add(2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr282.cast_mut();
-                                                    }
-                                                }
-                                                *base
-                                                    .add(8 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len283;
-                                                *base
-                                                    .add(7 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result283;
-                                                match credential277 {
-                                                    Some(e) => {
-                                                        *base
-                                                            .add(9 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (1i32) as u8;
-                                                        let vec284 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr284 = vec284.as_ptr().cast::<u8>();
-                                                        let len284 = vec284.len();
-                                                        ::core::mem::forget(vec284);
-                                                        *base
-                                                            .add(11 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len284;
-                                                        *base
-                                                            .add(10 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr284.cast_mut();
-                                                    }
-                                                    None => {
-                                                        *base
-                                                            .add(9 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (0i32) as u8;
-                                                    }
-                                                };
-                                            }
-                                            V295::Send(e) => {
-                                                *base
-                                                    .add(2 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<u8>() = (3i32) as u8;
-                                                let super::super::super::super::hostler::plugin::effects::Frame {
-                                                    socket: socket285,
-                                                    payload: payload285,
-                                                } = e;
-                                                let vec286 = (socket285.into_bytes()).into_boxed_slice();
-                                                let ptr286 = vec286.as_ptr().cast::<u8>();
-                                                let len286 = vec286.len();
-                                                ::core::mem::forget(vec286);
-                                                *base
-                                                    .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len286;
-                                                *base
-                                                    .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr286.cast_mut();
-                                                use super::super::super::super::hostler::plugin::effects::Payload as V291;
-                                                match payload285 {
-                                                    V291::Text(e) => {
-                                                        *base
-                                                            .add(5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (0i32) as u8;
-                                                        let vec287 = (e.into_bytes()).into_boxed_slice();
+                                                            .cast::<*mut u8>() = ptr286.cast_mut();
+                                                        let vec287 = (path285.into_bytes()).into_boxed_slice();
                                                         let ptr287 = vec287.as_ptr().cast::<u8>();
                                                         let len287 = vec287.len();
                                                         ::core::mem::forget(vec287);
@@ -3272,49 +3331,279 @@ pub mod exports {
                                                             .add(6 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>() = ptr287.cast_mut();
                                                     }
-                                                    V291::Binary(e) => {
+                                                    V297::Read(e) => {
                                                         *base
-                                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
-                                                        let vec288 = <_ as Into<_rt::Vec<_>>>::into(e)
-                                                            .into_boxed_slice();
-                                                        let ptr288 = vec288.as_ptr().cast::<u8>();
-                                                        let len288 = vec288.len();
-                                                        ::core::mem::forget(vec288);
-                                                        *base
-                                                            .add(7 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len288;
-                                                        *base
-                                                            .add(6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr288.cast_mut();
-                                                    }
-                                                    V291::Opened => {
+                                                        let super::super::super::super::hostler::plugin::effects::FilePath {
+                                                            directory: directory288,
+                                                            path: path288,
+                                                        } = e;
+                                                        let vec289 = (directory288.into_bytes()).into_boxed_slice();
+                                                        let ptr289 = vec289.as_ptr().cast::<u8>();
+                                                        let len289 = vec289.len();
+                                                        ::core::mem::forget(vec289);
                                                         *base
                                                             .add(5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (2i32) as u8;
-                                                    }
-                                                    V291::Closed(e) => {
+                                                            .cast::<usize>() = len289;
                                                         *base
-                                                            .add(5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (3i32) as u8;
-                                                        let (t289_0, t289_1) = e;
-                                                        *base
-                                                            .add(6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u16>() = (_rt::as_i32(t289_0)) as u16;
-                                                        let vec290 = (t289_1.into_bytes()).into_boxed_slice();
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr289.cast_mut();
+                                                        let vec290 = (path288.into_bytes()).into_boxed_slice();
                                                         let ptr290 = vec290.as_ptr().cast::<u8>();
                                                         let len290 = vec290.len();
                                                         ::core::mem::forget(vec290);
                                                         *base
-                                                            .add(8 * ::core::mem::size_of::<*const u8>())
+                                                            .add(7 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>() = len290;
                                                         *base
-                                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                                            .add(6 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>() = ptr290.cast_mut();
+                                                    }
+                                                    V297::Write(e) => {
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (2i32) as u8;
+                                                        let super::super::super::super::hostler::plugin::effects::FileWrite {
+                                                            at: at291,
+                                                            content: content291,
+                                                            expect: expect291,
+                                                        } = e;
+                                                        let super::super::super::super::hostler::plugin::effects::FilePath {
+                                                            directory: directory292,
+                                                            path: path292,
+                                                        } = at291;
+                                                        let vec293 = (directory292.into_bytes()).into_boxed_slice();
+                                                        let ptr293 = vec293.as_ptr().cast::<u8>();
+                                                        let len293 = vec293.len();
+                                                        ::core::mem::forget(vec293);
+                                                        *base
+                                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len293;
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr293.cast_mut();
+                                                        let vec294 = (path292.into_bytes()).into_boxed_slice();
+                                                        let ptr294 = vec294.as_ptr().cast::<u8>();
+                                                        let len294 = vec294.len();
+                                                        ::core::mem::forget(vec294);
+                                                        *base
+                                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len294;
+                                                        *base
+                                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr294.cast_mut();
+                                                        let vec295 = <_ as Into<_rt::Vec<_>>>::into(content291)
+                                                            .into_boxed_slice();
+                                                        let ptr295 = vec295.as_ptr().cast::<u8>();
+                                                        let len295 = vec295.len();
+                                                        ::core::mem::forget(vec295);
+                                                        *base
+                                                            .add(9 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len295;
+                                                        *base
+                                                            .add(8 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr295.cast_mut();
+                                                        match expect291 {
+                                                            Some(e) => {
+                                                                *base
+                                                                    .add(10 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (1i32) as u8;
+                                                                let vec296 = (e.into_bytes()).into_boxed_slice();
+                                                                let ptr296 = vec296.as_ptr().cast::<u8>();
+                                                                let len296 = vec296.len();
+                                                                ::core::mem::forget(vec296);
+                                                                *base
+                                                                    .add(12 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>() = len296;
+                                                                *base
+                                                                    .add(11 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>() = ptr296.cast_mut();
+                                                            }
+                                                            None => {
+                                                                *base
+                                                                    .add(10 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (0i32) as u8;
+                                                            }
+                                                        };
                                                     }
                                                 }
                                             }
-                                            V295::Wake(e) => {
+                                            V316::Socket(e) => {
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (2i32) as u8;
+                                                let super::super::super::super::hostler::plugin::effects::SocketOpen {
+                                                    socket: socket298,
+                                                    url: url298,
+                                                    headers: headers298,
+                                                    credential: credential298,
+                                                } = e;
+                                                let vec299 = (socket298.into_bytes()).into_boxed_slice();
+                                                let ptr299 = vec299.as_ptr().cast::<u8>();
+                                                let len299 = vec299.len();
+                                                ::core::mem::forget(vec299);
+                                                *base
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len299;
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr299.cast_mut();
+                                                let vec300 = (url298.into_bytes()).into_boxed_slice();
+                                                let ptr300 = vec300.as_ptr().cast::<u8>();
+                                                let len300 = vec300.len();
+                                                ::core::mem::forget(vec300);
+                                                *base
+                                                    .add(6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len300;
+                                                *base
+                                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr300.cast_mut();
+                                                let vec304 = headers298;
+                                                let len304 = vec304.len();
+                                                let layout304 = _rt::alloc::Layout::from_size_align(
+                                                        vec304.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                                        ::core::mem::size_of::<*const u8>(),
+                                                    )
+                                                    .unwrap();
+                                                let (result304, _cleanup304) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                                    layout304,
+                                                );
+                                                if let Some(cleanup) = _cleanup304 {
+                                                    cleanup.forget();
+                                                }
+                                                for (i, e) in vec304.into_iter().enumerate() {
+                                                    let base = result304
+                                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let (t301_0, t301_1) = e;
+                                                        let vec302 = (t301_0.into_bytes()).into_boxed_slice();
+                                                        let ptr302 = vec302.as_ptr().cast::<u8>();
+                                                        let len302 = vec302.len();
+                                                        ::core::mem::forget(vec302);
+                                                        *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len302;
+                                                        *base.add(0).cast::<*mut u8>() = ptr302.cast_mut();
+                                                        let vec303 = (t301_1.into_bytes()).into_boxed_slice();
+                                                        let ptr303 = vec303.as_ptr().cast::<u8>();
+                                                        let len303 = vec303.len();
+                                                        ::core::mem::forget(vec303);
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len303;
+                                                        *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr303.cast_mut();
+                                                    }
+                                                }
+                                                *base
+                                                    .add(8 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len304;
+                                                *base
+                                                    .add(7 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = result304;
+                                                match credential298 {
+                                                    Some(e) => {
+                                                        *base
+                                                            .add(9 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (1i32) as u8;
+                                                        let vec305 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr305 = vec305.as_ptr().cast::<u8>();
+                                                        let len305 = vec305.len();
+                                                        ::core::mem::forget(vec305);
+                                                        *base
+                                                            .add(11 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len305;
+                                                        *base
+                                                            .add(10 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr305.cast_mut();
+                                                    }
+                                                    None => {
+                                                        *base
+                                                            .add(9 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (0i32) as u8;
+                                                    }
+                                                };
+                                            }
+                                            V316::Send(e) => {
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (3i32) as u8;
+                                                let super::super::super::super::hostler::plugin::effects::Frame {
+                                                    socket: socket306,
+                                                    payload: payload306,
+                                                } = e;
+                                                let vec307 = (socket306.into_bytes()).into_boxed_slice();
+                                                let ptr307 = vec307.as_ptr().cast::<u8>();
+                                                let len307 = vec307.len();
+                                                ::core::mem::forget(vec307);
+                                                *base
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len307;
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr307.cast_mut();
+                                                use super::super::super::super::hostler::plugin::effects::Payload as V312;
+                                                match payload306 {
+                                                    V312::Text(e) => {
+                                                        *base
+                                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (0i32) as u8;
+                                                        let vec308 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr308 = vec308.as_ptr().cast::<u8>();
+                                                        let len308 = vec308.len();
+                                                        ::core::mem::forget(vec308);
+                                                        *base
+                                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len308;
+                                                        *base
+                                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr308.cast_mut();
+                                                    }
+                                                    V312::Binary(e) => {
+                                                        *base
+                                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (1i32) as u8;
+                                                        let vec309 = <_ as Into<_rt::Vec<_>>>::into(e)
+                                                            .into_boxed_slice();
+                                                        let ptr309 = vec309.as_ptr().cast::<u8>();
+                                                        let len309 = vec309.len();
+                                                        ::core::mem::forget(vec309);
+                                                        *base
+                                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len309;
+                                                        *base
+                                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr309.cast_mut();
+                                                    }
+                                                    V312::Opened => {
+                                                        *base
+                                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (2i32) as u8;
+                                                    }
+                                                    V312::Closed(e) => {
+                                                        *base
+                                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (3i32) as u8;
+                                                        let (t310_0, t310_1) = e;
+                                                        *base
+                                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u16>() = (_rt::as_i32(t310_0)) as u16;
+                                                        let vec311 = (t310_1.into_bytes()).into_boxed_slice();
+                                                        let ptr311 = vec311.as_ptr().cast::<u8>();
+                                                        let len311 = vec311.len();
+                                                        ::core::mem::forget(vec311);
+                                                        *base
+                                                            .add(8 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len311;
+                                                        *base
+                                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr311.cast_mut();
+                                                    }
+                                                }
+                                            }
+                                            V316::Wake(e) => {
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (4i32) as u8;
@@ -3322,132 +3611,132 @@ pub mod exports {
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i32>() = _rt::as_i32(e);
                                             }
-                                            V295::Other(e) => {
+                                            V316::Other(e) => {
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (5i32) as u8;
-                                                let (t292_0, t292_1) = e;
-                                                let vec293 = (t292_0.into_bytes()).into_boxed_slice();
-                                                let ptr293 = vec293.as_ptr().cast::<u8>();
-                                                let len293 = vec293.len();
-                                                ::core::mem::forget(vec293);
+                                                let (t313_0, t313_1) = e;
+                                                let vec314 = (t313_0.into_bytes()).into_boxed_slice();
+                                                let ptr314 = vec314.as_ptr().cast::<u8>();
+                                                let len314 = vec314.len();
+                                                ::core::mem::forget(vec314);
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len293;
+                                                    .cast::<usize>() = len314;
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr293.cast_mut();
-                                                let vec294 = (t292_1.into_bytes()).into_boxed_slice();
-                                                let ptr294 = vec294.as_ptr().cast::<u8>();
-                                                let len294 = vec294.len();
-                                                ::core::mem::forget(vec294);
+                                                    .cast::<*mut u8>() = ptr314.cast_mut();
+                                                let vec315 = (t313_1.into_bytes()).into_boxed_slice();
+                                                let ptr315 = vec315.as_ptr().cast::<u8>();
+                                                let len315 = vec315.len();
+                                                ::core::mem::forget(vec315);
                                                 *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len294;
+                                                    .cast::<usize>() = len315;
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr294.cast_mut();
+                                                    .cast::<*mut u8>() = ptr315.cast_mut();
                                             }
                                         }
                                     }
                                     Output::Offered(e) => {
                                         *base.add(0).cast::<u8>() = (1i32) as u8;
-                                        let vec305 = e;
-                                        let len305 = vec305.len();
-                                        let layout305 = _rt::alloc::Layout::from_size_align(
-                                                vec305.len() * (11 * ::core::mem::size_of::<*const u8>()),
+                                        let vec326 = e;
+                                        let len326 = vec326.len();
+                                        let layout326 = _rt::alloc::Layout::from_size_align(
+                                                vec326.len() * (11 * ::core::mem::size_of::<*const u8>()),
                                                 ::core::mem::size_of::<*const u8>(),
                                             )
                                             .unwrap();
-                                        let (result305, _cleanup305) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                            layout305,
+                                        let (result326, _cleanup326) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                            layout326,
                                         );
-                                        if let Some(cleanup) = _cleanup305 {
+                                        if let Some(cleanup) = _cleanup326 {
                                             cleanup.forget();
                                         }
-                                        for (i, e) in vec305.into_iter().enumerate() {
-                                            let base = result305
+                                        for (i, e) in vec326.into_iter().enumerate() {
+                                            let base = result326
                                                 .add(i * (11 * ::core::mem::size_of::<*const u8>()));
                                             {
                                                 let Task {
-                                                    id: id296,
-                                                    key: key296,
-                                                    title: title296,
-                                                    sections: sections296,
-                                                    priority: priority296,
-                                                    data: data296,
+                                                    id: id317,
+                                                    key: key317,
+                                                    title: title317,
+                                                    sections: sections317,
+                                                    priority: priority317,
+                                                    data: data317,
                                                 } = e;
-                                                let vec297 = (id296.into_bytes()).into_boxed_slice();
-                                                let ptr297 = vec297.as_ptr().cast::<u8>();
-                                                let len297 = vec297.len();
-                                                ::core::mem::forget(vec297);
+                                                let vec318 = (id317.into_bytes()).into_boxed_slice();
+                                                let ptr318 = vec318.as_ptr().cast::<u8>();
+                                                let len318 = vec318.len();
+                                                ::core::mem::forget(vec318);
                                                 *base
                                                     .add(::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len297;
-                                                *base.add(0).cast::<*mut u8>() = ptr297.cast_mut();
-                                                let vec298 = (key296.into_bytes()).into_boxed_slice();
-                                                let ptr298 = vec298.as_ptr().cast::<u8>();
-                                                let len298 = vec298.len();
-                                                ::core::mem::forget(vec298);
+                                                    .cast::<usize>() = len318;
+                                                *base.add(0).cast::<*mut u8>() = ptr318.cast_mut();
+                                                let vec319 = (key317.into_bytes()).into_boxed_slice();
+                                                let ptr319 = vec319.as_ptr().cast::<u8>();
+                                                let len319 = vec319.len();
+                                                ::core::mem::forget(vec319);
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len298;
+                                                    .cast::<usize>() = len319;
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr298.cast_mut();
-                                                let vec299 = (title296.into_bytes()).into_boxed_slice();
-                                                let ptr299 = vec299.as_ptr().cast::<u8>();
-                                                let len299 = vec299.len();
-                                                ::core::mem::forget(vec299);
+                                                    .cast::<*mut u8>() = ptr319.cast_mut();
+                                                let vec320 = (title317.into_bytes()).into_boxed_slice();
+                                                let ptr320 = vec320.as_ptr().cast::<u8>();
+                                                let len320 = vec320.len();
+                                                ::core::mem::forget(vec320);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len299;
+                                                    .cast::<usize>() = len320;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr299.cast_mut();
-                                                let vec303 = sections296;
-                                                let len303 = vec303.len();
-                                                let layout303 = _rt::alloc::Layout::from_size_align(
-                                                        vec303.len() * (5 * ::core::mem::size_of::<*const u8>()),
+                                                    .cast::<*mut u8>() = ptr320.cast_mut();
+                                                let vec324 = sections317;
+                                                let len324 = vec324.len();
+                                                let layout324 = _rt::alloc::Layout::from_size_align(
+                                                        vec324.len() * (5 * ::core::mem::size_of::<*const u8>()),
                                                         ::core::mem::size_of::<*const u8>(),
                                                     )
                                                     .unwrap();
-                                                let (result303, _cleanup303) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                                    layout303,
+                                                let (result324, _cleanup324) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                                    layout324,
                                                 );
-                                                if let Some(cleanup) = _cleanup303 {
+                                                if let Some(cleanup) = _cleanup324 {
                                                     cleanup.forget();
                                                 }
-                                                for (i, e) in vec303.into_iter().enumerate() {
-                                                    let base = result303
+                                                for (i, e) in vec324.into_iter().enumerate() {
+                                                    let base = result324
                                                         .add(i * (5 * ::core::mem::size_of::<*const u8>()));
                                                     {
                                                         let super::super::super::super::hostler::plugin::types::Section {
-                                                            title: title300,
-                                                            body: body300,
-                                                            trusted: trusted300,
+                                                            title: title321,
+                                                            body: body321,
+                                                            trusted: trusted321,
                                                         } = e;
-                                                        let vec301 = (title300.into_bytes()).into_boxed_slice();
-                                                        let ptr301 = vec301.as_ptr().cast::<u8>();
-                                                        let len301 = vec301.len();
-                                                        ::core::mem::forget(vec301);
+                                                        let vec322 = (title321.into_bytes()).into_boxed_slice();
+                                                        let ptr322 = vec322.as_ptr().cast::<u8>();
+                                                        let len322 = vec322.len();
+                                                        ::core::mem::forget(vec322);
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len301;
-                                                        *base.add(0).cast::<*mut u8>() = ptr301.cast_mut();
-                                                        let vec302 = (body300.into_bytes()).into_boxed_slice();
-                                                        let ptr302 = vec302.as_ptr().cast::<u8>();
-                                                        let len302 = vec302.len();
-                                                        ::core::mem::forget(vec302);
+                                                            .cast::<usize>() = len322;
+                                                        *base.add(0).cast::<*mut u8>() = ptr322.cast_mut();
+                                                        let vec323 = (body321.into_bytes()).into_boxed_slice();
+                                                        let ptr323 = vec323.as_ptr().cast::<u8>();
+                                                        let len323 = vec323.len();
+                                                        ::core::mem::forget(vec323);
                                                         *base
                                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len302;
+                                                            .cast::<usize>() = len323;
                                                         *base
                                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr302.cast_mut();
+                                                            .cast::<*mut u8>() = ptr323.cast_mut();
                                                         *base
                                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (match trusted300 {
+                                                            .cast::<u8>() = (match trusted321 {
                                                             true => 1,
                                                             false => 0,
                                                         }) as u8;
@@ -3455,136 +3744,136 @@ pub mod exports {
                                                 }
                                                 *base
                                                     .add(7 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len303;
+                                                    .cast::<usize>() = len324;
                                                 *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result303;
+                                                    .cast::<*mut u8>() = result324;
                                                 *base
                                                     .add(8 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<i32>() = _rt::as_i32(priority296);
-                                                let vec304 = (data296.into_bytes()).into_boxed_slice();
-                                                let ptr304 = vec304.as_ptr().cast::<u8>();
-                                                let len304 = vec304.len();
-                                                ::core::mem::forget(vec304);
+                                                    .cast::<i32>() = _rt::as_i32(priority317);
+                                                let vec325 = (data317.into_bytes()).into_boxed_slice();
+                                                let ptr325 = vec325.as_ptr().cast::<u8>();
+                                                let len325 = vec325.len();
+                                                ::core::mem::forget(vec325);
                                                 *base
                                                     .add(10 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len304;
+                                                    .cast::<usize>() = len325;
                                                 *base
                                                     .add(9 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr304.cast_mut();
+                                                    .cast::<*mut u8>() = ptr325.cast_mut();
                                             }
                                         }
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len305;
+                                            .cast::<usize>() = len326;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = result305;
+                                            .cast::<*mut u8>() = result326;
                                     }
                                     Output::Claimed(e) => {
                                         *base.add(0).cast::<u8>() = (2i32) as u8;
-                                        let vec321 = e;
-                                        let len321 = vec321.len();
-                                        let layout321 = _rt::alloc::Layout::from_size_align(
-                                                vec321.len()
+                                        let vec342 = e;
+                                        let len342 = vec342.len();
+                                        let layout342 = _rt::alloc::Layout::from_size_align(
+                                                vec342.len()
                                                     * (32 + 12 * ::core::mem::size_of::<*const u8>()),
                                                 8,
                                             )
                                             .unwrap();
-                                        let (result321, _cleanup321) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                            layout321,
+                                        let (result342, _cleanup342) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                            layout342,
                                         );
-                                        if let Some(cleanup) = _cleanup321 {
+                                        if let Some(cleanup) = _cleanup342 {
                                             cleanup.forget();
                                         }
-                                        for (i, e) in vec321.into_iter().enumerate() {
-                                            let base = result321
+                                        for (i, e) in vec342.into_iter().enumerate() {
+                                            let base = result342
                                                 .add(i * (32 + 12 * ::core::mem::size_of::<*const u8>()));
                                             {
                                                 let Claim {
-                                                    task: task306,
-                                                    lease: lease306,
-                                                    environment: environment306,
+                                                    task: task327,
+                                                    lease: lease327,
+                                                    environment: environment327,
                                                 } = e;
                                                 let Task {
-                                                    id: id307,
-                                                    key: key307,
-                                                    title: title307,
-                                                    sections: sections307,
-                                                    priority: priority307,
-                                                    data: data307,
-                                                } = task306;
-                                                let vec308 = (id307.into_bytes()).into_boxed_slice();
-                                                let ptr308 = vec308.as_ptr().cast::<u8>();
-                                                let len308 = vec308.len();
-                                                ::core::mem::forget(vec308);
+                                                    id: id328,
+                                                    key: key328,
+                                                    title: title328,
+                                                    sections: sections328,
+                                                    priority: priority328,
+                                                    data: data328,
+                                                } = task327;
+                                                let vec329 = (id328.into_bytes()).into_boxed_slice();
+                                                let ptr329 = vec329.as_ptr().cast::<u8>();
+                                                let len329 = vec329.len();
+                                                ::core::mem::forget(vec329);
                                                 *base
                                                     .add(::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len308;
-                                                *base.add(0).cast::<*mut u8>() = ptr308.cast_mut();
-                                                let vec309 = (key307.into_bytes()).into_boxed_slice();
-                                                let ptr309 = vec309.as_ptr().cast::<u8>();
-                                                let len309 = vec309.len();
-                                                ::core::mem::forget(vec309);
+                                                    .cast::<usize>() = len329;
+                                                *base.add(0).cast::<*mut u8>() = ptr329.cast_mut();
+                                                let vec330 = (key328.into_bytes()).into_boxed_slice();
+                                                let ptr330 = vec330.as_ptr().cast::<u8>();
+                                                let len330 = vec330.len();
+                                                ::core::mem::forget(vec330);
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len309;
+                                                    .cast::<usize>() = len330;
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr309.cast_mut();
-                                                let vec310 = (title307.into_bytes()).into_boxed_slice();
-                                                let ptr310 = vec310.as_ptr().cast::<u8>();
-                                                let len310 = vec310.len();
-                                                ::core::mem::forget(vec310);
+                                                    .cast::<*mut u8>() = ptr330.cast_mut();
+                                                let vec331 = (title328.into_bytes()).into_boxed_slice();
+                                                let ptr331 = vec331.as_ptr().cast::<u8>();
+                                                let len331 = vec331.len();
+                                                ::core::mem::forget(vec331);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len310;
+                                                    .cast::<usize>() = len331;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr310.cast_mut();
-                                                let vec314 = sections307;
-                                                let len314 = vec314.len();
-                                                let layout314 = _rt::alloc::Layout::from_size_align(
-                                                        vec314.len() * (5 * ::core::mem::size_of::<*const u8>()),
+                                                    .cast::<*mut u8>() = ptr331.cast_mut();
+                                                let vec335 = sections328;
+                                                let len335 = vec335.len();
+                                                let layout335 = _rt::alloc::Layout::from_size_align(
+                                                        vec335.len() * (5 * ::core::mem::size_of::<*const u8>()),
                                                         ::core::mem::size_of::<*const u8>(),
                                                     )
                                                     .unwrap();
-                                                let (result314, _cleanup314) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                                    layout314,
+                                                let (result335, _cleanup335) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                                    layout335,
                                                 );
-                                                if let Some(cleanup) = _cleanup314 {
+                                                if let Some(cleanup) = _cleanup335 {
                                                     cleanup.forget();
                                                 }
-                                                for (i, e) in vec314.into_iter().enumerate() {
-                                                    let base = result314
+                                                for (i, e) in vec335.into_iter().enumerate() {
+                                                    let base = result335
                                                         .add(i * (5 * ::core::mem::size_of::<*const u8>()));
                                                     {
                                                         let super::super::super::super::hostler::plugin::types::Section {
-                                                            title: title311,
-                                                            body: body311,
-                                                            trusted: trusted311,
+                                                            title: title332,
+                                                            body: body332,
+                                                            trusted: trusted332,
                                                         } = e;
-                                                        let vec312 = (title311.into_bytes()).into_boxed_slice();
-                                                        let ptr312 = vec312.as_ptr().cast::<u8>();
-                                                        let len312 = vec312.len();
-                                                        ::core::mem::forget(vec312);
+                                                        let vec333 = (title332.into_bytes()).into_boxed_slice();
+                                                        let ptr333 = vec333.as_ptr().cast::<u8>();
+                                                        let len333 = vec333.len();
+                                                        ::core::mem::forget(vec333);
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len312;
-                                                        *base.add(0).cast::<*mut u8>() = ptr312.cast_mut();
-                                                        let vec313 = (body311.into_bytes()).into_boxed_slice();
-                                                        let ptr313 = vec313.as_ptr().cast::<u8>();
-                                                        let len313 = vec313.len();
-                                                        ::core::mem::forget(vec313);
+                                                            .cast::<usize>() = len333;
+                                                        *base.add(0).cast::<*mut u8>() = ptr333.cast_mut();
+                                                        let vec334 = (body332.into_bytes()).into_boxed_slice();
+                                                        let ptr334 = vec334.as_ptr().cast::<u8>();
+                                                        let len334 = vec334.len();
+                                                        ::core::mem::forget(vec334);
                                                         *base
                                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len313;
+                                                            .cast::<usize>() = len334;
                                                         *base
                                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr313.cast_mut();
+                                                            .cast::<*mut u8>() = ptr334.cast_mut();
                                                         *base
                                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (match trusted311 {
+                                                            .cast::<u8>() = (match trusted332 {
                                                             true => 1,
                                                             false => 0,
                                                         }) as u8;
@@ -3592,42 +3881,42 @@ pub mod exports {
                                                 }
                                                 *base
                                                     .add(7 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len314;
+                                                    .cast::<usize>() = len335;
                                                 *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result314;
+                                                    .cast::<*mut u8>() = result335;
                                                 *base
                                                     .add(8 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<i32>() = _rt::as_i32(priority307);
-                                                let vec315 = (data307.into_bytes()).into_boxed_slice();
-                                                let ptr315 = vec315.as_ptr().cast::<u8>();
-                                                let len315 = vec315.len();
-                                                ::core::mem::forget(vec315);
+                                                    .cast::<i32>() = _rt::as_i32(priority328);
+                                                let vec336 = (data328.into_bytes()).into_boxed_slice();
+                                                let ptr336 = vec336.as_ptr().cast::<u8>();
+                                                let len336 = vec336.len();
+                                                ::core::mem::forget(vec336);
                                                 *base
                                                     .add(10 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len315;
+                                                    .cast::<usize>() = len336;
                                                 *base
                                                     .add(9 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr315.cast_mut();
-                                                match lease306 {
+                                                    .cast::<*mut u8>() = ptr336.cast_mut();
+                                                match lease327 {
                                                     Some(e) => {
                                                         *base
                                                             .add(8 + 10 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
                                                         let Lease {
-                                                            ttl: ttl316,
-                                                            renew_every: renew_every316,
-                                                            fence: fence316,
+                                                            ttl: ttl337,
+                                                            renew_every: renew_every337,
+                                                            fence: fence337,
                                                         } = e;
                                                         *base
                                                             .add(16 + 10 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<i32>() = _rt::as_i32(ttl316);
+                                                            .cast::<i32>() = _rt::as_i32(ttl337);
                                                         *base
                                                             .add(20 + 10 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<i32>() = _rt::as_i32(renew_every316);
+                                                            .cast::<i32>() = _rt::as_i32(renew_every337);
                                                         *base
                                                             .add(24 + 10 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<f64>() = _rt::as_f64(fence316);
+                                                            .cast::<f64>() = _rt::as_f64(fence337);
                                                     }
                                                     None => {
                                                         *base
@@ -3635,117 +3924,117 @@ pub mod exports {
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
                                                 };
-                                                let vec320 = environment306;
-                                                let len320 = vec320.len();
-                                                let layout320 = _rt::alloc::Layout::from_size_align(
-                                                        vec320.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                                let vec341 = environment327;
+                                                let len341 = vec341.len();
+                                                let layout341 = _rt::alloc::Layout::from_size_align(
+                                                        vec341.len() * (4 * ::core::mem::size_of::<*const u8>()),
                                                         ::core::mem::size_of::<*const u8>(),
                                                     )
                                                     .unwrap();
-                                                let (result320, _cleanup320) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                                    layout320,
+                                                let (result341, _cleanup341) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                                    layout341,
                                                 );
-                                                if let Some(cleanup) = _cleanup320 {
+                                                if let Some(cleanup) = _cleanup341 {
                                                     cleanup.forget();
                                                 }
-                                                for (i, e) in vec320.into_iter().enumerate() {
-                                                    let base = result320
+                                                for (i, e) in vec341.into_iter().enumerate() {
+                                                    let base = result341
                                                         .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                                                     {
-                                                        let (t317_0, t317_1) = e;
-                                                        let vec318 = (t317_0.into_bytes()).into_boxed_slice();
-                                                        let ptr318 = vec318.as_ptr().cast::<u8>();
-                                                        let len318 = vec318.len();
-                                                        ::core::mem::forget(vec318);
+                                                        let (t338_0, t338_1) = e;
+                                                        let vec339 = (t338_0.into_bytes()).into_boxed_slice();
+                                                        let ptr339 = vec339.as_ptr().cast::<u8>();
+                                                        let len339 = vec339.len();
+                                                        ::core::mem::forget(vec339);
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len318;
-                                                        *base.add(0).cast::<*mut u8>() = ptr318.cast_mut();
-                                                        let vec319 = (t317_1.into_bytes()).into_boxed_slice();
-                                                        let ptr319 = vec319.as_ptr().cast::<u8>();
-                                                        let len319 = vec319.len();
-                                                        ::core::mem::forget(vec319);
+                                                            .cast::<usize>() = len339;
+                                                        *base.add(0).cast::<*mut u8>() = ptr339.cast_mut();
+                                                        let vec340 = (t338_1.into_bytes()).into_boxed_slice();
+                                                        let ptr340 = vec340.as_ptr().cast::<u8>();
+                                                        let len340 = vec340.len();
+                                                        ::core::mem::forget(vec340);
                                                         *base
                                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len319;
+                                                            .cast::<usize>() = len340;
                                                         *base
                                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr319.cast_mut();
+                                                            .cast::<*mut u8>() = ptr340.cast_mut();
                                                     }
                                                 }
                                                 *base
                                                     .add(32 + 11 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len320;
+                                                    .cast::<usize>() = len341;
                                                 *base
                                                     .add(32 + 10 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result320;
+                                                    .cast::<*mut u8>() = result341;
                                             }
                                         }
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len321;
+                                            .cast::<usize>() = len342;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = result321;
+                                            .cast::<*mut u8>() = result342;
                                     }
                                     Output::Control(e) => {
                                         *base.add(0).cast::<u8>() = (3i32) as u8;
-                                        let (t322_0, t322_1) = e;
-                                        let vec323 = (t322_0.into_bytes()).into_boxed_slice();
-                                        let ptr323 = vec323.as_ptr().cast::<u8>();
-                                        let len323 = vec323.len();
-                                        ::core::mem::forget(vec323);
+                                        let (t343_0, t343_1) = e;
+                                        let vec344 = (t343_0.into_bytes()).into_boxed_slice();
+                                        let ptr344 = vec344.as_ptr().cast::<u8>();
+                                        let len344 = vec344.len();
+                                        ::core::mem::forget(vec344);
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len323;
+                                            .cast::<usize>() = len344;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr323.cast_mut();
-                                        match t322_1 {
+                                            .cast::<*mut u8>() = ptr344.cast_mut();
+                                        match t343_1 {
                                             Control::Cancel(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
-                                                let vec324 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr324 = vec324.as_ptr().cast::<u8>();
-                                                let len324 = vec324.len();
-                                                ::core::mem::forget(vec324);
+                                                let vec345 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr345 = vec345.as_ptr().cast::<u8>();
+                                                let len345 = vec345.len();
+                                                ::core::mem::forget(vec345);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len324;
+                                                    .cast::<usize>() = len345;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr324.cast_mut();
+                                                    .cast::<*mut u8>() = ptr345.cast_mut();
                                             }
                                             Control::Message(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
-                                                let vec325 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr325 = vec325.as_ptr().cast::<u8>();
-                                                let len325 = vec325.len();
-                                                ::core::mem::forget(vec325);
+                                                let vec346 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr346 = vec346.as_ptr().cast::<u8>();
+                                                let len346 = vec346.len();
+                                                ::core::mem::forget(vec346);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len325;
+                                                    .cast::<usize>() = len346;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr325.cast_mut();
+                                                    .cast::<*mut u8>() = ptr346.cast_mut();
                                             }
                                             Control::LeaseLost(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (2i32) as u8;
-                                                let vec326 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr326 = vec326.as_ptr().cast::<u8>();
-                                                let len326 = vec326.len();
-                                                ::core::mem::forget(vec326);
+                                                let vec347 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr347 = vec347.as_ptr().cast::<u8>();
+                                                let len347 = vec347.len();
+                                                ::core::mem::forget(vec347);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len326;
+                                                    .cast::<usize>() = len347;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr326.cast_mut();
+                                                    .cast::<*mut u8>() = ptr347.cast_mut();
                                             }
                                             Control::Renewed(e) => {
                                                 *base
@@ -3765,11 +4054,11 @@ pub mod exports {
                                     }
                                     Output::Done(e) => {
                                         *base.add(0).cast::<u8>() = (5i32) as u8;
-                                        let (t327_0, t327_1) = e;
+                                        let (t348_0, t348_1) = e;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<i32>() = _rt::as_i32(t327_0);
-                                        match t327_1 {
+                                            .cast::<i32>() = _rt::as_i32(t348_0);
+                                        match t348_1 {
                                             Ok(_) => {
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
@@ -3780,31 +4069,31 @@ pub mod exports {
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
                                                 let super::super::super::super::hostler::plugin::types::Problem {
-                                                    kind: kind328,
-                                                    message: message328,
-                                                    retry_after: retry_after328,
+                                                    kind: kind349,
+                                                    message: message349,
+                                                    retry_after: retry_after349,
                                                 } = e;
-                                                let vec329 = (kind328.into_bytes()).into_boxed_slice();
-                                                let ptr329 = vec329.as_ptr().cast::<u8>();
-                                                let len329 = vec329.len();
-                                                ::core::mem::forget(vec329);
+                                                let vec350 = (kind349.into_bytes()).into_boxed_slice();
+                                                let ptr350 = vec350.as_ptr().cast::<u8>();
+                                                let len350 = vec350.len();
+                                                ::core::mem::forget(vec350);
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len329;
+                                                    .cast::<usize>() = len350;
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr329.cast_mut();
-                                                let vec330 = (message328.into_bytes()).into_boxed_slice();
-                                                let ptr330 = vec330.as_ptr().cast::<u8>();
-                                                let len330 = vec330.len();
-                                                ::core::mem::forget(vec330);
+                                                    .cast::<*mut u8>() = ptr350.cast_mut();
+                                                let vec351 = (message349.into_bytes()).into_boxed_slice();
+                                                let ptr351 = vec351.as_ptr().cast::<u8>();
+                                                let len351 = vec351.len();
+                                                ::core::mem::forget(vec351);
                                                 *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len330;
+                                                    .cast::<usize>() = len351;
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr330.cast_mut();
-                                                match retry_after328 {
+                                                    .cast::<*mut u8>() = ptr351.cast_mut();
+                                                match retry_after349 {
                                                     Some(e) => {
                                                         *base
                                                             .add(7 * ::core::mem::size_of::<*const u8>())
@@ -3825,62 +4114,62 @@ pub mod exports {
                                     Output::Log(e) => {
                                         *base.add(0).cast::<u8>() = (6i32) as u8;
                                         let super::super::super::super::hostler::plugin::types::LogLine {
-                                            level: level331,
-                                            message: message331,
+                                            level: level352,
+                                            message: message352,
                                         } = e;
-                                        let vec332 = (level331.into_bytes()).into_boxed_slice();
-                                        let ptr332 = vec332.as_ptr().cast::<u8>();
-                                        let len332 = vec332.len();
-                                        ::core::mem::forget(vec332);
+                                        let vec353 = (level352.into_bytes()).into_boxed_slice();
+                                        let ptr353 = vec353.as_ptr().cast::<u8>();
+                                        let len353 = vec353.len();
+                                        ::core::mem::forget(vec353);
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len332;
+                                            .cast::<usize>() = len353;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr332.cast_mut();
-                                        let vec333 = (message331.into_bytes()).into_boxed_slice();
-                                        let ptr333 = vec333.as_ptr().cast::<u8>();
-                                        let len333 = vec333.len();
-                                        ::core::mem::forget(vec333);
+                                            .cast::<*mut u8>() = ptr353.cast_mut();
+                                        let vec354 = (message352.into_bytes()).into_boxed_slice();
+                                        let ptr354 = vec354.as_ptr().cast::<u8>();
+                                        let len354 = vec354.len();
+                                        ::core::mem::forget(vec354);
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len333;
+                                            .cast::<usize>() = len354;
                                         *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr333.cast_mut();
+                                            .cast::<*mut u8>() = ptr354.cast_mut();
                                     }
                                     Output::Other(e) => {
                                         *base.add(0).cast::<u8>() = (7i32) as u8;
-                                        let (t334_0, t334_1) = e;
-                                        let vec335 = (t334_0.into_bytes()).into_boxed_slice();
-                                        let ptr335 = vec335.as_ptr().cast::<u8>();
-                                        let len335 = vec335.len();
-                                        ::core::mem::forget(vec335);
+                                        let (t355_0, t355_1) = e;
+                                        let vec356 = (t355_0.into_bytes()).into_boxed_slice();
+                                        let ptr356 = vec356.as_ptr().cast::<u8>();
+                                        let len356 = vec356.len();
+                                        ::core::mem::forget(vec356);
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len335;
+                                            .cast::<usize>() = len356;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr335.cast_mut();
-                                        let vec336 = (t334_1.into_bytes()).into_boxed_slice();
-                                        let ptr336 = vec336.as_ptr().cast::<u8>();
-                                        let len336 = vec336.len();
-                                        ::core::mem::forget(vec336);
+                                            .cast::<*mut u8>() = ptr356.cast_mut();
+                                        let vec357 = (t355_1.into_bytes()).into_boxed_slice();
+                                        let ptr357 = vec357.as_ptr().cast::<u8>();
+                                        let len357 = vec357.len();
+                                        ::core::mem::forget(vec357);
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len336;
+                                            .cast::<usize>() = len357;
                                         *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr336.cast_mut();
+                                            .cast::<*mut u8>() = ptr357.cast_mut();
                                     }
                                 }
                             }
                         }
-                        *ptr253
+                        *ptr274
                             .add(::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len337;
-                        *ptr253.add(0).cast::<*mut u8>() = result337;
-                        ptr253
+                            .cast::<usize>() = len358;
+                        *ptr274.add(0).cast::<*mut u8>() = result358;
+                        ptr274
                     }
                 }
                 #[doc(hidden)]
@@ -8230,6 +8519,10 @@ pub mod exports {
                                     permission: permission15,
                                     limits: limits15,
                                     session: session15,
+                                    worktrees: worktrees15,
+                                    link: link15,
+                                    verify: verify15,
+                                    landing: landing15,
                                 } = e;
                                 match repository15 {
                                     Some(e) => {
@@ -8260,10 +8553,15 @@ pub mod exports {
                                             .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                     }
-                                    Base::Revision(e) => {
+                                    Base::RemoteDefault => {
                                         *ptr14
                                             .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (2i32) as u8;
+                                    }
+                                    Base::Revision(e) => {
+                                        *ptr14
+                                            .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (3i32) as u8;
                                         let vec17 = (e.into_bytes()).into_boxed_slice();
                                         let ptr17 = vec17.as_ptr().cast::<u8>();
                                         let len17 = vec17.len();
@@ -8278,7 +8576,7 @@ pub mod exports {
                                     Base::PreviousSession => {
                                         *ptr14
                                             .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<u8>() = (3i32) as u8;
+                                            .cast::<u8>() = (4i32) as u8;
                                     }
                                 }
                                 match branch15 {
@@ -8375,6 +8673,7 @@ pub mod exports {
                                     tokens: tokens22,
                                     cost_usd: cost_usd22,
                                     attempts: attempts22,
+                                    untimed: untimed22,
                                 } = limits15;
                                 match time22 {
                                     Some(e) => {
@@ -8451,55 +8750,264 @@ pub mod exports {
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
+                                *ptr14
+                                    .add(56 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (match untimed22 {
+                                    true => 1,
+                                    false => 0,
+                                }) as u8;
                                 match session15 {
                                     Some(e) => {
                                         *ptr14
-                                            .add(56 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .add(64 + 18 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                         let vec23 = (e.into_bytes()).into_boxed_slice();
                                         let ptr23 = vec23.as_ptr().cast::<u8>();
                                         let len23 = vec23.len();
                                         ::core::mem::forget(vec23);
                                         *ptr14
-                                            .add(56 + 20 * ::core::mem::size_of::<*const u8>())
+                                            .add(64 + 20 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>() = len23;
                                         *ptr14
-                                            .add(56 + 19 * ::core::mem::size_of::<*const u8>())
+                                            .add(64 + 19 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr23.cast_mut();
                                     }
                                     None => {
                                         *ptr14
-                                            .add(56 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .add(64 + 18 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
+                                match worktrees15 {
+                                    Some(e) => {
+                                        *ptr14
+                                            .add(64 + 21 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec24 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr24 = vec24.as_ptr().cast::<u8>();
+                                        let len24 = vec24.len();
+                                        ::core::mem::forget(vec24);
+                                        *ptr14
+                                            .add(64 + 23 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len24;
+                                        *ptr14
+                                            .add(64 + 22 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr24.cast_mut();
+                                    }
+                                    None => {
+                                        *ptr14
+                                            .add(64 + 21 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                let vec26 = link15;
+                                let len26 = vec26.len();
+                                let layout26 = _rt::alloc::Layout::from_size_align(
+                                        vec26.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result26, _cleanup26) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                    layout26,
+                                );
+                                if let Some(cleanup) = _cleanup26 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec26.into_iter().enumerate() {
+                                    let base = result26
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let vec25 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr25 = vec25.as_ptr().cast::<u8>();
+                                        let len25 = vec25.len();
+                                        ::core::mem::forget(vec25);
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len25;
+                                        *base.add(0).cast::<*mut u8>() = ptr25.cast_mut();
+                                    }
+                                }
+                                *ptr14
+                                    .add(64 + 25 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len26;
+                                *ptr14
+                                    .add(64 + 24 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result26;
+                                match verify15 {
+                                    Some(e) => {
+                                        *ptr14
+                                            .add(64 + 26 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let Verify {
+                                            command: command27,
+                                            time: time27,
+                                            feed_back: feed_back27,
+                                        } = e;
+                                        let vec28 = (command27.into_bytes()).into_boxed_slice();
+                                        let ptr28 = vec28.as_ptr().cast::<u8>();
+                                        let len28 = vec28.len();
+                                        ::core::mem::forget(vec28);
+                                        *ptr14
+                                            .add(64 + 28 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len28;
+                                        *ptr14
+                                            .add(64 + 27 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr28.cast_mut();
+                                        match time27 {
+                                            Some(e) => {
+                                                *ptr14
+                                                    .add(64 + 29 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                                *ptr14
+                                                    .add(68 + 29 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i32>() = _rt::as_i32(e);
+                                            }
+                                            None => {
+                                                *ptr14
+                                                    .add(64 + 29 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                        };
+                                        *ptr14
+                                            .add(72 + 29 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>() = _rt::as_i32(feed_back27);
+                                    }
+                                    None => {
+                                        *ptr14
+                                            .add(64 + 26 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match landing15 {
+                                    Landing::Leave => {
+                                        *ptr14
+                                            .add(72 + 30 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                    Landing::Push => {
+                                        *ptr14
+                                            .add(72 + 30 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                    }
+                                    Landing::PullRequest(e) => {
+                                        *ptr14
+                                            .add(72 + 30 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (2i32) as u8;
+                                        let PullRequest {
+                                            title: title29,
+                                            preface: preface29,
+                                            base: base29,
+                                        } = e;
+                                        match title29 {
+                                            Some(e) => {
+                                                *ptr14
+                                                    .add(72 + 31 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                                let vec30 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr30 = vec30.as_ptr().cast::<u8>();
+                                                let len30 = vec30.len();
+                                                ::core::mem::forget(vec30);
+                                                *ptr14
+                                                    .add(72 + 33 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len30;
+                                                *ptr14
+                                                    .add(72 + 32 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr30.cast_mut();
+                                            }
+                                            None => {
+                                                *ptr14
+                                                    .add(72 + 31 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                        };
+                                        match preface29 {
+                                            Some(e) => {
+                                                *ptr14
+                                                    .add(72 + 34 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                                let vec31 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr31 = vec31.as_ptr().cast::<u8>();
+                                                let len31 = vec31.len();
+                                                ::core::mem::forget(vec31);
+                                                *ptr14
+                                                    .add(72 + 36 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len31;
+                                                *ptr14
+                                                    .add(72 + 35 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr31.cast_mut();
+                                            }
+                                            None => {
+                                                *ptr14
+                                                    .add(72 + 34 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                        };
+                                        match base29 {
+                                            Some(e) => {
+                                                *ptr14
+                                                    .add(72 + 37 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                                let vec32 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr32 = vec32.as_ptr().cast::<u8>();
+                                                let len32 = vec32.len();
+                                                ::core::mem::forget(vec32);
+                                                *ptr14
+                                                    .add(72 + 39 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len32;
+                                                *ptr14
+                                                    .add(72 + 38 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr32.cast_mut();
+                                            }
+                                            None => {
+                                                *ptr14
+                                                    .add(72 + 37 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                        };
+                                    }
+                                    Landing::Merge(e) => {
+                                        *ptr14
+                                            .add(72 + 30 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (3i32) as u8;
+                                        let vec33 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr33 = vec33.as_ptr().cast::<u8>();
+                                        let len33 = vec33.len();
+                                        ::core::mem::forget(vec33);
+                                        *ptr14
+                                            .add(72 + 32 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len33;
+                                        *ptr14
+                                            .add(72 + 31 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr33.cast_mut();
+                                    }
+                                }
                             }
                             Err(e) => {
                                 *ptr14.add(0).cast::<u8>() = (1i32) as u8;
                                 let super::super::super::super::hostler::plugin::types::Problem {
-                                    kind: kind24,
-                                    message: message24,
-                                    retry_after: retry_after24,
+                                    kind: kind34,
+                                    message: message34,
+                                    retry_after: retry_after34,
                                 } = e;
-                                let vec25 = (kind24.into_bytes()).into_boxed_slice();
-                                let ptr25 = vec25.as_ptr().cast::<u8>();
-                                let len25 = vec25.len();
-                                ::core::mem::forget(vec25);
+                                let vec35 = (kind34.into_bytes()).into_boxed_slice();
+                                let ptr35 = vec35.as_ptr().cast::<u8>();
+                                let len35 = vec35.len();
+                                ::core::mem::forget(vec35);
                                 *ptr14
                                     .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len25;
-                                *ptr14.add(8).cast::<*mut u8>() = ptr25.cast_mut();
-                                let vec26 = (message24.into_bytes()).into_boxed_slice();
-                                let ptr26 = vec26.as_ptr().cast::<u8>();
-                                let len26 = vec26.len();
-                                ::core::mem::forget(vec26);
+                                    .cast::<usize>() = len35;
+                                *ptr14.add(8).cast::<*mut u8>() = ptr35.cast_mut();
+                                let vec36 = (message34.into_bytes()).into_boxed_slice();
+                                let ptr36 = vec36.as_ptr().cast::<u8>();
+                                let len36 = vec36.len();
+                                ::core::mem::forget(vec36);
                                 *ptr14
                                     .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len26;
+                                    .cast::<usize>() = len36;
                                 *ptr14
                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr26.cast_mut();
-                                match retry_after24 {
+                                    .cast::<*mut u8>() = ptr36.cast_mut();
+                                match retry_after34 {
                                     Some(e) => {
                                         *ptr14
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
@@ -8547,7 +9055,8 @@ pub mod exports {
                                 match l4 {
                                     0 => {}
                                     1 => {}
-                                    2 => {
+                                    2 => {}
+                                    3 => {
                                         let l5 = *arg0
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
@@ -8628,35 +9137,164 @@ pub mod exports {
                                 }
                                 let l19 = i32::from(
                                     *arg0
-                                        .add(56 + 18 * ::core::mem::size_of::<*const u8>())
+                                        .add(64 + 18 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 match l19 {
                                     0 => {}
                                     _ => {
                                         let l20 = *arg0
-                                            .add(56 + 19 * ::core::mem::size_of::<*const u8>())
+                                            .add(64 + 19 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
                                         let l21 = *arg0
-                                            .add(56 + 20 * ::core::mem::size_of::<*const u8>())
+                                            .add(64 + 20 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
                                         _rt::cabi_dealloc(l20, l21, 1);
                                     }
                                 }
+                                let l22 = i32::from(
+                                    *arg0
+                                        .add(64 + 21 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                match l22 {
+                                    0 => {}
+                                    _ => {
+                                        let l23 = *arg0
+                                            .add(64 + 22 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l24 = *arg0
+                                            .add(64 + 23 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l23, l24, 1);
+                                    }
+                                }
+                                let l25 = *arg0
+                                    .add(64 + 24 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l26 = *arg0
+                                    .add(64 + 25 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base29 = l25;
+                                let len29 = l26;
+                                for i in 0..len29 {
+                                    let base = base29
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l27 = *base.add(0).cast::<*mut u8>();
+                                        let l28 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l27, l28, 1);
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base29,
+                                    len29 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l30 = i32::from(
+                                    *arg0
+                                        .add(64 + 26 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                match l30 {
+                                    0 => {}
+                                    _ => {
+                                        let l31 = *arg0
+                                            .add(64 + 27 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l32 = *arg0
+                                            .add(64 + 28 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l31, l32, 1);
+                                    }
+                                }
+                                let l33 = i32::from(
+                                    *arg0
+                                        .add(72 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                match l33 {
+                                    0 => {}
+                                    1 => {}
+                                    2 => {
+                                        let l34 = i32::from(
+                                            *arg0
+                                                .add(72 + 31 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        match l34 {
+                                            0 => {}
+                                            _ => {
+                                                let l35 = *arg0
+                                                    .add(72 + 32 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l36 = *arg0
+                                                    .add(72 + 33 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l35, l36, 1);
+                                            }
+                                        }
+                                        let l37 = i32::from(
+                                            *arg0
+                                                .add(72 + 34 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        match l37 {
+                                            0 => {}
+                                            _ => {
+                                                let l38 = *arg0
+                                                    .add(72 + 35 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l39 = *arg0
+                                                    .add(72 + 36 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l38, l39, 1);
+                                            }
+                                        }
+                                        let l40 = i32::from(
+                                            *arg0
+                                                .add(72 + 37 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        match l40 {
+                                            0 => {}
+                                            _ => {
+                                                let l41 = *arg0
+                                                    .add(72 + 38 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l42 = *arg0
+                                                    .add(72 + 39 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l41, l42, 1);
+                                            }
+                                        }
+                                    }
+                                    _ => {
+                                        let l43 = *arg0
+                                            .add(72 + 31 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l44 = *arg0
+                                            .add(72 + 32 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l43, l44, 1);
+                                    }
+                                }
                             }
                             _ => {
-                                let l22 = *arg0.add(8).cast::<*mut u8>();
-                                let l23 = *arg0
+                                let l45 = *arg0.add(8).cast::<*mut u8>();
+                                let l46 = *arg0
                                     .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                _rt::cabi_dealloc(l22, l23, 1);
-                                let l24 = *arg0
+                                _rt::cabi_dealloc(l45, l46, 1);
+                                let l47 = *arg0
                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l25 = *arg0
+                                let l48 = *arg0
                                     .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                _rt::cabi_dealloc(l24, l25, 1);
+                                _rt::cabi_dealloc(l47, l48, 1);
                             }
                         }
                     }
@@ -8666,7 +9304,7 @@ pub mod exports {
                 pub unsafe fn _export_prompt_cabi<T_: Guest>(arg0: *mut u8) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result63 = {
+                        let result71 = {
                             let l0 = *arg0.add(0).cast::<*mut u8>();
                             let l1 = *arg0
                                 .add(::core::mem::size_of::<*const u8>())
@@ -8804,13 +9442,13 @@ pub mod exports {
                             let l34 = *arg0
                                 .add(19 * ::core::mem::size_of::<*const u8>())
                                 .cast::<usize>();
-                            let base62 = l33;
-                            let len62 = l34;
-                            let mut result62 = _rt::Vec::with_capacity(len62);
-                            for i in 0..len62 {
-                                let base = base62
-                                    .add(i * (64 + 12 * ::core::mem::size_of::<*const u8>()));
-                                let e62 = {
+                            let base70 = l33;
+                            let len70 = l34;
+                            let mut result70 = _rt::Vec::with_capacity(len70);
+                            for i in 0..len70 {
+                                let base = base70
+                                    .add(i * (64 + 18 * ::core::mem::size_of::<*const u8>()));
+                                let e70 = {
                                     let l35 = *base.add(0).cast::<i32>();
                                     let l36 = *base.add(8).cast::<*mut u8>();
                                     let l37 = *base
@@ -8894,6 +9532,11 @@ pub mod exports {
                                             .add(48 + 12 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>(),
                                     );
+                                    let l62 = i32::from(
+                                        *base
+                                            .add(64 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
                                     Attempt {
                                         number: l35 as u32,
                                         outcome: super::super::super::super::hostler::plugin::types::Outcome {
@@ -8956,13 +9599,56 @@ pub mod exports {
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
                                         },
+                                        verified: match l62 {
+                                            0 => None,
+                                            1 => {
+                                                let e = {
+                                                    let l63 = i32::from(
+                                                        *base
+                                                            .add(64 + 13 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>(),
+                                                    );
+                                                    let l64 = *base
+                                                        .add(64 + 14 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l65 = *base
+                                                        .add(64 + 15 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len66 = l65;
+                                                    let bytes66 = _rt::Vec::from_raw_parts(
+                                                        l64.cast(),
+                                                        len66,
+                                                        len66,
+                                                    );
+                                                    let l67 = *base
+                                                        .add(64 + 16 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l68 = *base
+                                                        .add(64 + 17 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len69 = l68;
+                                                    let bytes69 = _rt::Vec::from_raw_parts(
+                                                        l67.cast(),
+                                                        len69,
+                                                        len69,
+                                                    );
+                                                    Verification {
+                                                        passed: _rt::bool_lift(l63 as u8),
+                                                        summary: _rt::string_lift(bytes66),
+                                                        tail: _rt::string_lift(bytes69),
+                                                    }
+                                                };
+                                                Some(e)
+                                            }
+                                            _ => _rt::invalid_enum_discriminant(),
+                                        },
                                     }
                                 };
-                                result62.push(e62);
+                                result70.push(e70);
                             }
                             _rt::cabi_dealloc(
-                                base62,
-                                len62 * (64 + 12 * ::core::mem::size_of::<*const u8>()),
+                                base70,
+                                len70 * (64 + 18 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             );
                             T_::prompt(
@@ -8980,7 +9666,7 @@ pub mod exports {
                                     base: _rt::string_lift(bytes31),
                                     continued: _rt::bool_lift(l32 as u8),
                                 },
-                                result62,
+                                result70,
                             )
                         };
                         _rt::cabi_dealloc(
@@ -8988,110 +9674,110 @@ pub mod exports {
                             20 * ::core::mem::size_of::<*const u8>(),
                             ::core::mem::size_of::<*const u8>(),
                         );
-                        let ptr64 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        match result63 {
+                        let ptr72 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result71 {
                             Ok(e) => {
-                                *ptr64.add(0).cast::<u8>() = (0i32) as u8;
-                                let vec68 = e;
-                                let len68 = vec68.len();
-                                let layout68 = _rt::alloc::Layout::from_size_align(
-                                        vec68.len() * (5 * ::core::mem::size_of::<*const u8>()),
+                                *ptr72.add(0).cast::<u8>() = (0i32) as u8;
+                                let vec76 = e;
+                                let len76 = vec76.len();
+                                let layout76 = _rt::alloc::Layout::from_size_align(
+                                        vec76.len() * (5 * ::core::mem::size_of::<*const u8>()),
                                         ::core::mem::size_of::<*const u8>(),
                                     )
                                     .unwrap();
-                                let (result68, _cleanup68) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                    layout68,
+                                let (result76, _cleanup76) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                    layout76,
                                 );
-                                if let Some(cleanup) = _cleanup68 {
+                                if let Some(cleanup) = _cleanup76 {
                                     cleanup.forget();
                                 }
-                                for (i, e) in vec68.into_iter().enumerate() {
-                                    let base = result68
+                                for (i, e) in vec76.into_iter().enumerate() {
+                                    let base = result76
                                         .add(i * (5 * ::core::mem::size_of::<*const u8>()));
                                     {
                                         let super::super::super::super::hostler::plugin::types::Section {
-                                            title: title65,
-                                            body: body65,
-                                            trusted: trusted65,
+                                            title: title73,
+                                            body: body73,
+                                            trusted: trusted73,
                                         } = e;
-                                        let vec66 = (title65.into_bytes()).into_boxed_slice();
-                                        let ptr66 = vec66.as_ptr().cast::<u8>();
-                                        let len66 = vec66.len();
-                                        ::core::mem::forget(vec66);
+                                        let vec74 = (title73.into_bytes()).into_boxed_slice();
+                                        let ptr74 = vec74.as_ptr().cast::<u8>();
+                                        let len74 = vec74.len();
+                                        ::core::mem::forget(vec74);
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len66;
-                                        *base.add(0).cast::<*mut u8>() = ptr66.cast_mut();
-                                        let vec67 = (body65.into_bytes()).into_boxed_slice();
-                                        let ptr67 = vec67.as_ptr().cast::<u8>();
-                                        let len67 = vec67.len();
-                                        ::core::mem::forget(vec67);
+                                            .cast::<usize>() = len74;
+                                        *base.add(0).cast::<*mut u8>() = ptr74.cast_mut();
+                                        let vec75 = (body73.into_bytes()).into_boxed_slice();
+                                        let ptr75 = vec75.as_ptr().cast::<u8>();
+                                        let len75 = vec75.len();
+                                        ::core::mem::forget(vec75);
                                         *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len67;
+                                            .cast::<usize>() = len75;
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr67.cast_mut();
+                                            .cast::<*mut u8>() = ptr75.cast_mut();
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<u8>() = (match trusted65 {
+                                            .cast::<u8>() = (match trusted73 {
                                             true => 1,
                                             false => 0,
                                         }) as u8;
                                     }
                                 }
-                                *ptr64
+                                *ptr72
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len68;
-                                *ptr64
+                                    .cast::<usize>() = len76;
+                                *ptr72
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = result68;
+                                    .cast::<*mut u8>() = result76;
                             }
                             Err(e) => {
-                                *ptr64.add(0).cast::<u8>() = (1i32) as u8;
+                                *ptr72.add(0).cast::<u8>() = (1i32) as u8;
                                 let super::super::super::super::hostler::plugin::types::Problem {
-                                    kind: kind69,
-                                    message: message69,
-                                    retry_after: retry_after69,
+                                    kind: kind77,
+                                    message: message77,
+                                    retry_after: retry_after77,
                                 } = e;
-                                let vec70 = (kind69.into_bytes()).into_boxed_slice();
-                                let ptr70 = vec70.as_ptr().cast::<u8>();
-                                let len70 = vec70.len();
-                                ::core::mem::forget(vec70);
-                                *ptr64
+                                let vec78 = (kind77.into_bytes()).into_boxed_slice();
+                                let ptr78 = vec78.as_ptr().cast::<u8>();
+                                let len78 = vec78.len();
+                                ::core::mem::forget(vec78);
+                                *ptr72
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len70;
-                                *ptr64
+                                    .cast::<usize>() = len78;
+                                *ptr72
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr70.cast_mut();
-                                let vec71 = (message69.into_bytes()).into_boxed_slice();
-                                let ptr71 = vec71.as_ptr().cast::<u8>();
-                                let len71 = vec71.len();
-                                ::core::mem::forget(vec71);
-                                *ptr64
+                                    .cast::<*mut u8>() = ptr78.cast_mut();
+                                let vec79 = (message77.into_bytes()).into_boxed_slice();
+                                let ptr79 = vec79.as_ptr().cast::<u8>();
+                                let len79 = vec79.len();
+                                ::core::mem::forget(vec79);
+                                *ptr72
                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len71;
-                                *ptr64
+                                    .cast::<usize>() = len79;
+                                *ptr72
                                     .add(3 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr71.cast_mut();
-                                match retry_after69 {
+                                    .cast::<*mut u8>() = ptr79.cast_mut();
+                                match retry_after77 {
                                     Some(e) => {
-                                        *ptr64
+                                        *ptr72
                                             .add(5 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        *ptr64
+                                        *ptr72
                                             .add(4 + 5 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i32>() = _rt::as_i32(e);
                                     }
                                     None => {
-                                        *ptr64
+                                        *ptr72
                                             .add(5 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
                             }
                         };
-                        ptr64
+                        ptr72
                     }
                 }
                 #[doc(hidden)]
@@ -9173,7 +9859,7 @@ pub mod exports {
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result41 = {
+                        let result49 = {
                             let len0 = arg1;
                             let bytes0 = _rt::Vec::from_raw_parts(
                                 arg0.cast(),
@@ -9251,13 +9937,13 @@ pub mod exports {
                                 len12,
                                 len12,
                             );
-                            let base40 = arg13;
-                            let len40 = arg14;
-                            let mut result40 = _rt::Vec::with_capacity(len40);
-                            for i in 0..len40 {
-                                let base = base40
-                                    .add(i * (64 + 12 * ::core::mem::size_of::<*const u8>()));
-                                let e40 = {
+                            let base48 = arg13;
+                            let len48 = arg14;
+                            let mut result48 = _rt::Vec::with_capacity(len48);
+                            for i in 0..len48 {
+                                let base = base48
+                                    .add(i * (64 + 18 * ::core::mem::size_of::<*const u8>()));
+                                let e48 = {
                                     let l13 = *base.add(0).cast::<i32>();
                                     let l14 = *base.add(8).cast::<*mut u8>();
                                     let l15 = *base
@@ -9341,6 +10027,11 @@ pub mod exports {
                                             .add(48 + 12 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>(),
                                     );
+                                    let l40 = i32::from(
+                                        *base
+                                            .add(64 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
                                     Attempt {
                                         number: l13 as u32,
                                         outcome: super::super::super::super::hostler::plugin::types::Outcome {
@@ -9403,13 +10094,56 @@ pub mod exports {
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
                                         },
+                                        verified: match l40 {
+                                            0 => None,
+                                            1 => {
+                                                let e = {
+                                                    let l41 = i32::from(
+                                                        *base
+                                                            .add(64 + 13 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>(),
+                                                    );
+                                                    let l42 = *base
+                                                        .add(64 + 14 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l43 = *base
+                                                        .add(64 + 15 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len44 = l43;
+                                                    let bytes44 = _rt::Vec::from_raw_parts(
+                                                        l42.cast(),
+                                                        len44,
+                                                        len44,
+                                                    );
+                                                    let l45 = *base
+                                                        .add(64 + 16 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l46 = *base
+                                                        .add(64 + 17 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len47 = l46;
+                                                    let bytes47 = _rt::Vec::from_raw_parts(
+                                                        l45.cast(),
+                                                        len47,
+                                                        len47,
+                                                    );
+                                                    Verification {
+                                                        passed: _rt::bool_lift(l41 as u8),
+                                                        summary: _rt::string_lift(bytes44),
+                                                        tail: _rt::string_lift(bytes47),
+                                                    }
+                                                };
+                                                Some(e)
+                                            }
+                                            _ => _rt::invalid_enum_discriminant(),
+                                        },
                                     }
                                 };
-                                result40.push(e40);
+                                result48.push(e48);
                             }
                             _rt::cabi_dealloc(
-                                base40,
-                                len40 * (64 + 12 * ::core::mem::size_of::<*const u8>()),
+                                base48,
+                                len48 * (64 + 18 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             );
                             T_::retry(
@@ -9422,42 +10156,42 @@ pub mod exports {
                                     priority: arg10,
                                     data: _rt::string_lift(bytes12),
                                 },
-                                result40,
+                                result48,
                             )
                         };
-                        let ptr42 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        match result41 {
+                        let ptr50 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result49 {
                             Verdict::Retry(e) => {
-                                *ptr42.add(0).cast::<u8>() = (0i32) as u8;
-                                let NextAttempt { after: after43, fresh: fresh43 } = e;
-                                *ptr42
+                                *ptr50.add(0).cast::<u8>() = (0i32) as u8;
+                                let NextAttempt { after: after51, fresh: fresh51 } = e;
+                                *ptr50
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<i32>() = _rt::as_i32(after43);
-                                *ptr42
+                                    .cast::<i32>() = _rt::as_i32(after51);
+                                *ptr50
                                     .add(4 + 1 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<u8>() = (match fresh43 {
+                                    .cast::<u8>() = (match fresh51 {
                                     true => 1,
                                     false => 0,
                                 }) as u8;
                             }
                             Verdict::Finish => {
-                                *ptr42.add(0).cast::<u8>() = (1i32) as u8;
+                                *ptr50.add(0).cast::<u8>() = (1i32) as u8;
                             }
                             Verdict::Park(e) => {
-                                *ptr42.add(0).cast::<u8>() = (2i32) as u8;
-                                let vec44 = (e.into_bytes()).into_boxed_slice();
-                                let ptr44 = vec44.as_ptr().cast::<u8>();
-                                let len44 = vec44.len();
-                                ::core::mem::forget(vec44);
-                                *ptr42
+                                *ptr50.add(0).cast::<u8>() = (2i32) as u8;
+                                let vec52 = (e.into_bytes()).into_boxed_slice();
+                                let ptr52 = vec52.as_ptr().cast::<u8>();
+                                let len52 = vec52.len();
+                                ::core::mem::forget(vec52);
+                                *ptr50
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len44;
-                                *ptr42
+                                    .cast::<usize>() = len52;
+                                *ptr50
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr44.cast_mut();
+                                    .cast::<*mut u8>() = ptr52.cast_mut();
                             }
                         }
-                        ptr42
+                        ptr50
                     }
                 }
                 #[doc(hidden)]
@@ -9725,11 +10459,11 @@ pub mod exports {
                 struct _RetArea(
                     [::core::mem::MaybeUninit<
                         u8,
-                    >; 64 + 20 * ::core::mem::size_of::<*const u8>()],
+                    >; 72 + 40 * ::core::mem::size_of::<*const u8>()],
                 );
                 static mut _RET_AREA: _RetArea = _RetArea(
-                    [::core::mem::MaybeUninit::uninit(); 64
-                        + 20 * ::core::mem::size_of::<*const u8>()],
+                    [::core::mem::MaybeUninit::uninit(); 72
+                        + 40 * ::core::mem::size_of::<*const u8>()],
                 );
             }
         }
@@ -9964,9 +10698,9 @@ macro_rules! __export_tracker_plugin_impl {
         =
         "component-type:wit-bindgen:0.61.1:hostler:plugin@0.1.0:tracker-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3816] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 4147] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe3\x1c\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xae\x1f\x01A\x02\x01\
 A\x13\x01B#\x01s\x04\0\x04json\x03\0\0\x01u\x04\0\x07instant\x03\0\x02\x01y\x04\0\
 \x0cmilliseconds\x03\0\x04\x01k\x05\x01r\x03\x04kinds\x07messages\x0bretry-after\
 \x06\x04\0\x07problem\x03\0\x07\x01s\x04\0\x05level\x03\0\x09\x01r\x02\x05level\x0a\
@@ -10005,53 +10739,60 @@ http\x01\x15\0\x04file\x01\"\0\x04done\0\0\x05other\x01\x03\0\x04\0\x05reply\x03
 \0-\x03\0\x1chostler:plugin/effects@0.1.0\x05\x06\x02\x03\0\0\x07outcome\x02\x03\
 \0\0\x0apermission\x02\x03\0\0\x07section\x02\x03\0\0\x05usage\x02\x03\0\x01\x07\
 call-id\x02\x03\0\x01\x06effect\x02\x03\0\x01\x05frame\x02\x03\0\x01\x05reply\x01\
-Bv\x02\x03\x02\x01\x01\x04\0\x07instant\x03\0\0\x02\x03\x02\x01\x02\x04\0\x04jso\
-n\x03\0\x02\x02\x03\x02\x01\x03\x04\0\x08log-line\x03\0\x04\x02\x03\x02\x01\x04\x04\
-\0\x0cmilliseconds\x03\0\x06\x02\x03\x02\x01\x07\x04\0\x07outcome\x03\0\x08\x02\x03\
-\x02\x01\x08\x04\0\x0apermission\x03\0\x0a\x02\x03\x02\x01\x05\x04\0\x07problem\x03\
-\0\x0c\x02\x03\x02\x01\x09\x04\0\x07section\x03\0\x0e\x02\x03\x02\x01\x0a\x04\0\x05\
-usage\x03\0\x10\x02\x03\x02\x01\x0b\x04\0\x07call-id\x03\0\x12\x02\x03\x02\x01\x0c\
-\x04\0\x06effect\x03\0\x14\x02\x03\x02\x01\x0d\x04\0\x05frame\x03\0\x16\x02\x03\x02\
-\x01\x0e\x04\0\x05reply\x03\0\x18\x01ps\x01r\x03\x04names\x07versions\x0ccapabil\
-ities\x1a\x04\0\x0dprovider-info\x03\0\x1b\x01p\x1c\x01r\x06\x02ids\x04names\x07\
-versions\x09providers\x1d\x0crepositories\x1a\x05slotsy\x04\0\x06runner\x03\0\x1e\
-\x01p\x0f\x01r\x06\x02ids\x03keys\x05titles\x08sections\x20\x08priorityz\x04data\
-\x03\x04\0\x04task\x03\0!\x01r\x03\x03ttl\x07\x0brenew-every\x07\x05fenceu\x04\0\
-\x05lease\x03\0#\x01k$\x01o\x02ss\x01p&\x01r\x03\x04task\"\x05lease%\x0benvironm\
-ent'\x04\0\x05claim\x03\0(\x01r\x03\x03runs\x04task\"\x05fenceu\x04\0\x07run-ref\
-\x03\0*\x01r\x05\x02at+\x05states\x07attempty\x07elapsed\x07\x05usage\x11\x04\0\x0a\
-run-status\x03\0,\x01r\x04\x08sequencey\x02at\x01\x04kinds\x04texts\x04\0\x08pro\
-gress\x03\0.\x01r\x04\x04paths\x04kinds\x05addedy\x07removedy\x04\0\x0bfile-chan\
-ge\x03\00\x01ks\x01p1\x01r\x0e\x05states\x06reasons\x09retryable\x7f\x07messages\
-\x07summarys\x06branch2\x04base2\x04head2\x05files3\x08attemptsy\x05usage\x11\x07\
-elapsed\x07\x07session2\x08providers\x04\0\x06report\x03\04\x01p-\x01p/\x01o\x02\
-+7\x01o\x02+5\x01o\x02s\x03\x01q\x08\x08register\x01\x1f\0\x04poll\x01y\0\x05cla\
-im\x01+\0\x09heartbeat\x016\0\x08progress\x018\0\x06report\x019\0\x07release\x01\
-+\0\x05other\x01:\0\x04\0\x09operation\x03\0;\x01y\x04\0\x0coperation-id\x03\0=\x01\
-q\x04\x06cancel\x01s\0\x07message\x01s\0\x0alease-lost\x01s\0\x07renewed\x01\x07\
-\0\x04\0\x07control\x03\0?\x01o\x02\x13\x15\x01p\"\x01p)\x01o\x02s\xc0\0\x01j\0\x01\
-\x0d\x01o\x02>\xc5\0\x01q\x08\x06effect\x01\xc1\0\0\x07offered\x01\xc2\0\0\x07cl\
-aimed\x01\xc3\0\0\x07control\x01\xc4\0\0\x04pace\x01\x07\0\x04done\x01\xc6\0\0\x03\
-log\x01\x05\0\x05other\x01:\0\x04\0\x06output\x03\0G\x04\0\x0aconnection\x03\x01\
-\x01q\x04\x04head\0\0\x0edefault-branch\0\0\x08revision\x01s\0\x10previous-sessi\
-on\0\0\x04\0\x04base\x03\0J\x01k\x07\x01ky\x01ku\x01r\x05\x04time\xcc\0\x05stall\
-\xcc\0\x06tokens\xcd\0\x08cost-usd\xce\0\x08attempts\xcd\0\x04\0\x06limits\x03\0\
-O\x01k\x0b\x01r\x08\x0arepository2\x04base\xcb\0\x06branch2\x08provider2\x05mode\
-l2\x0apermission\xd1\0\x06limits\xd0\0\x07session2\x04\0\x08run-plan\x03\0R\x01r\
-\x03\x06branchs\x04bases\x09continued\x7f\x04\0\x09workspace\x03\0T\x01r\x02\x06\
-numbery\x07outcome\x09\x04\0\x07attempt\x03\0V\x01r\x02\x05after\x07\x05fresh\x7f\
-\x04\0\x0cnext-attempt\x03\0X\x01q\x03\x05retry\x01\xd9\0\0\x06finish\0\0\x04par\
-k\x01s\0\x04\0\x07verdict\x03\0Z\x01p}\x01k\xdc\0\x01iI\x01j\x01\xde\0\x01\x0d\x01\
-@\x02\x06config\x03\x05saved\xdd\0\0\xdf\0\x04\0\x17[static]connection.open\x01`\
-\x01hI\x01p\xc8\0\x01@\x04\x04self\xe1\0\x02id>\x09operation<\x03now\x01\0\xe2\0\
-\x04\0\x18[method]connection.begin\x01c\x01j\x01\x19\x01\x0d\x01@\x04\x04self\xe1\
-\0\x04call\x13\x05reply\xe4\0\x03now\x01\0\xe2\0\x04\0\x19[method]connection.res\
-ume\x01e\x01@\x03\x04self\xe1\0\x05frame\x17\x03now\x01\0\xe2\0\x04\0\x1a[method\
-]connection.receive\x01f\x01@\x01\x04self\xe1\0\0\xdc\0\x04\0\x17[method]connect\
-ion.save\x01g\x01j\x01\xd3\0\x01\x0d\x01@\x02\x06config\x03\x04task\"\0\xe8\0\x04\
-\0\x04plan\x01i\x01p\xd7\0\x01j\x01\x20\x01\x0d\x01@\x04\x06config\x03\x04task\"\
-\x02at\xd5\0\x07history\xea\0\0\xeb\0\x04\0\x06prompt\x01l\x01@\x03\x06config\x03\
-\x04task\"\x07history\xea\0\0\xdb\0\x04\0\x05retry\x01m\x04\0\x1chostler:plugin/\
+B\x83\x01\x02\x03\x02\x01\x01\x04\0\x07instant\x03\0\0\x02\x03\x02\x01\x02\x04\0\
+\x04json\x03\0\x02\x02\x03\x02\x01\x03\x04\0\x08log-line\x03\0\x04\x02\x03\x02\x01\
+\x04\x04\0\x0cmilliseconds\x03\0\x06\x02\x03\x02\x01\x07\x04\0\x07outcome\x03\0\x08\
+\x02\x03\x02\x01\x08\x04\0\x0apermission\x03\0\x0a\x02\x03\x02\x01\x05\x04\0\x07\
+problem\x03\0\x0c\x02\x03\x02\x01\x09\x04\0\x07section\x03\0\x0e\x02\x03\x02\x01\
+\x0a\x04\0\x05usage\x03\0\x10\x02\x03\x02\x01\x0b\x04\0\x07call-id\x03\0\x12\x02\
+\x03\x02\x01\x0c\x04\0\x06effect\x03\0\x14\x02\x03\x02\x01\x0d\x04\0\x05frame\x03\
+\0\x16\x02\x03\x02\x01\x0e\x04\0\x05reply\x03\0\x18\x01ps\x01r\x03\x04names\x07v\
+ersions\x0ccapabilities\x1a\x04\0\x0dprovider-info\x03\0\x1b\x01p\x1c\x01r\x06\x02\
+ids\x04names\x07versions\x09providers\x1d\x0crepositories\x1a\x05slotsy\x04\0\x06\
+runner\x03\0\x1e\x01p\x0f\x01r\x06\x02ids\x03keys\x05titles\x08sections\x20\x08p\
+riorityz\x04data\x03\x04\0\x04task\x03\0!\x01r\x03\x03ttl\x07\x0brenew-every\x07\
+\x05fenceu\x04\0\x05lease\x03\0#\x01k$\x01o\x02ss\x01p&\x01r\x03\x04task\"\x05le\
+ase%\x0benvironment'\x04\0\x05claim\x03\0(\x01r\x03\x03runs\x04task\"\x05fenceu\x04\
+\0\x07run-ref\x03\0*\x01r\x05\x02at+\x05states\x07attempty\x07elapsed\x07\x05usa\
+ge\x11\x04\0\x0arun-status\x03\0,\x01r\x04\x08sequencey\x02at\x01\x04kinds\x04te\
+xts\x04\0\x08progress\x03\0.\x01r\x03\x06passed\x7f\x07summarys\x04tails\x04\0\x0c\
+verification\x03\00\x01ks\x01ky\x01r\x04\x04kinds\x03url2\x06number3\x04notes\x04\
+\0\x06landed\x03\04\x01r\x04\x04paths\x04kinds\x05addedy\x07removedy\x04\0\x0bfi\
+le-change\x03\06\x01p7\x01k1\x01k5\x01r\x10\x05states\x06reasons\x09retryable\x7f\
+\x07messages\x07summarys\x06branch2\x04base2\x04head2\x05files8\x08attemptsy\x05\
+usage\x11\x07elapsed\x07\x07session2\x08providers\x08verified9\x06landed:\x04\0\x06\
+report\x03\0;\x01p-\x01p/\x01o\x02+>\x01o\x02+<\x01o\x02s\x03\x01q\x08\x08regist\
+er\x01\x1f\0\x04poll\x01y\0\x05claim\x01+\0\x09heartbeat\x01=\0\x08progress\x01?\
+\0\x06report\x01\xc0\0\0\x07release\x01+\0\x05other\x01\xc1\0\0\x04\0\x09operati\
+on\x03\0B\x01y\x04\0\x0coperation-id\x03\0D\x01q\x04\x06cancel\x01s\0\x07message\
+\x01s\0\x0alease-lost\x01s\0\x07renewed\x01\x07\0\x04\0\x07control\x03\0F\x01o\x02\
+\x13\x15\x01p\"\x01p)\x01o\x02s\xc7\0\x01j\0\x01\x0d\x01o\x02\xc5\0\xcc\0\x01q\x08\
+\x06effect\x01\xc8\0\0\x07offered\x01\xc9\0\0\x07claimed\x01\xca\0\0\x07control\x01\
+\xcb\0\0\x04pace\x01\x07\0\x04done\x01\xcd\0\0\x03log\x01\x05\0\x05other\x01\xc1\
+\0\0\x04\0\x06output\x03\0N\x04\0\x0aconnection\x03\x01\x01k\x07\x01r\x03\x07com\
+mands\x04time\xd1\0\x09feed-backy\x04\0\x06verify\x03\0R\x01r\x03\x05title2\x07p\
+reface2\x04base2\x04\0\x0cpull-request\x03\0T\x01q\x04\x05leave\0\0\x04push\0\0\x0c\
+pull-request\x01\xd5\0\0\x05merge\x01s\0\x04\0\x07landing\x03\0V\x01q\x05\x04hea\
+d\0\0\x0edefault-branch\0\0\x0eremote-default\0\0\x08revision\x01s\0\x10previous\
+-session\0\0\x04\0\x04base\x03\0X\x01ku\x01r\x06\x04time\xd1\0\x05stall\xd1\0\x06\
+tokens3\x08cost-usd\xda\0\x08attempts3\x07untimed\x7f\x04\0\x06limits\x03\0[\x01\
+k\x0b\x01k\xd3\0\x01r\x0c\x0arepository2\x04base\xd9\0\x06branch2\x08provider2\x05\
+model2\x0apermission\xdd\0\x06limits\xdc\0\x07session2\x09worktrees2\x04link\x1a\
+\x06verify\xde\0\x07landing\xd7\0\x04\0\x08run-plan\x03\0_\x01r\x03\x06branchs\x04\
+bases\x09continued\x7f\x04\0\x09workspace\x03\0a\x01r\x03\x06numbery\x07outcome\x09\
+\x08verified9\x04\0\x07attempt\x03\0c\x01r\x02\x05after\x07\x05fresh\x7f\x04\0\x0c\
+next-attempt\x03\0e\x01q\x03\x05retry\x01\xe6\0\0\x06finish\0\0\x04park\x01s\0\x04\
+\0\x07verdict\x03\0g\x01p}\x01k\xe9\0\x01iP\x01j\x01\xeb\0\x01\x0d\x01@\x02\x06c\
+onfig\x03\x05saved\xea\0\0\xec\0\x04\0\x17[static]connection.open\x01m\x01hP\x01\
+p\xcf\0\x01@\x04\x04self\xee\0\x02id\xc5\0\x09operation\xc3\0\x03now\x01\0\xef\0\
+\x04\0\x18[method]connection.begin\x01p\x01j\x01\x19\x01\x0d\x01@\x04\x04self\xee\
+\0\x04call\x13\x05reply\xf1\0\x03now\x01\0\xef\0\x04\0\x19[method]connection.res\
+ume\x01r\x01@\x03\x04self\xee\0\x05frame\x17\x03now\x01\0\xef\0\x04\0\x1a[method\
+]connection.receive\x01s\x01@\x01\x04self\xee\0\0\xe9\0\x04\0\x17[method]connect\
+ion.save\x01t\x01j\x01\xe0\0\x01\x0d\x01@\x02\x06config\x03\x04task\"\0\xf5\0\x04\
+\0\x04plan\x01v\x01p\xe4\0\x01j\x01\x20\x01\x0d\x01@\x04\x06config\x03\x04task\"\
+\x02at\xe2\0\x07history\xf7\0\0\xf8\0\x04\0\x06prompt\x01y\x01@\x03\x06config\x03\
+\x04task\"\x07history\xf7\0\0\xe8\0\x04\0\x05retry\x01z\x04\0\x1chostler:plugin/\
 tracker@0.1.0\x05\x0f\x04\0#hostler:plugin/tracker-plugin@0.1.0\x04\0\x0b\x14\x01\
 \0\x0etracker-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-comp\
 onent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
