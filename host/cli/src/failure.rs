@@ -49,6 +49,7 @@ impl From<hostler_daemon::Failure> for Failure {
             FailureKind::Program => Exit::Program,
             FailureKind::Busy => Exit::Busy,
             FailureKind::Record => Exit::Record,
+            FailureKind::Absent => Exit::Absent,
             FailureKind::Internal => Exit::Failed,
         };
         Self::new(exit, failure)

@@ -151,6 +151,11 @@ fn refused(status: StatusCode, error: String) -> Response {
     (status, Json(Refused { error })).into_response()
 }
 
+/// Whether a host runs on this state folder.
+pub fn is_running(home: &Home) -> bool {
+    std::os::unix::net::UnixStream::connect(home.socket()).is_ok()
+}
+
 /// Why a running host could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {

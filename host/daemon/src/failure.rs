@@ -29,6 +29,8 @@ pub enum FailureKind {
     Busy,
     /// The record cannot be read or written.
     Record,
+    /// There is no such run.
+    Absent,
     /// Anything else.
     Internal,
 }
@@ -85,6 +87,15 @@ pub enum Failure {
         /// What to do.
         remedy: &'static str,
     },
+    /// A plugin file was replaced while it was loaded.
+    #[error("the plugin {} was replaced while it was loaded: start again", file.display())]
+    PluginChanged {
+        /// The file.
+        file: PathBuf,
+    },
+    /// No run is called so.
+    #[error("no run matches `{0}`, or more than one does: `host runs` lists them")]
+    NoSuchRun(String),
     /// No provider at all.
     #[error(
         "no coding CLI is chosen: name a provider plugin with --provider, for example `--provider claude-code`"
@@ -138,7 +149,10 @@ impl Failure {
         match self {
             Self::Busy { .. } => FailureKind::Busy,
             Self::Journal(_) | Self::Entry { .. } | Self::Folder { .. } => FailureKind::Record,
-            Self::Load(_) | Self::WrongKind { .. } | Self::Call(_) => FailureKind::Plugin,
+            Self::Load(_) | Self::WrongKind { .. } | Self::PluginChanged { .. } | Self::Call(_) => {
+                FailureKind::Plugin
+            }
+            Self::NoSuchRun(_) => FailureKind::Absent,
             Self::Grant(_) => FailureKind::Grant,
             Self::Gate(_) | Self::Setting(_) | Self::Template(_) | Self::NoProvider => {
                 FailureKind::Configuration

@@ -1,7 +1,8 @@
 //! Questions about past and present runs, also while no host runs.
 
 use hostler_engine::task::RunId;
-use hostler_journal::{Reader, RunFilter, RunRow};
+use hostler_engine::time::Timestamp;
+use hostler_journal::{Pruned, Reader, RunFilter, RunRow};
 
 use crate::failure::Failure;
 use crate::home::Home;
@@ -46,6 +47,18 @@ impl History {
         let filter = RunFilter { open_only, limit, ..RunFilter::default() };
         let rows = self.reader.runs(&filter)?;
         Ok(rows.iter().filter_map(view).collect())
+    }
+
+    /// The run with exactly this id. One that another version wrote differently is not
+    /// guessed at.
+    pub fn get(&self, id: &str) -> Result<Option<RunView>, Failure> {
+        let row = self.reader.run(id)?.filter(|row| row.id == id);
+        Ok(row.as_ref().and_then(view))
+    }
+
+    /// How much of the record could be pruned.
+    pub fn prunable(&self, before: Timestamp, keep: &[String]) -> Result<Pruned, Failure> {
+        Ok(self.reader.prunable(before.0, keep)?)
     }
 
     /// The run with this id, the one run whose id contains the text, or the newest

@@ -56,9 +56,29 @@ impl Home {
         self.state.join("host.sock")
     }
 
+    /// Everything about all runs.
+    pub fn runs(&self) -> PathBuf {
+        self.state.join("runs")
+    }
+
+    /// Records of worktrees, and what git needs to look into them.
+    pub fn workspaces(&self) -> PathBuf {
+        self.state.join("workspaces")
+    }
+
+    /// Plugins kept by content for the runs that began with them.
+    pub fn plugin_store(&self) -> PathBuf {
+        self.state.join("plugins")
+    }
+
+    /// Native code of plugins.
+    pub fn native_code(&self) -> PathBuf {
+        self.cache.join("plugins")
+    }
+
     /// Everything about one run.
     pub fn run(&self, run: &RunId) -> PathBuf {
-        self.state.join("runs").join(&run.0)
+        self.runs().join(&run.0)
     }
 
     /// Output and records of one attempt.

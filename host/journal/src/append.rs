@@ -5,6 +5,10 @@ use rusqlite::{Connection, params};
 use crate::entry::{Entry, OutboxChange, RunRow, Seq};
 use crate::error::Fault;
 
+/// Entries between two states that are kept to replay the past: few enough to replay
+/// in a moment, many enough that the states take little room beside the entries.
+pub(crate) const CHECKPOINT_ENTRIES: i64 = 4096;
+
 /// Writes the input and everything that belongs to it.
 pub(crate) fn append(connection: &Connection, entry: &Entry) -> Result<Seq, Fault> {
     let seq = put_input(connection, entry)?;
@@ -59,7 +63,14 @@ fn put_run(connection: &Connection, run: &RunRow) -> rusqlite::Result<()> {
 fn put_snapshot(connection: &Connection, seq: Seq, at_ms: i64, body: &str) -> rusqlite::Result<()> {
     connection
         .prepare_cached("REPLACE INTO snapshot (only, seq, at_ms, body) VALUES (1, ?, ?, ?)")?
-        .execute(params![seq.get(), at_ms, body])
+        .execute(params![seq.get(), at_ms, body])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO checkpoints (seq, at_ms, body)
+             SELECT ?1, ?2, ?3
+             WHERE ?1 - coalesce((SELECT max(seq) FROM checkpoints), 0) >= ?4",
+        )?
+        .execute(params![seq.get(), at_ms, body, CHECKPOINT_ENTRIES])
         .map(drop)
 }
 

@@ -31,13 +31,15 @@ pub enum JournalError {
     },
     /// The content contradicts itself.
     #[error(
-        "the journal {} is damaged ({detail}); stop the host, keep a copy of the file, and restore it from a backup", path.display()
+        "the journal {} is damaged ({detail}); stop the host, {}", path.display(), restore(path, copy.as_deref())
     )]
     Corrupt {
         /// The journal.
         path: PathBuf,
         /// What was found.
         detail: String,
+        /// A verified copy from an earlier time, if there is one.
+        copy: Option<PathBuf>,
     },
     /// Something else stands where the journal should be.
     #[error(
@@ -171,6 +173,11 @@ impl JournalError {
         }
     }
 
+    /// Damage, with the way out of it that there is.
+    pub(crate) fn corrupt(path: &Path, detail: String) -> Self {
+        Self::Corrupt { path: path.to_owned(), detail, copy: crate::copy::usable_copy(path) }
+    }
+
     /// An error of `SQLite`. With the connection it happened on, the system's own
     /// error number tells a full quota from a broken disk.
     pub(crate) fn from_sqlite(path: &Path, connection: Option<&Connection>, error: &rusqlite::Error) -> Self {
@@ -182,7 +189,7 @@ impl JournalError {
         match code {
             ErrorCode::DiskFull => Self::DiskFull { path, detail },
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied => Self::ReadOnly { path, detail },
-            ErrorCode::DatabaseCorrupt => Self::Corrupt { path, detail },
+            ErrorCode::DatabaseCorrupt => Self::corrupt(&path, detail),
             ErrorCode::NotADatabase => Self::NotAJournal { path, detail },
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy { path },
             ErrorCode::ConstraintViolation => Self::Contradiction { path, detail },
@@ -192,6 +199,22 @@ impl JournalError {
             },
             _ => Self::Other { path, detail },
         }
+    }
+}
+
+/// How to get on with a damaged journal.
+fn restore(path: &Path, copy: Option<&Path>) -> String {
+    match copy {
+        Some(copy) => format!(
+            "move the file away with those that begin with its name and end in -wal and -shm, and put the \
+             verified copy {} in its place (what happened after it was made is missing there)",
+            copy.display()
+        ),
+        None => format!(
+            "keep the file, move it away, and restore {} from a backup; without one, a new start begins \
+             with an empty record",
+            path.display()
+        ),
     }
 }
 

@@ -75,12 +75,18 @@ fn create(path: &Path) -> io::Result<()> {
         _ => Path::new("."),
     };
     create_folder(folder)?;
+    create_private(path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Makes a file that only its owner can read, or closes it to others.
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
     if file.metadata()?.permissions().mode() & 0o777 != FILE_MODE {
         file.set_permissions(Permissions::from_mode(FILE_MODE))?;
     }
-    File::open(folder)?.sync_all()
+    Ok(())
 }
 
 /// A folder that is already there keeps its mode: it may be anyone's.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::entry::{Entry, Seq};
 use crate::error::JournalError;
 use crate::file;
-use crate::prune::Pruned;
+use crate::prune::{Limit, Pruned, kept};
 use crate::reader::Reader;
 use crate::recovery::{Recovered, recover};
 use crate::schema::{MIGRATIONS, Migration, bring_forward};
@@ -87,9 +87,15 @@ impl Journal {
     /// Keeps what is open, what a tracker has not accepted yet, and what is
     /// needed since the last snapshot. Works in small portions, between appends.
     pub async fn prune(&self, before_ms: i64) -> Result<Pruned, JournalError> {
+        self.prune_except(before_ms, Vec::new()).await
+    }
+
+    /// The same, but keeps the runs with these ids, too.
+    pub async fn prune_except(&self, before_ms: i64, keep: Vec<String>) -> Result<Pruned, JournalError> {
         let mut total = Pruned::default();
+        let keep = kept(&keep);
         loop {
-            let (job, answer) = Job::new(before_ms);
+            let (job, answer) = Job::new(Limit { before_ms, keep: keep.clone() });
             self.send(Request::Prune(job)).await?;
             let portion = received(answer).await?;
             if portion.is_empty() {

@@ -24,6 +24,7 @@
 //! [`JournalError`] says what is wrong and what to do.
 
 mod append;
+mod copy;
 mod entry;
 mod error;
 mod file;
@@ -32,8 +33,10 @@ mod prune;
 mod reader;
 mod recovery;
 mod schema;
+mod span;
 mod writer;
 
+pub use copy::{copy_of, make_copy};
 pub use entry::{Entry, OutboxChange, RunRow, Seq};
 pub use error::JournalError;
 pub use journal::{Journal, Receipt};
@@ -41,4 +44,5 @@ pub use prune::Pruned;
 pub use reader::{DEFAULT_LIMIT, Delivery, MAX_LIMIT, OutboxRow, Reader, RecordedEntry, RunFilter};
 pub use recovery::{RecordedInput, Recovered, Snapshot};
 pub use schema::SchemaVersion;
+pub use span::Span;
 pub use writer::{MAX_ENTRY_BYTES, QUEUE_ENTRIES, Tally};

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::entry::{RunRow, Seq};
 use crate::error::JournalError;
+use crate::prune::{Pruned, kept};
 use crate::{file, schema};
 
 /// Rows of a list when nothing else is asked for: a screen or two.
@@ -221,7 +222,14 @@ impl Reader {
         if detail == "ok" {
             return Ok(());
         }
-        Err(JournalError::Corrupt { path: self.path.clone(), detail })
+        Err(JournalError::corrupt(&self.path, detail))
+    }
+
+    /// How much [`Journal::prune_except`](crate::Journal::prune_except) would remove
+    /// now, counted the same way.
+    pub fn prunable(&self, before_ms: i64, keep: &[String]) -> Result<Pruned, JournalError> {
+        let keep = kept(keep);
+        self.answer(|connection| crate::prune::count(connection, before_ms, &keep))
     }
 
     fn run_with_id(&self, id: &str) -> Result<Option<RunRow>, JournalError> {
@@ -238,7 +246,7 @@ impl Reader {
         })
     }
 
-    fn answer<T>(
+    pub(crate) fn answer<T>(
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, JournalError> {

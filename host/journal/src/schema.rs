@@ -14,7 +14,7 @@ pub(crate) type Migration = &'static str;
 
 /// Every step since the first version; the step at index 0 makes version 1.
 /// A released step is never changed: a new one is added.
-pub(crate) const MIGRATIONS: &[Migration] = &[include_str!("schema/v1.sql")];
+pub(crate) const MIGRATIONS: &[Migration] = &[include_str!("schema/v1.sql"), include_str!("schema/v2.sql")];
 
 /// Which schema a journal had and has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,11 @@ fn newer(path: &Path, found: u32, known: u32) -> JournalError {
     JournalError::Newer { path: path.to_owned(), found, known }
 }
 
+/// The version that this program writes.
+pub(crate) fn current() -> u32 {
+    count(MIGRATIONS)
+}
+
 fn count(migrations: &[Migration]) -> u32 {
     u32::try_from(migrations.len()).unwrap_or(u32::MAX)
 }
@@ -99,7 +104,7 @@ mod tests {
     use super::*;
     use crate::file::open_for_writing;
 
-    const SECOND: Migration = "ALTER TABLE runs ADD COLUMN cost REAL NOT NULL DEFAULT 0";
+    const NEXT: Migration = "ALTER TABLE runs ADD COLUMN cost REAL NOT NULL DEFAULT 0";
     const BROKEN: Migration = "DELETE FROM outbox; CREATE TABLE runs (again)";
 
     /// A journal as version 1 left it, with something in every table.
@@ -129,7 +134,7 @@ mod tests {
     fn a_journal_of_version_1_is_brought_forward_with_its_data() {
         let (_folder, path) = first_version();
         let mut connection = open_for_writing(&path).unwrap();
-        let schema = bring_forward(&mut connection, &path, &[MIGRATIONS[0], SECOND]).unwrap();
+        let schema = bring_forward(&mut connection, &path, &[MIGRATIONS[0], NEXT]).unwrap();
         assert_eq!(schema, SchemaVersion { found: 1, now: 2 });
         assert_eq!(rows(&connection), [1; 4]);
         let row: (String, f64) = connection
@@ -139,15 +144,25 @@ mod tests {
         drop(connection);
 
         let mut again = open_for_writing(&path).unwrap();
-        let schema = bring_forward(&mut again, &path, &[MIGRATIONS[0], SECOND]).unwrap();
+        let schema = bring_forward(&mut again, &path, &[MIGRATIONS[0], NEXT]).unwrap();
         assert_eq!(schema, SchemaVersion { found: 2, now: 2 });
+    }
+
+    #[test]
+    fn a_journal_of_version_1_can_hold_earlier_states_after_it_was_opened() {
+        let (_folder, path) = first_version();
+        let mut connection = open_for_writing(&path).unwrap();
+        let schema = bring_forward(&mut connection, &path, MIGRATIONS).unwrap();
+        assert_eq!(schema, SchemaVersion { found: 1, now: 2 });
+        assert_eq!(rows(&connection), [1; 4]);
+        connection.execute_batch("INSERT INTO checkpoints VALUES (1, 1, 'state')").unwrap();
     }
 
     #[test]
     fn a_step_that_fails_leaves_the_journal_at_the_version_before_it() {
         let (_folder, path) = first_version();
         let mut connection = open_for_writing(&path).unwrap();
-        let steps = [MIGRATIONS[0], SECOND, BROKEN];
+        let steps = [MIGRATIONS[0], NEXT, BROKEN];
         let error = bring_forward(&mut connection, &path, &steps).unwrap_err();
         assert!(error.to_string().contains("already exists"), "{error}");
         drop(connection);

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::append::append;
 use crate::entry::{Entry, Seq};
 use crate::error::{Fault, JournalError};
-use crate::prune::{Pruned, prune};
+use crate::prune::{Limit, Pruned, prune};
 
 /// Entries that may wait for the writer; more than a slow disk needs to be used
 /// fully, and few enough that a caller feels the disk's pace.
@@ -56,8 +56,8 @@ impl Counter {
 /// What the writer is asked for.
 pub(crate) enum Request {
     Append(Job<Entry, Seq>),
-    /// Remove one portion of what is older than this time.
-    Prune(Job<i64, Pruned>),
+    /// Remove one portion of what is older than a time.
+    Prune(Job<Limit, Pruned>),
 }
 
 /// Work, what came of it, and who waits for it.
@@ -91,7 +91,7 @@ impl Request {
                 within_limit(job.work.bytes())?;
                 job.result = Some(append(connection, &job.work)?);
             }
-            Self::Prune(job) => job.result = Some(prune(connection, job.work)?),
+            Self::Prune(job) => job.result = Some(prune(connection, &job.work)?),
         }
         Ok(())
     }

@@ -126,9 +126,9 @@ fn a_database_of_another_program_is_refused() {
 fn a_journal_of_a_later_version_is_refused_in_one_sentence() {
     let place = Place::new();
     drop(place.open());
-    Connection::open(&place.path).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    Connection::open(&place.path).unwrap().pragma_update(None, "user_version", 3).unwrap();
     let expected = format!(
-        "the journal {} has schema 2, and this version of Hostler knows 1 at most; \
+        "the journal {} has schema 3, and this version of Hostler knows 2 at most; \
          install the newer version again",
         place.path.display()
     );
@@ -142,11 +142,11 @@ fn a_reader_does_not_bring_a_journal_forward() {
     drop(place.open());
     Connection::open(&place.path).unwrap().pragma_update(None, "user_version", 0).unwrap();
     let path = place.path.clone();
-    assert_eq!(Reader::open(&place.path).unwrap_err(), JournalError::Older { path, found: 0, known: 1 });
+    assert_eq!(Reader::open(&place.path).unwrap_err(), JournalError::Older { path, found: 0, known: 2 });
 }
 
 /// Overwrites pages, counted from 1.
-fn scribble(path: &Path, pages: RangeInclusive<u64>) {
+pub fn scribble(path: &Path, pages: RangeInclusive<u64>) {
     let mut file = OpenOptions::new().write(true).open(path).unwrap();
     file.seek(SeekFrom::Start((pages.start() - 1) * 4096)).unwrap();
     for _ in pages {
@@ -207,7 +207,8 @@ fn every_message_names_the_file_and_a_remedy() {
     for error in [
         JournalError::DiskFull { path: path(), detail: detail() },
         JournalError::ReadOnly { path: path(), detail: detail() },
-        JournalError::Corrupt { path: path(), detail: detail() },
+        JournalError::Corrupt { path: path(), detail: detail(), copy: None },
+        JournalError::Corrupt { path: path(), detail: detail(), copy: Some(path()) },
         JournalError::NotAJournal { path: path(), detail: detail() },
         JournalError::Missing { path: path() },
         JournalError::Newer { path: path(), found: 9, known: 1 },

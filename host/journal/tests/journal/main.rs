@@ -3,6 +3,7 @@
 
 mod crash;
 mod damage;
+mod past;
 mod pruning;
 mod queries;
 mod recording;
