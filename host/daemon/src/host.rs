@@ -43,6 +43,10 @@ use crate::view::Notice;
 /// Inputs that may wait for the engine.
 const INBOX: usize = 1024;
 
+/// A tracker does not advise more runs at once than so many: each takes a good part of
+/// a core, and whoever wants more says so here.
+const MOST_ADVISED: u32 = 16;
+
 /// Notices a slow screen may be behind.
 const NOTICES: usize = 1024;
 
@@ -91,7 +95,7 @@ impl Host {
             verify: granted_verify(&settings.policy, &tracker),
             ..settings.policy.clone()
         };
-        let ready = ready(&tracker, &providers, &settings, &places, &policy)?;
+        let mut ready = ready(&tracker, &providers, &settings, &places, &policy)?;
         let journal_path = home.journal();
         let (journal, engine, last) = crate::blocking::run(move || recovery::open(&journal_path)).await??;
         let clock = Clock::start(last);
@@ -137,7 +141,16 @@ impl Host {
         let trackers = vec![rooms.tracker.name().to_owned()];
         core.apply(Input::Configured { policy: policy.clone(), trackers }).await?;
         core.apply(Input::Restarted).await?;
-        register(&rooms, &settings, &policy).await?;
+        let advised = register(&rooms, &settings, &policy).await?;
+        let policy = match advised.filter(|_| policy.usual.slots) {
+            Some(slots) => Policy { slots: slots.min(MOST_ADVISED), ..policy },
+            None => policy,
+        };
+        if policy != ready.policy {
+            let trackers = vec![rooms.tracker.name().to_owned()];
+            core.apply(Input::Configured { policy: policy.clone(), trackers }).await?;
+            ready.policy = policy.clone();
+        }
         let (contact, watched) = watch::channel(Contact::default());
         let desk = Desk {
             rooms: Arc::clone(&rooms),
@@ -331,8 +344,8 @@ fn ready(
 }
 
 /// Tells the tracker who we are. Only a refused credential keeps a host from
-/// starting; anything else may pass.
-async fn register(rooms: &Rooms, settings: &Settings, policy: &Policy) -> Result<(), Failure> {
+/// starting; anything else may pass. Gives how many runs at once the tracker advises.
+async fn register(rooms: &Rooms, settings: &Settings, policy: &Policy) -> Result<Option<u32>, Failure> {
     let runner = Runner {
         id: host_id(&rooms.home)?,
         name: settings.name.clone(),
@@ -341,15 +354,16 @@ async fn register(rooms: &Rooms, settings: &Settings, policy: &Policy) -> Result
         repositories: policy.repositories.clone(),
         slots: policy.slots,
     };
-    match rooms.tracker.operate(Operation::Register(runner)).await.result {
+    let answered = rooms.tracker.operate(Operation::Register(runner)).await;
+    match answered.result {
         Err(problem) if matches!(problem.kind, ProblemKind::Auth | ProblemKind::Permanent) => {
             Err(Failure::Tracker { tracker: rooms.tracker.name().to_owned(), problem })
         }
         Err(problem) => {
             tracing::warn!(tracker = rooms.tracker.name(), "register: {problem}");
-            Ok(())
+            Ok(None)
         }
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(answered.slots),
     }
 }
 

@@ -208,7 +208,7 @@ fn keep_record(home: &Home, run: &RunId, made: &workspaces::Workspace) {
 fn base(base: &Base) -> workspaces::Base {
     match base {
         Base::Head | Base::PreviousSession => workspaces::Base::Head,
-        Base::DefaultBranch | Base::RemoteDefault => workspaces::Base::DefaultBranch,
+        Base::DefaultBranch | Base::Remote(_) => workspaces::Base::DefaultBranch,
         Base::Revision(revision) => workspaces::Base::Revision(revision.clone()),
     }
 }

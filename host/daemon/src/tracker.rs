@@ -42,6 +42,8 @@ pub struct Answered {
     pub controls: Vec<(RunId, Control)>,
     /// When to poll next, if the plugin said so.
     pub pace: Option<Millis>,
+    /// How many runs at once the tracker advises.
+    pub slots: Option<u32>,
     /// Whether it worked.
     pub result: Result<(), Problem>,
 }
@@ -120,6 +122,7 @@ impl Tracker {
             claimed: Vec::new(),
             controls: Vec::new(),
             pace: None,
+            slots: None,
             result: Err(Problem::transient("the connection to the tracker is closed")),
         };
         if self.queue.send(Asked::Operate(operation, done)).await.is_err() {
@@ -187,6 +190,7 @@ impl Desk {
             claimed: Vec::new(),
             controls: Vec::new(),
             pace: None,
+            slots: None,
             result: Ok(()),
         };
         let limit = self.forget_later(id);
@@ -277,6 +281,9 @@ impl Desk {
             TrackerOutput::Claimed(claims) => open.so_far.claimed.extend(claims),
             TrackerOutput::Control(run, control) => open.so_far.controls.push((run, control)),
             TrackerOutput::Pace(pace) => open.so_far.pace = Some(pace),
+            TrackerOutput::Other(name, details) if name == "slots" => {
+                open.so_far.slots = details.trim().parse().ok().filter(|slots| *slots > 0);
+            }
             TrackerOutput::Other(name, _) => {
                 tracing::debug!(tracker = %self.tracker.name, "an output this host does not know: {name}");
             }

@@ -50,8 +50,8 @@ pub enum Base {
     Head,
     /// The default branch.
     DefaultBranch,
-    /// The default branch of the remote, fetched just before.
-    RemoteDefault,
+    /// This branch of the remote, fetched just before; its default branch if absent.
+    Remote(Option<String>),
     /// A branch, tag or object id.
     Revision(String),
     /// The workspace in which the wished session was held, as it was left. Where it

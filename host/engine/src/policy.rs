@@ -56,6 +56,9 @@ pub struct UsualLimits {
     pub time: bool,
     /// Longest silence.
     pub stall: bool,
+    /// Runs at once: a tracker may advise another number.
+    #[serde(default)]
+    pub slots: bool,
 }
 
 /// What the operator allows.
@@ -117,7 +120,7 @@ impl Default for Policy {
                 memory: None,
                 cpus: None,
             },
-            usual: UsualLimits { time: true, stall: true },
+            usual: UsualLimits { time: true, stall: true, slots: true },
             quota_wait: DEFAULT_QUOTA_WAIT,
             landings: Vec::new(),
             verify: VerifyRule::default(),

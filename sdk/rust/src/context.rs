@@ -86,6 +86,12 @@ impl Context {
         self.shared.emit(Output::Pace(every));
     }
 
+    /// While registering: how many runs the tracker would have this host do at once.
+    /// The operator's own word wins.
+    pub fn slots(&self, count: u32) {
+        self.shared.emit(Output::Other(("slots".to_owned(), count.to_string())));
+    }
+
     /// A line for the host's log: `debug`, `info`, `warn` or `error`.
     pub fn log(&self, level: &str, message: impl Into<String>) {
         self.shared.log(level, message.into());

@@ -120,6 +120,7 @@ impl Configuration {
         policy.limits.cost_usd = self.cost_limit.value;
         policy.limits.attempts = self.attempts.value;
         policy.usual.time = self.time_limit.origin == Origin::Default;
+        policy.usual.slots = self.slots.origin == Origin::Default;
         policy.usual.stall = self.stall_limit.origin == Origin::Default;
         policy.landings.clone_from(&self.landings.value);
         policy.verify = self.verify.value;

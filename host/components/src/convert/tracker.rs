@@ -255,7 +255,7 @@ pub(crate) fn wish(plan: wit::RunPlan) -> Wish {
         base: match plan.base {
             wit::Base::Head => Base::Head,
             wit::Base::DefaultBranch => Base::DefaultBranch,
-            wit::Base::RemoteDefault => Base::RemoteDefault,
+            wit::Base::Remote(branch) => Base::Remote(branch),
             wit::Base::Revision(name) => Base::Revision(name),
             wit::Base::PreviousSession => Base::PreviousSession,
         },

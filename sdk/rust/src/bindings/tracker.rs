@@ -1122,6 +1122,9 @@ pub mod exports {
                     /// The operation has ended; nothing more comes of it.
                     Done((OperationId, ::core::result::Result<(), Problem>)),
                     Log(LogLine),
+                    /// Name and details; unknown names are passed over. Known: `slots`, a whole
+                    /// number, in answer to `register`: how many runs the tracker would have this
+                    /// host do at once, unless its operator has said.
                     Other((_rt::String, Json)),
                 }
                 impl ::core::fmt::Debug for Output {
@@ -1381,8 +1384,9 @@ pub mod exports {
                     Head,
                     /// The default branch of the remote, or of the repository without one.
                     DefaultBranch,
-                    /// The default branch of the remote, fetched just before.
-                    RemoteDefault,
+                    /// This branch of the remote, fetched just before; its default branch if
+                    /// absent.
+                    Remote(::core::option::Option<_rt::String>),
                     /// This branch, tag or object id.
                     Revision(_rt::String),
                     /// The workspace in which the plan's `session` was held, as it was left.
@@ -1400,8 +1404,8 @@ pub mod exports {
                             Base::DefaultBranch => {
                                 f.debug_tuple("Base::DefaultBranch").finish()
                             }
-                            Base::RemoteDefault => {
-                                f.debug_tuple("Base::RemoteDefault").finish()
+                            Base::Remote(e) => {
+                                f.debug_tuple("Base::Remote").field(e).finish()
                             }
                             Base::Revision(e) => {
                                 f.debug_tuple("Base::Revision").field(e).finish()
@@ -8553,25 +8557,47 @@ pub mod exports {
                                             .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                     }
-                                    Base::RemoteDefault => {
+                                    Base::Remote(e) => {
                                         *ptr14
                                             .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (2i32) as u8;
+                                        match e {
+                                            Some(e) => {
+                                                *ptr14
+                                                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                                let vec17 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr17 = vec17.as_ptr().cast::<u8>();
+                                                let len17 = vec17.len();
+                                                ::core::mem::forget(vec17);
+                                                *ptr14
+                                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len17;
+                                                *ptr14
+                                                    .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr17.cast_mut();
+                                            }
+                                            None => {
+                                                *ptr14
+                                                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                        };
                                     }
                                     Base::Revision(e) => {
                                         *ptr14
                                             .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (3i32) as u8;
-                                        let vec17 = (e.into_bytes()).into_boxed_slice();
-                                        let ptr17 = vec17.as_ptr().cast::<u8>();
-                                        let len17 = vec17.len();
-                                        ::core::mem::forget(vec17);
+                                        let vec18 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr18 = vec18.as_ptr().cast::<u8>();
+                                        let len18 = vec18.len();
+                                        ::core::mem::forget(vec18);
                                         *ptr14
                                             .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len17;
+                                            .cast::<usize>() = len18;
                                         *ptr14
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr17.cast_mut();
+                                            .cast::<*mut u8>() = ptr18.cast_mut();
                                     }
                                     Base::PreviousSession => {
                                         *ptr14
@@ -8582,115 +8608,100 @@ pub mod exports {
                                 match branch15 {
                                     Some(e) => {
                                         *ptr14
-                                            .add(8 + 6 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<u8>() = (1i32) as u8;
-                                        let vec18 = (e.into_bytes()).into_boxed_slice();
-                                        let ptr18 = vec18.as_ptr().cast::<u8>();
-                                        let len18 = vec18.len();
-                                        ::core::mem::forget(vec18);
-                                        *ptr14
-                                            .add(8 + 8 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len18;
-                                        *ptr14
                                             .add(8 + 7 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr18.cast_mut();
-                                    }
-                                    None => {
-                                        *ptr14
-                                            .add(8 + 6 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<u8>() = (0i32) as u8;
-                                    }
-                                };
-                                match provider15 {
-                                    Some(e) => {
-                                        *ptr14
-                                            .add(8 + 9 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                         let vec19 = (e.into_bytes()).into_boxed_slice();
                                         let ptr19 = vec19.as_ptr().cast::<u8>();
                                         let len19 = vec19.len();
                                         ::core::mem::forget(vec19);
                                         *ptr14
-                                            .add(8 + 11 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 9 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>() = len19;
                                         *ptr14
-                                            .add(8 + 10 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 8 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr19.cast_mut();
                                     }
                                     None => {
                                         *ptr14
-                                            .add(8 + 9 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 7 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
-                                match model15 {
+                                match provider15 {
                                     Some(e) => {
                                         *ptr14
-                                            .add(8 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 10 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                         let vec20 = (e.into_bytes()).into_boxed_slice();
                                         let ptr20 = vec20.as_ptr().cast::<u8>();
                                         let len20 = vec20.len();
                                         ::core::mem::forget(vec20);
                                         *ptr14
-                                            .add(8 + 14 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 12 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>() = len20;
                                         *ptr14
-                                            .add(8 + 13 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 11 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr20.cast_mut();
                                     }
                                     None => {
                                         *ptr14
-                                            .add(8 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 10 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
-                                match permission15 {
+                                match model15 {
                                     Some(e) => {
                                         *ptr14
-                                            .add(8 + 15 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 13 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                         let vec21 = (e.into_bytes()).into_boxed_slice();
                                         let ptr21 = vec21.as_ptr().cast::<u8>();
                                         let len21 = vec21.len();
                                         ::core::mem::forget(vec21);
                                         *ptr14
-                                            .add(8 + 17 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 15 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>() = len21;
                                         *ptr14
-                                            .add(8 + 16 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 14 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr21.cast_mut();
                                     }
                                     None => {
                                         *ptr14
-                                            .add(8 + 15 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 13 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match permission15 {
+                                    Some(e) => {
+                                        *ptr14
+                                            .add(8 + 16 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec22 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr22 = vec22.as_ptr().cast::<u8>();
+                                        let len22 = vec22.len();
+                                        ::core::mem::forget(vec22);
+                                        *ptr14
+                                            .add(8 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len22;
+                                        *ptr14
+                                            .add(8 + 17 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr22.cast_mut();
+                                    }
+                                    None => {
+                                        *ptr14
+                                            .add(8 + 16 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
                                 let Limits {
-                                    time: time22,
-                                    stall: stall22,
-                                    tokens: tokens22,
-                                    cost_usd: cost_usd22,
-                                    attempts: attempts22,
-                                    untimed: untimed22,
+                                    time: time23,
+                                    stall: stall23,
+                                    tokens: tokens23,
+                                    cost_usd: cost_usd23,
+                                    attempts: attempts23,
+                                    untimed: untimed23,
                                 } = limits15;
-                                match time22 {
-                                    Some(e) => {
-                                        *ptr14
-                                            .add(8 + 18 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<u8>() = (1i32) as u8;
-                                        *ptr14
-                                            .add(12 + 18 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<i32>() = _rt::as_i32(e);
-                                    }
-                                    None => {
-                                        *ptr14
-                                            .add(8 + 18 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<u8>() = (0i32) as u8;
-                                    }
-                                };
-                                match stall22 {
+                                match time23 {
                                     Some(e) => {
                                         *ptr14
                                             .add(16 + 18 * ::core::mem::size_of::<*const u8>())
@@ -8705,7 +8716,7 @@ pub mod exports {
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
-                                match tokens22 {
+                                match stall23 {
                                     Some(e) => {
                                         *ptr14
                                             .add(24 + 18 * ::core::mem::size_of::<*const u8>())
@@ -8720,294 +8731,309 @@ pub mod exports {
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
-                                match cost_usd22 {
+                                match tokens23 {
                                     Some(e) => {
                                         *ptr14
                                             .add(32 + 18 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                         *ptr14
-                                            .add(40 + 18 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<f64>() = _rt::as_f64(e);
-                                    }
-                                    None => {
-                                        *ptr14
-                                            .add(32 + 18 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<u8>() = (0i32) as u8;
-                                    }
-                                };
-                                match attempts22 {
-                                    Some(e) => {
-                                        *ptr14
-                                            .add(48 + 18 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<u8>() = (1i32) as u8;
-                                        *ptr14
-                                            .add(52 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .add(36 + 18 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i32>() = _rt::as_i32(e);
                                     }
                                     None => {
                                         *ptr14
+                                            .add(32 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match cost_usd23 {
+                                    Some(e) => {
+                                        *ptr14
+                                            .add(40 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        *ptr14
                                             .add(48 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<f64>() = _rt::as_f64(e);
+                                    }
+                                    None => {
+                                        *ptr14
+                                            .add(40 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match attempts23 {
+                                    Some(e) => {
+                                        *ptr14
+                                            .add(56 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        *ptr14
+                                            .add(60 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>() = _rt::as_i32(e);
+                                    }
+                                    None => {
+                                        *ptr14
+                                            .add(56 + 18 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
                                 *ptr14
-                                    .add(56 + 18 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<u8>() = (match untimed22 {
+                                    .add(64 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (match untimed23 {
                                     true => 1,
                                     false => 0,
                                 }) as u8;
                                 match session15 {
                                     Some(e) => {
                                         *ptr14
-                                            .add(64 + 18 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<u8>() = (1i32) as u8;
-                                        let vec23 = (e.into_bytes()).into_boxed_slice();
-                                        let ptr23 = vec23.as_ptr().cast::<u8>();
-                                        let len23 = vec23.len();
-                                        ::core::mem::forget(vec23);
-                                        *ptr14
-                                            .add(64 + 20 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len23;
-                                        *ptr14
-                                            .add(64 + 19 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr23.cast_mut();
-                                    }
-                                    None => {
-                                        *ptr14
-                                            .add(64 + 18 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<u8>() = (0i32) as u8;
-                                    }
-                                };
-                                match worktrees15 {
-                                    Some(e) => {
-                                        *ptr14
-                                            .add(64 + 21 * ::core::mem::size_of::<*const u8>())
+                                            .add(72 + 18 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                         let vec24 = (e.into_bytes()).into_boxed_slice();
                                         let ptr24 = vec24.as_ptr().cast::<u8>();
                                         let len24 = vec24.len();
                                         ::core::mem::forget(vec24);
                                         *ptr14
-                                            .add(64 + 23 * ::core::mem::size_of::<*const u8>())
+                                            .add(72 + 20 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>() = len24;
                                         *ptr14
-                                            .add(64 + 22 * ::core::mem::size_of::<*const u8>())
+                                            .add(72 + 19 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr24.cast_mut();
                                     }
                                     None => {
                                         *ptr14
-                                            .add(64 + 21 * ::core::mem::size_of::<*const u8>())
+                                            .add(72 + 18 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
-                                let vec26 = link15;
-                                let len26 = vec26.len();
-                                let layout26 = _rt::alloc::Layout::from_size_align(
-                                        vec26.len() * (2 * ::core::mem::size_of::<*const u8>()),
-                                        ::core::mem::size_of::<*const u8>(),
-                                    )
-                                    .unwrap();
-                                let (result26, _cleanup26) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                    layout26,
-                                );
-                                if let Some(cleanup) = _cleanup26 {
-                                    cleanup.forget();
-                                }
-                                for (i, e) in vec26.into_iter().enumerate() {
-                                    let base = result26
-                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-                                    {
+                                match worktrees15 {
+                                    Some(e) => {
+                                        *ptr14
+                                            .add(72 + 21 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
                                         let vec25 = (e.into_bytes()).into_boxed_slice();
                                         let ptr25 = vec25.as_ptr().cast::<u8>();
                                         let len25 = vec25.len();
                                         ::core::mem::forget(vec25);
+                                        *ptr14
+                                            .add(72 + 23 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len25;
+                                        *ptr14
+                                            .add(72 + 22 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr25.cast_mut();
+                                    }
+                                    None => {
+                                        *ptr14
+                                            .add(72 + 21 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                let vec27 = link15;
+                                let len27 = vec27.len();
+                                let layout27 = _rt::alloc::Layout::from_size_align(
+                                        vec27.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result27, _cleanup27) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                    layout27,
+                                );
+                                if let Some(cleanup) = _cleanup27 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec27.into_iter().enumerate() {
+                                    let base = result27
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let vec26 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr26 = vec26.as_ptr().cast::<u8>();
+                                        let len26 = vec26.len();
+                                        ::core::mem::forget(vec26);
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len25;
-                                        *base.add(0).cast::<*mut u8>() = ptr25.cast_mut();
+                                            .cast::<usize>() = len26;
+                                        *base.add(0).cast::<*mut u8>() = ptr26.cast_mut();
                                     }
                                 }
                                 *ptr14
-                                    .add(64 + 25 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len26;
+                                    .add(72 + 25 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len27;
                                 *ptr14
-                                    .add(64 + 24 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = result26;
+                                    .add(72 + 24 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result27;
                                 match verify15 {
                                     Some(e) => {
                                         *ptr14
-                                            .add(64 + 26 * ::core::mem::size_of::<*const u8>())
+                                            .add(72 + 26 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                         let Verify {
-                                            command: command27,
-                                            time: time27,
-                                            feed_back: feed_back27,
+                                            command: command28,
+                                            time: time28,
+                                            feed_back: feed_back28,
                                         } = e;
-                                        let vec28 = (command27.into_bytes()).into_boxed_slice();
-                                        let ptr28 = vec28.as_ptr().cast::<u8>();
-                                        let len28 = vec28.len();
-                                        ::core::mem::forget(vec28);
+                                        let vec29 = (command28.into_bytes()).into_boxed_slice();
+                                        let ptr29 = vec29.as_ptr().cast::<u8>();
+                                        let len29 = vec29.len();
+                                        ::core::mem::forget(vec29);
                                         *ptr14
-                                            .add(64 + 28 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len28;
+                                            .add(72 + 28 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len29;
                                         *ptr14
-                                            .add(64 + 27 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr28.cast_mut();
-                                        match time27 {
+                                            .add(72 + 27 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr29.cast_mut();
+                                        match time28 {
                                             Some(e) => {
                                                 *ptr14
-                                                    .add(64 + 29 * ::core::mem::size_of::<*const u8>())
+                                                    .add(72 + 29 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
                                                 *ptr14
-                                                    .add(68 + 29 * ::core::mem::size_of::<*const u8>())
+                                                    .add(76 + 29 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i32>() = _rt::as_i32(e);
                                             }
                                             None => {
                                                 *ptr14
-                                                    .add(64 + 29 * ::core::mem::size_of::<*const u8>())
+                                                    .add(72 + 29 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
                                             }
                                         };
                                         *ptr14
-                                            .add(72 + 29 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<i32>() = _rt::as_i32(feed_back27);
+                                            .add(80 + 29 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>() = _rt::as_i32(feed_back28);
                                     }
                                     None => {
                                         *ptr14
-                                            .add(64 + 26 * ::core::mem::size_of::<*const u8>())
+                                            .add(72 + 26 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
                                 match landing15 {
                                     Landing::Leave => {
                                         *ptr14
-                                            .add(72 + 30 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 30 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                     Landing::Push => {
                                         *ptr14
-                                            .add(72 + 30 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 30 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                     }
                                     Landing::PullRequest(e) => {
                                         *ptr14
-                                            .add(72 + 30 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 30 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (2i32) as u8;
                                         let PullRequest {
-                                            title: title29,
-                                            preface: preface29,
-                                            base: base29,
+                                            title: title30,
+                                            preface: preface30,
+                                            base: base30,
                                         } = e;
-                                        match title29 {
+                                        match title30 {
                                             Some(e) => {
                                                 *ptr14
-                                                    .add(72 + 31 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<u8>() = (1i32) as u8;
-                                                let vec30 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr30 = vec30.as_ptr().cast::<u8>();
-                                                let len30 = vec30.len();
-                                                ::core::mem::forget(vec30);
-                                                *ptr14
-                                                    .add(72 + 33 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len30;
-                                                *ptr14
-                                                    .add(72 + 32 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr30.cast_mut();
-                                            }
-                                            None => {
-                                                *ptr14
-                                                    .add(72 + 31 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<u8>() = (0i32) as u8;
-                                            }
-                                        };
-                                        match preface29 {
-                                            Some(e) => {
-                                                *ptr14
-                                                    .add(72 + 34 * ::core::mem::size_of::<*const u8>())
+                                                    .add(80 + 31 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
                                                 let vec31 = (e.into_bytes()).into_boxed_slice();
                                                 let ptr31 = vec31.as_ptr().cast::<u8>();
                                                 let len31 = vec31.len();
                                                 ::core::mem::forget(vec31);
                                                 *ptr14
-                                                    .add(72 + 36 * ::core::mem::size_of::<*const u8>())
+                                                    .add(80 + 33 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>() = len31;
                                                 *ptr14
-                                                    .add(72 + 35 * ::core::mem::size_of::<*const u8>())
+                                                    .add(80 + 32 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>() = ptr31.cast_mut();
                                             }
                                             None => {
                                                 *ptr14
-                                                    .add(72 + 34 * ::core::mem::size_of::<*const u8>())
+                                                    .add(80 + 31 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
                                             }
                                         };
-                                        match base29 {
+                                        match preface30 {
                                             Some(e) => {
                                                 *ptr14
-                                                    .add(72 + 37 * ::core::mem::size_of::<*const u8>())
+                                                    .add(80 + 34 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
                                                 let vec32 = (e.into_bytes()).into_boxed_slice();
                                                 let ptr32 = vec32.as_ptr().cast::<u8>();
                                                 let len32 = vec32.len();
                                                 ::core::mem::forget(vec32);
                                                 *ptr14
-                                                    .add(72 + 39 * ::core::mem::size_of::<*const u8>())
+                                                    .add(80 + 36 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>() = len32;
                                                 *ptr14
-                                                    .add(72 + 38 * ::core::mem::size_of::<*const u8>())
+                                                    .add(80 + 35 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>() = ptr32.cast_mut();
                                             }
                                             None => {
                                                 *ptr14
-                                                    .add(72 + 37 * ::core::mem::size_of::<*const u8>())
+                                                    .add(80 + 34 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                        };
+                                        match base30 {
+                                            Some(e) => {
+                                                *ptr14
+                                                    .add(80 + 37 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                                let vec33 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr33 = vec33.as_ptr().cast::<u8>();
+                                                let len33 = vec33.len();
+                                                ::core::mem::forget(vec33);
+                                                *ptr14
+                                                    .add(80 + 39 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len33;
+                                                *ptr14
+                                                    .add(80 + 38 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr33.cast_mut();
+                                            }
+                                            None => {
+                                                *ptr14
+                                                    .add(80 + 37 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
                                             }
                                         };
                                     }
                                     Landing::Merge(e) => {
                                         *ptr14
-                                            .add(72 + 30 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 30 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (3i32) as u8;
-                                        let vec33 = (e.into_bytes()).into_boxed_slice();
-                                        let ptr33 = vec33.as_ptr().cast::<u8>();
-                                        let len33 = vec33.len();
-                                        ::core::mem::forget(vec33);
+                                        let vec34 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr34 = vec34.as_ptr().cast::<u8>();
+                                        let len34 = vec34.len();
+                                        ::core::mem::forget(vec34);
                                         *ptr14
-                                            .add(72 + 32 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len33;
+                                            .add(80 + 32 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len34;
                                         *ptr14
-                                            .add(72 + 31 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr33.cast_mut();
+                                            .add(80 + 31 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr34.cast_mut();
                                     }
                                 }
                             }
                             Err(e) => {
                                 *ptr14.add(0).cast::<u8>() = (1i32) as u8;
                                 let super::super::super::super::hostler::plugin::types::Problem {
-                                    kind: kind34,
-                                    message: message34,
-                                    retry_after: retry_after34,
+                                    kind: kind35,
+                                    message: message35,
+                                    retry_after: retry_after35,
                                 } = e;
-                                let vec35 = (kind34.into_bytes()).into_boxed_slice();
-                                let ptr35 = vec35.as_ptr().cast::<u8>();
-                                let len35 = vec35.len();
-                                ::core::mem::forget(vec35);
-                                *ptr14
-                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len35;
-                                *ptr14.add(8).cast::<*mut u8>() = ptr35.cast_mut();
-                                let vec36 = (message34.into_bytes()).into_boxed_slice();
+                                let vec36 = (kind35.into_bytes()).into_boxed_slice();
                                 let ptr36 = vec36.as_ptr().cast::<u8>();
                                 let len36 = vec36.len();
                                 ::core::mem::forget(vec36);
                                 *ptr14
-                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>() = len36;
+                                *ptr14.add(8).cast::<*mut u8>() = ptr36.cast_mut();
+                                let vec37 = (message35.into_bytes()).into_boxed_slice();
+                                let ptr37 = vec37.as_ptr().cast::<u8>();
+                                let len37 = vec37.len();
+                                ::core::mem::forget(vec37);
+                                *ptr14
+                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len37;
                                 *ptr14
                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr36.cast_mut();
-                                match retry_after34 {
+                                    .cast::<*mut u8>() = ptr37.cast_mut();
+                                match retry_after35 {
                                     Some(e) => {
                                         *ptr14
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
@@ -9055,246 +9081,264 @@ pub mod exports {
                                 match l4 {
                                     0 => {}
                                     1 => {}
-                                    2 => {}
+                                    2 => {
+                                        let l5 = i32::from(
+                                            *arg0
+                                                .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        match l5 {
+                                            0 => {}
+                                            _ => {
+                                                let l6 = *arg0
+                                                    .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *arg0
+                                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l6, l7, 1);
+                                            }
+                                        }
+                                    }
                                     3 => {
-                                        let l5 = *arg0
+                                        let l8 = *arg0
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l6 = *arg0
-                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        _rt::cabi_dealloc(l5, l6, 1);
-                                    }
-                                    _ => {}
-                                }
-                                let l7 = i32::from(
-                                    *arg0
-                                        .add(8 + 6 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                match l7 {
-                                    0 => {}
-                                    _ => {
-                                        let l8 = *arg0
-                                            .add(8 + 7 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>();
                                         let l9 = *arg0
-                                            .add(8 + 8 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
                                         _rt::cabi_dealloc(l8, l9, 1);
                                     }
+                                    _ => {}
                                 }
                                 let l10 = i32::from(
                                     *arg0
-                                        .add(8 + 9 * ::core::mem::size_of::<*const u8>())
+                                        .add(8 + 7 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 match l10 {
                                     0 => {}
                                     _ => {
                                         let l11 = *arg0
-                                            .add(8 + 10 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 8 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
                                         let l12 = *arg0
-                                            .add(8 + 11 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 9 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
                                         _rt::cabi_dealloc(l11, l12, 1);
                                     }
                                 }
                                 let l13 = i32::from(
                                     *arg0
-                                        .add(8 + 12 * ::core::mem::size_of::<*const u8>())
+                                        .add(8 + 10 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 match l13 {
                                     0 => {}
                                     _ => {
                                         let l14 = *arg0
-                                            .add(8 + 13 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 11 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
                                         let l15 = *arg0
-                                            .add(8 + 14 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 12 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
                                         _rt::cabi_dealloc(l14, l15, 1);
                                     }
                                 }
                                 let l16 = i32::from(
                                     *arg0
-                                        .add(8 + 15 * ::core::mem::size_of::<*const u8>())
+                                        .add(8 + 13 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 match l16 {
                                     0 => {}
                                     _ => {
                                         let l17 = *arg0
-                                            .add(8 + 16 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 14 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
                                         let l18 = *arg0
-                                            .add(8 + 17 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 15 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
                                         _rt::cabi_dealloc(l17, l18, 1);
                                     }
                                 }
                                 let l19 = i32::from(
                                     *arg0
-                                        .add(64 + 18 * ::core::mem::size_of::<*const u8>())
+                                        .add(8 + 16 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 match l19 {
                                     0 => {}
                                     _ => {
                                         let l20 = *arg0
-                                            .add(64 + 19 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 17 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
                                         let l21 = *arg0
-                                            .add(64 + 20 * ::core::mem::size_of::<*const u8>())
+                                            .add(8 + 18 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
                                         _rt::cabi_dealloc(l20, l21, 1);
                                     }
                                 }
                                 let l22 = i32::from(
                                     *arg0
-                                        .add(64 + 21 * ::core::mem::size_of::<*const u8>())
+                                        .add(72 + 18 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 match l22 {
                                     0 => {}
                                     _ => {
                                         let l23 = *arg0
-                                            .add(64 + 22 * ::core::mem::size_of::<*const u8>())
+                                            .add(72 + 19 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
                                         let l24 = *arg0
-                                            .add(64 + 23 * ::core::mem::size_of::<*const u8>())
+                                            .add(72 + 20 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
                                         _rt::cabi_dealloc(l23, l24, 1);
                                     }
                                 }
-                                let l25 = *arg0
-                                    .add(64 + 24 * ::core::mem::size_of::<*const u8>())
+                                let l25 = i32::from(
+                                    *arg0
+                                        .add(72 + 21 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                match l25 {
+                                    0 => {}
+                                    _ => {
+                                        let l26 = *arg0
+                                            .add(72 + 22 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l27 = *arg0
+                                            .add(72 + 23 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l26, l27, 1);
+                                    }
+                                }
+                                let l28 = *arg0
+                                    .add(72 + 24 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l26 = *arg0
-                                    .add(64 + 25 * ::core::mem::size_of::<*const u8>())
+                                let l29 = *arg0
+                                    .add(72 + 25 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let base29 = l25;
-                                let len29 = l26;
-                                for i in 0..len29 {
-                                    let base = base29
+                                let base32 = l28;
+                                let len32 = l29;
+                                for i in 0..len32 {
+                                    let base = base32
                                         .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                                     {
-                                        let l27 = *base.add(0).cast::<*mut u8>();
-                                        let l28 = *base
+                                        let l30 = *base.add(0).cast::<*mut u8>();
+                                        let l31 = *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l27, l28, 1);
+                                        _rt::cabi_dealloc(l30, l31, 1);
                                     }
                                 }
                                 _rt::cabi_dealloc(
-                                    base29,
-                                    len29 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    base32,
+                                    len32 * (2 * ::core::mem::size_of::<*const u8>()),
                                     ::core::mem::size_of::<*const u8>(),
                                 );
-                                let l30 = i32::from(
-                                    *arg0
-                                        .add(64 + 26 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                match l30 {
-                                    0 => {}
-                                    _ => {
-                                        let l31 = *arg0
-                                            .add(64 + 27 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>();
-                                        let l32 = *arg0
-                                            .add(64 + 28 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        _rt::cabi_dealloc(l31, l32, 1);
-                                    }
-                                }
                                 let l33 = i32::from(
                                     *arg0
-                                        .add(72 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .add(72 + 26 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 match l33 {
                                     0 => {}
+                                    _ => {
+                                        let l34 = *arg0
+                                            .add(72 + 27 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l35 = *arg0
+                                            .add(72 + 28 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l34, l35, 1);
+                                    }
+                                }
+                                let l36 = i32::from(
+                                    *arg0
+                                        .add(80 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                match l36 {
+                                    0 => {}
                                     1 => {}
                                     2 => {
-                                        let l34 = i32::from(
-                                            *arg0
-                                                .add(72 + 31 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<u8>(),
-                                        );
-                                        match l34 {
-                                            0 => {}
-                                            _ => {
-                                                let l35 = *arg0
-                                                    .add(72 + 32 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>();
-                                                let l36 = *arg0
-                                                    .add(72 + 33 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>();
-                                                _rt::cabi_dealloc(l35, l36, 1);
-                                            }
-                                        }
                                         let l37 = i32::from(
                                             *arg0
-                                                .add(72 + 34 * ::core::mem::size_of::<*const u8>())
+                                                .add(80 + 31 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
                                         match l37 {
                                             0 => {}
                                             _ => {
                                                 let l38 = *arg0
-                                                    .add(72 + 35 * ::core::mem::size_of::<*const u8>())
+                                                    .add(80 + 32 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
                                                 let l39 = *arg0
-                                                    .add(72 + 36 * ::core::mem::size_of::<*const u8>())
+                                                    .add(80 + 33 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
                                                 _rt::cabi_dealloc(l38, l39, 1);
                                             }
                                         }
                                         let l40 = i32::from(
                                             *arg0
-                                                .add(72 + 37 * ::core::mem::size_of::<*const u8>())
+                                                .add(80 + 34 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
                                         match l40 {
                                             0 => {}
                                             _ => {
                                                 let l41 = *arg0
-                                                    .add(72 + 38 * ::core::mem::size_of::<*const u8>())
+                                                    .add(80 + 35 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
                                                 let l42 = *arg0
-                                                    .add(72 + 39 * ::core::mem::size_of::<*const u8>())
+                                                    .add(80 + 36 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
                                                 _rt::cabi_dealloc(l41, l42, 1);
                                             }
                                         }
+                                        let l43 = i32::from(
+                                            *arg0
+                                                .add(80 + 37 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        match l43 {
+                                            0 => {}
+                                            _ => {
+                                                let l44 = *arg0
+                                                    .add(80 + 38 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l45 = *arg0
+                                                    .add(80 + 39 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l44, l45, 1);
+                                            }
+                                        }
                                     }
                                     _ => {
-                                        let l43 = *arg0
-                                            .add(72 + 31 * ::core::mem::size_of::<*const u8>())
+                                        let l46 = *arg0
+                                            .add(80 + 31 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l44 = *arg0
-                                            .add(72 + 32 * ::core::mem::size_of::<*const u8>())
+                                        let l47 = *arg0
+                                            .add(80 + 32 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l43, l44, 1);
+                                        _rt::cabi_dealloc(l46, l47, 1);
                                     }
                                 }
                             }
                             _ => {
-                                let l45 = *arg0.add(8).cast::<*mut u8>();
-                                let l46 = *arg0
+                                let l48 = *arg0.add(8).cast::<*mut u8>();
+                                let l49 = *arg0
                                     .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                _rt::cabi_dealloc(l45, l46, 1);
-                                let l47 = *arg0
+                                _rt::cabi_dealloc(l48, l49, 1);
+                                let l50 = *arg0
                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l48 = *arg0
+                                let l51 = *arg0
                                     .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                _rt::cabi_dealloc(l47, l48, 1);
+                                _rt::cabi_dealloc(l50, l51, 1);
                             }
                         }
                     }
@@ -10459,10 +10503,10 @@ pub mod exports {
                 struct _RetArea(
                     [::core::mem::MaybeUninit<
                         u8,
-                    >; 72 + 40 * ::core::mem::size_of::<*const u8>()],
+                    >; 80 + 40 * ::core::mem::size_of::<*const u8>()],
                 );
                 static mut _RET_AREA: _RetArea = _RetArea(
-                    [::core::mem::MaybeUninit::uninit(); 72
+                    [::core::mem::MaybeUninit::uninit(); 80
                         + 40 * ::core::mem::size_of::<*const u8>()],
                 );
             }
@@ -10698,9 +10742,9 @@ macro_rules! __export_tracker_plugin_impl {
         =
         "component-type:wit-bindgen:0.61.1:hostler:plugin@0.1.0:tracker-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 4147] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 4140] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xae\x1f\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa7\x1f\x01A\x02\x01\
 A\x13\x01B#\x01s\x04\0\x04json\x03\0\0\x01u\x04\0\x07instant\x03\0\x02\x01y\x04\0\
 \x0cmilliseconds\x03\0\x04\x01k\x05\x01r\x03\x04kinds\x07messages\x0bretry-after\
 \x06\x04\0\x07problem\x03\0\x07\x01s\x04\0\x05level\x03\0\x09\x01r\x02\x05level\x0a\
@@ -10773,13 +10817,13 @@ on\x03\0B\x01y\x04\0\x0coperation-id\x03\0D\x01q\x04\x06cancel\x01s\0\x07message
 mands\x04time\xd1\0\x09feed-backy\x04\0\x06verify\x03\0R\x01r\x03\x05title2\x07p\
 reface2\x04base2\x04\0\x0cpull-request\x03\0T\x01q\x04\x05leave\0\0\x04push\0\0\x0c\
 pull-request\x01\xd5\0\0\x05merge\x01s\0\x04\0\x07landing\x03\0V\x01q\x05\x04hea\
-d\0\0\x0edefault-branch\0\0\x0eremote-default\0\0\x08revision\x01s\0\x10previous\
--session\0\0\x04\0\x04base\x03\0X\x01ku\x01r\x06\x04time\xd1\0\x05stall\xd1\0\x06\
-tokens3\x08cost-usd\xda\0\x08attempts3\x07untimed\x7f\x04\0\x06limits\x03\0[\x01\
-k\x0b\x01k\xd3\0\x01r\x0c\x0arepository2\x04base\xd9\0\x06branch2\x08provider2\x05\
-model2\x0apermission\xdd\0\x06limits\xdc\0\x07session2\x09worktrees2\x04link\x1a\
-\x06verify\xde\0\x07landing\xd7\0\x04\0\x08run-plan\x03\0_\x01r\x03\x06branchs\x04\
-bases\x09continued\x7f\x04\0\x09workspace\x03\0a\x01r\x03\x06numbery\x07outcome\x09\
+d\0\0\x0edefault-branch\0\0\x06remote\x012\0\x08revision\x01s\0\x10previous-sess\
+ion\0\0\x04\0\x04base\x03\0X\x01ku\x01r\x06\x04time\xd1\0\x05stall\xd1\0\x06toke\
+ns3\x08cost-usd\xda\0\x08attempts3\x07untimed\x7f\x04\0\x06limits\x03\0[\x01k\x0b\
+\x01k\xd3\0\x01r\x0c\x0arepository2\x04base\xd9\0\x06branch2\x08provider2\x05mod\
+el2\x0apermission\xdd\0\x06limits\xdc\0\x07session2\x09worktrees2\x04link\x1a\x06\
+verify\xde\0\x07landing\xd7\0\x04\0\x08run-plan\x03\0_\x01r\x03\x06branchs\x04ba\
+ses\x09continued\x7f\x04\0\x09workspace\x03\0a\x01r\x03\x06numbery\x07outcome\x09\
 \x08verified9\x04\0\x07attempt\x03\0c\x01r\x02\x05after\x07\x05fresh\x7f\x04\0\x0c\
 next-attempt\x03\0e\x01q\x03\x05retry\x01\xe6\0\0\x06finish\0\0\x04park\x01s\0\x04\
 \0\x07verdict\x03\0g\x01p}\x01k\xe9\0\x01iP\x01j\x01\xeb\0\x01\x0d\x01@\x02\x06c\

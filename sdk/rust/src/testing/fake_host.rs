@@ -19,6 +19,8 @@ pub struct Done {
     pub controls: Vec<(String, Control)>,
     /// The last pace asked for.
     pub pace: Option<Milliseconds>,
+    /// How many runs at once the tracker advised.
+    pub slots: Option<u32>,
     /// Lines for the log.
     pub logs: Vec<LogLine>,
     /// Every effect asked for, in order.
@@ -92,6 +94,7 @@ impl<T: Tracker, A: FnMut(&Effect) -> Result<Reply, Problem>> FakeHost<T, A> {
                 Output::Claimed(claims) => done.claimed.extend(claims),
                 Output::Control(control) => done.controls.push(control),
                 Output::Pace(every) => done.pace = Some(every),
+                Output::Other((name, details)) if name == "slots" => done.slots = details.parse().ok(),
                 Output::Log(line) => done.logs.push(line),
                 Output::Done((_, result)) => done.result = Some(result),
                 Output::Other(_) => {}
