@@ -5,11 +5,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::error::WorkspaceError;
-use crate::git::Call;
 use crate::lock::Lock;
 use crate::object_id::ObjectId;
 use crate::order::Workspace;
 use crate::private_gitdir::{PrivateGitDir, Store};
+use crate::process::Call;
 use crate::repository::Repository;
 use crate::snapshot::{Omitted, Scan, Snapshot, parse_id};
 

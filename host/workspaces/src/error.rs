@@ -134,6 +134,12 @@ pub enum WorkspaceError {
         /// The limit.
         seconds: u64,
     },
+    /// A git command was called off.
+    #[error("`git {command}` was called off; nothing was changed, try again when it is wanted")]
+    Cancelled {
+        /// The subcommand.
+        command: String,
+    },
     /// A git command wrote more than it may.
     #[error("`git {command}` wrote more than {limit} bytes; the workspace holds too many files to list")]
     TooMuchOutput {

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::error::WorkspaceError;
@@ -15,6 +16,13 @@ pub(crate) fn occupied(path: &Path) -> bool {
 /// True if `path` itself is a directory, not a link to one.
 pub(crate) fn is_real_dir(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|data| data.is_dir())
+}
+
+/// Whether every folder between `top` and the file is a folder and not a link: an
+/// agent can write there, and a link would lead to the files of somebody else.
+pub(crate) fn reached_without_links(file: &Path, top: &Path) -> bool {
+    let folders = file.ancestors().skip(1).take_while(|folder| *folder != top);
+    file.starts_with(top) && folders.into_iter().all(is_real_dir)
 }
 
 /// Makes the directory if it is missing; refuses a link or a file there.
@@ -36,6 +44,15 @@ pub(crate) fn ensure_real_dir(path: &Path) -> Result<(), WorkspaceError> {
 /// Replaces the file with `content` so that readers and crashes see the old
 /// file or the new one, never a part; a link at `path` is replaced, not followed.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), WorkspaceError> {
+    replace_with(path, content, 0o666)
+}
+
+/// Like [`replace`], for what only the operator may read.
+pub(crate) fn replace_private(path: &Path, content: &[u8]) -> Result<(), WorkspaceError> {
+    replace_with(path, content, 0o600)
+}
+
+fn replace_with(path: &Path, content: &[u8], mode: u32) -> Result<(), WorkspaceError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".hostler-new");
     let fresh = path.with_file_name(name);
@@ -44,7 +61,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), WorkspaceError>
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut file = File::create_new(&fresh)?;
+        let mut file = File::options().write(true).create_new(true).mode(mode).open(&fresh)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&fresh, path)?;

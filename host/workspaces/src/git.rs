@@ -1,40 +1,29 @@
 //! The one place where the git program is started.
 //!
-//! The child gets an environment built from nothing, a process group of its
-//! own, a time limit and a bound on its output. A [`Scope`] says which git
-//! directory it works with; only `private_gitdir` makes one.
+//! The child gets an environment built from nothing and the bounds of
+//! [`process`]. A [`Scope`] says which git directory it works with; only
+//! `private_gitdir` makes one. Commands that use the network get a [`Link`]
+//! instead; only `network` makes one.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read, Write};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use crate::error::WorkspaceError;
 use crate::object_id::ObjectId;
+use crate::operator::Operator;
+use crate::process::{self, Broken, Call, Output};
 
 /// `--attr-source`, which keeps attributes an agent wrote out of the diff,
 /// came with 2.41.
 const MINIMUM_VERSION: (u32, u32) = (2, 41);
 
-/// Listing and comparing 50,000 files takes about two seconds; a hundred times
-/// that on a busy disk is still a sign of trouble.
-pub(crate) const INSPECTION_LIMIT: Duration = Duration::from_mins(3);
+/// Transports that start no program of the repository's choice.
+const REMOTE_PROTOCOLS: &str = "https:http:ssh:git:file";
 
 /// Checkouts of very large repositories on slow disks take minutes.
 pub(crate) const CHECKOUT_LIMIT: Duration = Duration::from_mins(15);
-
-/// About a million paths; more than that is not a workspace a person reviews.
-pub(crate) const MAX_LISTING_BYTES: usize = 128 * 1024 * 1024;
-
-/// Enough of an error message to act on.
-const MAX_MESSAGE_BYTES: usize = 4096;
-
-/// How long to wait between looks at a child that has closed its output.
-const EXIT_POLL: Duration = Duration::from_millis(1);
 
 /// A git program that is new enough.
 #[derive(Debug, Clone)]
@@ -42,6 +31,20 @@ pub(crate) struct Git {
     program: PathBuf,
     search_path: OsString,
     home: PathBuf,
+}
+
+/// What a git command that talks to a remote works with. It has no work tree,
+/// no index, and reads the operator's own configuration, never a repository's.
+#[derive(Debug)]
+pub(crate) struct Link<'a> {
+    pub(crate) git_dir: PathBuf,
+    /// Where objects are found and stored.
+    pub(crate) objects: PathBuf,
+    pub(crate) operator: &'a Operator,
+    /// Settings that win over every configuration file.
+    pub(crate) settings: Vec<(String, String)>,
+    /// How ssh is started.
+    pub(crate) ssh: Option<String>,
 }
 
 /// What a git command works with. Every path is absolute.
@@ -54,30 +57,6 @@ pub(crate) struct Scope {
     pub(crate) objects: Option<PathBuf>,
     /// Attributes are read from this commit, never from files.
     pub(crate) attributes: ObjectId,
-}
-
-/// Bounds and input of one command.
-#[derive(Debug)]
-pub(crate) struct Call<'a> {
-    pub(crate) input: &'a [u8],
-    pub(crate) time_limit: Duration,
-    pub(crate) max_output: usize,
-}
-
-impl Default for Call<'_> {
-    fn default() -> Self {
-        Self { input: &[], time_limit: INSPECTION_LIMIT, max_output: MAX_LISTING_BYTES }
-    }
-}
-
-/// What a command wrote and how it ended.
-#[derive(Debug)]
-pub(crate) struct Output {
-    pub(crate) stdout: Vec<u8>,
-    /// There was more; the child was ended.
-    pub(crate) truncated: bool,
-    status: ExitStatus,
-    message: String,
 }
 
 impl Git {
@@ -105,6 +84,11 @@ impl Git {
         Ok(git)
     }
 
+    /// An empty folder of the host's, in no repository.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// Runs a git command that must succeed and stay within its output bound.
     pub(crate) fn run<S: AsRef<OsStr>>(
         &self,
@@ -129,7 +113,7 @@ impl Git {
             return Err(WorkspaceError::TooMuchOutput { command: name, limit: call.max_output });
         }
         let warnings = output.message.clone();
-        Ok((output.success(&name)?, warnings))
+        Ok((success(output, &name)?, warnings))
     }
 
     /// Runs a git command whose output may be cut at the bound.
@@ -143,7 +127,7 @@ impl Git {
         if output.truncated {
             return Ok((output.stdout, true));
         }
-        Ok((output.success(&subcommand(arguments))?, false))
+        Ok((success(output, &subcommand(arguments))?, false))
     }
 
     /// Runs a git command that answers a question by its exit code: 0 is yes,
@@ -153,11 +137,64 @@ impl Git {
         scope: &Scope,
         arguments: &[S],
     ) -> Result<bool, WorkspaceError> {
-        let output = self.output(scope, arguments, &Call::default())?;
-        if output.status.code() == Some(1) {
-            return Ok(false);
+        self.answer(scope, arguments).map(|(yes, _)| yes)
+    }
+
+    /// Like `ask`, and gives back what the command wrote.
+    pub(crate) fn answer<S: AsRef<OsStr>>(
+        &self,
+        scope: &Scope,
+        arguments: &[S],
+    ) -> Result<(bool, Vec<u8>), WorkspaceError> {
+        let name = subcommand(arguments);
+        let call = Call::default();
+        let output = self.output(scope, arguments, &call)?;
+        if output.truncated {
+            return Err(WorkspaceError::TooMuchOutput { command: name, limit: call.max_output });
         }
-        output.success(&subcommand(arguments)).map(|_| true)
+        if output.status.code() == Some(1) {
+            return Ok((false, output.stdout));
+        }
+        success(output, &name).map(|stdout| (true, stdout))
+    }
+
+    /// Runs a git command that talks to a remote; how it ended is for the caller
+    /// to read.
+    pub(crate) fn reach(
+        &self,
+        link: &Link<'_>,
+        arguments: &[&str],
+        call: &Call<'_>,
+    ) -> Result<Output, Broken> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .current_dir(&self.home)
+            .env_clear()
+            .envs(link.operator.variables())
+            .env("PATH", &self.search_path)
+            .env("LC_ALL", "C")
+            .env("GIT_DIR", &link.git_dir)
+            .env("GIT_OBJECT_DIRECTORY", &link.objects)
+            .env("GIT_ATTR_NOSYSTEM", "1")
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_ASKPASS", "")
+            .env("SSH_ASKPASS", "")
+            .env("GIT_PAGER", "cat")
+            .env("GIT_EDITOR", "false")
+            .env("GIT_ALLOW_PROTOCOL", REMOTE_PROTOCOLS)
+            .env("GIT_CONFIG_COUNT", link.settings.len().to_string());
+        for (number, (key, value)) in link.settings.iter().enumerate() {
+            command
+                .env(format!("GIT_CONFIG_KEY_{number}"), key)
+                .env(format!("GIT_CONFIG_VALUE_{number}"), value);
+        }
+        if let Some(ssh) = &link.ssh {
+            command.env("GIT_SSH_COMMAND", ssh);
+        }
+        process::execute(command, call)
     }
 
     fn output<S: AsRef<OsStr>>(
@@ -209,130 +246,28 @@ impl Git {
         command
     }
 
-    fn execute(&self, mut command: Command, name: &str, call: &Call<'_>) -> Result<Output, WorkspaceError> {
-        let deadline = Instant::now() + call.time_limit;
-        let mut child = command
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(WorkspaceError::io("start", &self.program))?;
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (end, stdout, message) = thread::scope(|scope| {
-            let (finished, reports) = mpsc::channel();
-            let failed = finished.clone();
-            // A child that stops reading its input says why on standard error.
-            scope.spawn(move || stdin.map(|mut pipe| pipe.write_all(call.input)));
-            let out = scope.spawn(move || {
-                let bytes = read_up_to(stdout, call.max_output.saturating_add(1));
-                let _ = finished.send(bytes.len() > call.max_output);
-                bytes
-            });
-            let err = scope.spawn(move || {
-                let bytes = read_message(stderr);
-                drop(failed);
-                bytes
-            });
-            let end = watch(&mut child, &reports, deadline);
-            let stdout = out.join().unwrap_or_default();
-            (end, stdout, err.join().unwrap_or_default())
-        });
-        let (status, truncated) = match end {
-            End::Exited(status) => (status, false),
-            End::Overflowed(status) => (status, true),
-            End::TimedOut => {
-                return Err(WorkspaceError::TimedOut {
-                    command: name.to_owned(),
-                    seconds: call.time_limit.as_secs(),
-                });
+    fn execute(&self, command: Command, name: &str, call: &Call<'_>) -> Result<Output, WorkspaceError> {
+        process::execute(command, call).map_err(|broken| match broken {
+            Broken::Start(source) => WorkspaceError::io("start", &self.program)(source),
+            Broken::Wait(source) => WorkspaceError::io("wait for", &self.program)(source),
+            Broken::TimedOut => {
+                WorkspaceError::TimedOut { command: name.to_owned(), seconds: call.time_limit.as_secs() }
             }
-        };
-        let status = status.map_err(WorkspaceError::io("wait for", &self.program))?;
-        let mut stdout = stdout;
-        stdout.truncate(call.max_output);
-        Ok(Output { stdout, truncated, status, message })
-    }
-}
-
-impl Output {
-    fn success(self, command: &str) -> Result<Vec<u8>, WorkspaceError> {
-        if self.status.success() {
-            return Ok(self.stdout);
-        }
-        Err(WorkspaceError::Git {
-            command: command.to_owned(),
-            status: self.status.to_string(),
-            message: self.message,
+            Broken::Cancelled => WorkspaceError::Cancelled { command: name.to_owned() },
         })
     }
 }
 
-/// How a child came to its end.
-enum End {
-    Exited(io::Result<ExitStatus>),
-    Overflowed(io::Result<ExitStatus>),
-    TimedOut,
-}
-
-/// Waits until the child has closed its output and exited, or ends it.
-///
-/// `reports` says whether standard output overflowed, and is disconnected once
-/// both output streams are closed.
-fn watch(child: &mut Child, reports: &mpsc::Receiver<bool>, deadline: Instant) -> End {
-    loop {
-        match reports.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(false) => {}
-            Ok(true) => {
-                return End::Overflowed(end_group(child));
-            }
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                let _ = end_group(child);
-                return End::TimedOut;
-            }
-            Err(mpsc::RecvTimeoutError::Disconnected) => break,
-        }
+/// What a command that must succeed wrote.
+fn success(output: Output, command: &str) -> Result<Vec<u8>, WorkspaceError> {
+    if output.status.success() {
+        return Ok(output.stdout);
     }
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return End::Exited(Ok(status)),
-            Ok(None) if Instant::now() < deadline => thread::sleep(EXIT_POLL),
-            Ok(None) => {
-                let _ = end_group(child);
-                return End::TimedOut;
-            }
-            Err(error) => return End::Exited(Err(error)),
-        }
-    }
-}
-
-/// Kills the child and the helpers git started, and reaps the child. It is not
-/// reaped before, so the process group id is still its own.
-fn end_group(child: &mut Child) -> io::Result<ExitStatus> {
-    let group = rustix::process::Pid::from_child(child);
-    if rustix::process::kill_process_group(group, rustix::process::Signal::KILL).is_err() {
-        child.kill()?;
-    }
-    child.wait()
-}
-
-fn read_up_to(stream: Option<impl Read>, limit: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Some(stream) = stream {
-        // What arrived before an error still counts; the exit status tells the rest.
-        let _ = stream.take(u64::try_from(limit).unwrap_or(u64::MAX)).read_to_end(&mut bytes);
-    }
-    bytes
-}
-
-/// Reads to the end, so that the child never blocks, but keeps only the start.
-fn read_message(stream: Option<impl Read>) -> String {
-    let Some(mut stream) = stream else {
-        return String::new();
-    };
-    let bytes = read_up_to(Some(&mut stream), MAX_MESSAGE_BYTES);
-    let _ = io::copy(&mut stream, &mut io::sink());
-    String::from_utf8_lossy(&bytes).trim().to_owned()
+    Err(WorkspaceError::Git {
+        command: command.to_owned(),
+        status: output.status.to_string(),
+        message: output.message,
+    })
 }
 
 fn subcommand<S: AsRef<OsStr>>(arguments: &[S]) -> String {
@@ -359,6 +294,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Instant;
 
     use super::*;
 

@@ -5,7 +5,9 @@
 //! [`Repository::changes`] and [`Repository::patch`] say what differs from the
 //! commit it started from ([`Repository::review`] both at once),
 //! [`Repository::preserve`] records work that was not
-//! committed, and [`Repository::remove`] deletes the folder once a
+//! committed, [`Repository::land`] brings finished work to where it is wanted
+//! (a remote, a pull request, another branch), [`Repository::fetch`] brings the
+//! default branch up to date, and [`Repository::remove`] deletes the folder once a
 //! [`RemovalProof`] holds.
 //!
 //! What this crate never does:
@@ -15,24 +17,41 @@
 //!   real repository is touched only through libgit2, which starts no program,
 //!   and by writing objects and worktree records;
 //! - delete on doubt: a probe that fails means the workspace is kept;
-//! - use the network.
+//! - use the network itself: git and `gh` do, with the operator's own sign-in,
+//!   and requests to a forge are handed to the caller.
 //!
 //! Every call blocks; the caller chooses the thread.
 
 mod base;
 mod branch;
+mod cancel;
 mod changes;
+mod commit;
 mod error;
+mod fetch;
 mod files;
+mod forge;
+mod forge_api;
+mod forge_repository;
+mod gh;
 mod git;
 mod inventory;
+mod landing;
+mod landing_error;
 mod lock;
+mod merge;
+mod network;
 mod object_id;
+mod operator;
 mod order;
 mod prepare;
 mod preserve;
 mod private_gitdir;
+mod process;
+mod push;
 mod receipt;
+mod remote_error;
+mod remote_url;
 mod remove;
 mod repository;
 mod safety;
@@ -40,12 +59,25 @@ mod snapshot;
 
 pub use base::{Base, MIN_ID_DIGITS};
 pub use branch::MAX_BRANCH_BYTES;
+pub use cancel::Cancel;
 pub use changes::{ChangeKind, Changes, FileChange, Lines, Patch};
+pub use commit::{Committed, MAX_SUBJECT};
 pub use error::WorkspaceError;
+pub use fetch::{FETCH_LIMIT, FETCH_REUSE, Fetch, Fetched};
+pub use forge::{Forge, ForgeError, MAX_BODY, MAX_TITLE, OpenPullRequest, Proposal};
+pub use forge_api::{ForgeAnswer, ForgeApi, ForgeHttp, ForgeRequest};
+pub use forge_repository::{ForgeHosts, ForgeKind, ForgeRepository};
 pub use inventory::{Known, forget_removed, is_removed, known_workspaces};
+pub use landing::{Landed, LandedKind, Landing, Means};
+pub use landing_error::LandingError;
+pub use merge::Merged;
 pub use object_id::{InvalidObjectId, ObjectId};
+pub use operator::Operator;
 pub use order::{MAX_FOLDER_BYTES, Order, Workspace};
 pub use preserve::Preserved;
+pub use push::{PUSH_LIMIT, Push, Pushed};
+pub use remote_error::RemoteError;
+pub use remote_url::RemoteUrl;
 pub use remove::{Removal, RemovalProof};
 pub use repository::{Condition, Repository};
 pub use snapshot::{MAX_FILE_BYTES, Omission, Omitted};

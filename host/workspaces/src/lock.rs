@@ -1,9 +1,16 @@
 //! Mutual exclusion between threads and between processes.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use crate::cancel::Cancel;
 use crate::error::WorkspaceError;
+
+/// How long to wait between attempts at a lock that can be given up: short
+/// beside anything done under it.
+const RETRY: Duration = Duration::from_millis(10);
 
 /// Holds an advisory lock on a file until dropped.
 ///
@@ -18,14 +25,41 @@ impl Lock {
     /// Waits for the lock. The file must be in a directory only the host
     /// writes to.
     pub(crate) fn acquire(path: &Path) -> Result<Self, WorkspaceError> {
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(path)
-            .map_err(WorkspaceError::io("open the lock file", path))?;
+        let file = open(path)?;
         file.lock().map_err(WorkspaceError::io("lock the file", path))?;
         Ok(Self { _file: file })
     }
+
+    /// Like [`acquire`](Self::acquire), but gives up (`None`) when it is called
+    /// off or the time has come.
+    pub(crate) fn acquire_until(
+        path: &Path,
+        deadline: Instant,
+        cancel: &Cancel,
+    ) -> Result<Option<Self>, WorkspaceError> {
+        let file = open(path)?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Self { _file: file })),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => {
+                    return Err(WorkspaceError::io("lock the file", path)(error));
+                }
+            }
+            if cancel.is_cancelled() || Instant::now() >= deadline {
+                return Ok(None);
+            }
+            thread::sleep(RETRY);
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File, WorkspaceError> {
+    File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(WorkspaceError::io("open the lock file", path))
 }
 
 #[cfg(test)]
@@ -52,5 +86,18 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn waiting_for_a_held_lock_ends_when_it_is_called_off_or_too_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let _held = Lock::acquire(&path).unwrap();
+        let soon = Instant::now() + Duration::from_millis(30);
+        assert!(Lock::acquire_until(&path, soon, &Cancel::new()).unwrap().is_none());
+        let cancel = Cancel::new();
+        cancel.cancel();
+        let late = Instant::now() + Duration::from_secs(600);
+        assert!(Lock::acquire_until(&path, late, &cancel).unwrap().is_none());
     }
 }

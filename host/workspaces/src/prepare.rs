@@ -9,12 +9,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::WorkspaceError;
-use crate::files::{self, ensure_real_dir, is_real_dir, occupied};
-use crate::git::{CHECKOUT_LIMIT, Call};
+use crate::files::{self, ensure_real_dir, is_real_dir, occupied, reached_without_links};
+use crate::git::CHECKOUT_LIMIT;
 use crate::lock::Lock;
 use crate::object_id::ObjectId;
 use crate::order::{Order, Workspace};
 use crate::private_gitdir::{PrivateGitDir, Store};
+use crate::process::Call;
 use crate::receipt::{Receipt, Stage};
 use crate::repository::Repository;
 
@@ -196,6 +197,7 @@ impl Repository {
     fn check_out(&self, workspace: &Workspace, desk: &Path) -> Result<(), WorkspaceError> {
         let private = PrivateGitDir::of(workspace, desk);
         private.create(self.common_dir())?;
+        self.note_remotes(desk)?;
         let index = private.scratch_index()?;
         let scope = private.scope(&index, Store::Private);
         let start = workspace.order.start.to_string();
@@ -222,13 +224,6 @@ fn remove_stale_locks(workspace: &Workspace) -> Result<(), WorkspaceError> {
         }
     }
     Ok(())
-}
-
-/// Whether every folder between `top` and the file is a folder and not a link: an
-/// agent can write there, and a link would lead to the files of somebody else.
-fn reached_without_links(file: &Path, top: &Path) -> bool {
-    let folders = file.ancestors().skip(1).take_while(|folder| *folder != top);
-    file.starts_with(top) && folders.into_iter().all(is_real_dir)
 }
 
 /// The receipt of this order, if the host has begun with it.

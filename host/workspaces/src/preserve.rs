@@ -4,11 +4,11 @@ use crate::base::commit_of;
 use crate::branch;
 use crate::changes::Inspection;
 use crate::error::WorkspaceError;
-use crate::git::Call;
 use crate::lock::Lock;
 use crate::object_id::ObjectId;
 use crate::order::{Order, Workspace};
 use crate::private_gitdir::Store;
+use crate::process::Call;
 use crate::repository::Repository;
 use crate::snapshot::{Omitted, parse_id};
 

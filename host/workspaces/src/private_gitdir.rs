@@ -71,21 +71,11 @@ impl PrivateGitDir {
         self.copy_shallow(common_dir)
     }
 
-    /// A shallow clone lacks the parents of some commits; without the list of
-    /// those, walking its history would fail.
     fn copy_shallow(&self, common_dir: &Path) -> Result<(), WorkspaceError> {
-        let text = read_regular(&common_dir.join("shallow"), u64::MAX)?;
-        if text.is_empty() {
-            return Ok(());
+        match shallow_list(common_dir)? {
+            Some(list) => files::replace(&self.path.join("shallow"), list.as_bytes()),
+            None => Ok(()),
         }
-        let mut list = String::new();
-        for line in String::from_utf8_lossy(&text).lines() {
-            if let Ok(id) = line.parse::<ObjectId>() {
-                list.push_str(&id.to_string());
-                list.push('\n');
-            }
-        }
-        files::replace(&self.path.join("shallow"), list.as_bytes())
     }
 
     /// What a git command gets to see, with `index` as its index.
@@ -107,9 +97,14 @@ impl PrivateGitDir {
         self.path.join("index.base")
     }
 
+    /// Index of the last snapshot.
+    pub(crate) fn snapshot_index(&self) -> PathBuf {
+        self.path.join("index.scratch")
+    }
+
     /// A free place for an index of short life.
     pub(crate) fn scratch_index(&self) -> Result<PathBuf, WorkspaceError> {
-        let path = self.path.join("index.scratch");
+        let path = self.snapshot_index();
         for left in [path.clone(), self.path.join("index.scratch.lock")] {
             match fs::remove_file(&left) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -160,6 +155,16 @@ fn configuration() -> String {
          [protocol]\n\tallow = never\n\
          [credential]\n\thelper =\n"
     )
+}
+
+/// The commits whose parents a shallow clone lacks; without the list, walking
+/// its history would fail. `None` for a full clone.
+pub(crate) fn shallow_list(common_dir: &Path) -> Result<Option<String>, WorkspaceError> {
+    let text = read_regular(&common_dir.join("shallow"), u64::MAX)?;
+    let ids = String::from_utf8_lossy(&text);
+    let ids = ids.lines().filter_map(|line| line.parse::<ObjectId>().ok());
+    let list: String = ids.map(|id| format!("{id}\n")).collect();
+    Ok(Some(list).filter(|_| !text.is_empty()))
 }
 
 /// The content of a regular file, empty if there is none; anything else at the

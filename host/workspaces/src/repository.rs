@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::branch::{self, Taken};
 use crate::error::WorkspaceError;
 use crate::git::Git;
+use crate::operator::Operator;
 use crate::order::Workspace;
 
 /// A git repository that workspaces can be made from.
@@ -21,6 +22,7 @@ pub struct Repository {
     /// This repository's directory in the host's state.
     desk: PathBuf,
     pub(crate) git: Git,
+    pub(crate) operator: Operator,
 }
 
 /// What a person should know before work starts from this checkout.
@@ -39,6 +41,11 @@ impl Repository {
     /// the host writes to; it is created if missing and must be outside of
     /// every repository.
     pub fn open(path: &Path, state: &Path) -> Result<Self, WorkspaceError> {
+        Self::open_as(Operator::from_environment(), path, state)
+    }
+
+    /// Like [`open`](Self::open), for somebody who did not start this process.
+    pub fn open_as(operator: Operator, path: &Path, state: &Path) -> Result<Self, WorkspaceError> {
         let (checkout, repository) = discover(path)?;
         let common_dir = canonical(repository.commondir())?;
         for path in [&checkout, &common_dir] {
@@ -53,11 +60,12 @@ impl Repository {
         let desk = state.join(repository_key(&common_dir)?);
         fs::create_dir_all(&desk).map_err(WorkspaceError::io("create the directory", &desk))?;
         Ok(Self {
-            git: Git::find(std::env::var_os("PATH"), &state.join("home"))?,
+            git: Git::find(operator.get("PATH").map(ToOwned::to_owned), &state.join("home"))?,
             git_dir: canonical(repository.path())?,
             checkout,
             common_dir,
             desk,
+            operator,
         })
     }
 
@@ -146,6 +154,11 @@ impl Repository {
     /// The directory in the host's state for the workspace in `folder`.
     pub(crate) fn desk(&self, folder: &str) -> PathBuf {
         self.desk.join("workspaces").join(folder)
+    }
+
+    /// This repository's directory in the host's state.
+    pub(crate) fn desk_root(&self) -> &Path {
+        &self.desk
     }
 
     /// The lock around changes of refs and worktree records.

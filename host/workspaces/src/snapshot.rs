@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 
 use crate::error::WorkspaceError;
 use crate::files;
-use crate::git::{Call, Git, Scope};
+use crate::git::{Git, Scope};
 use crate::object_id::ObjectId;
 use crate::order::Workspace;
 use crate::private_gitdir::{PrivateGitDir, Store};
+use crate::process::Call;
 
 /// Largest file that is read into a diff or kept, in bytes. Code is never that
 /// large; core dumps and disk images are.
