@@ -1,60 +1,43 @@
-//! A running agent: its output, its end, and what may be said to it.
+//! A running agent: its output and its end.
 
-use std::collections::VecDeque;
-use std::fmt;
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hostler_engine::outcome::EndReason;
-use tokio::io::{AsyncWriteExt, BufReader, Lines};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::process::Child;
 use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
 
-use crate::control::{Command, Report, to_line};
-use crate::exit::{Cause, Ending, Exit, TreeProof};
-use crate::folder::{AgentRecord, Folder};
+use crate::connection::{Conversation, End, Heard, Listener, Supervised};
+use crate::control::{Reached, State, Trouble};
+use crate::exit::Exit;
+use crate::folder::AgentRecord;
+use crate::handle::{AgentHandle, Control};
 use crate::lines::Line;
-use crate::marker::Marker;
-use crate::output_stream::{Batch, OutputStream};
-use crate::raw_log::Warning;
-use crate::reap::sweep;
-use crate::shim::now;
-use crate::stdin::{StdinClosed, StdinQueue, StdinWriter};
+use crate::stream::{Both, Stream};
+use crate::transcript::Transcript;
+use crate::warning::Warning;
 
 /// How long an agent usually has between SIGTERM and SIGKILL: enough to save its
 /// session, short enough for a person who waits.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
-/// Which of the agent's outputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-impl fmt::Display for Stream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Stdout => "stdout",
-            Self::Stderr => "stderr",
-        })
-    }
-}
+/// The most bytes of a log that one [`Output::Lines`] is made of: enough to be
+/// quick, little enough that the other stream and the end have their turn.
+const BATCH: u64 = 64 * 1024;
 
 /// What comes from a running agent.
 #[derive(Debug)]
 pub enum Output {
-    /// The lines of one read, at least one, in order within their stream.
+    /// The lines of one read, in order within their stream.
     Lines {
         /// Where they came from.
         source: Stream,
-        /// The lines.
+        /// The lines; none only if `last`.
         lines: Vec<Line>,
+        /// So much of the log was read for them and all lines before, in bytes.
+        /// A [`Transcript`] read to the same ends gives the same lines.
+        end: u64,
+        /// The stream has ended.
+        last: bool,
     },
     /// Something is wrong, but not with the agent.
     Warning(Warning),
@@ -63,158 +46,128 @@ pub enum Output {
     Exited(Exit),
 }
 
-/// A running agent. Dropping it ends the agent and everything it started.
+/// A running agent. Dropping it changes nothing for the agent, which works on,
+/// and may be adopted.
 #[derive(Debug)]
 pub struct Agent {
     /// Its processes, as in `agent.json`.
     pub record: AgentRecord,
-    parts: Parts,
-    control: Arc<Mutex<OwnedWriteHalf>>,
-    warnings: VecDeque<Warning>,
-    phase: Phase,
+    control: Control,
+    listener: Listener,
+    transcript: Transcript,
+    given: Both<Given>,
+    /// Who was given something last, so that the other has its turn.
+    turn: Stream,
+    over: bool,
 }
 
-/// What an agent is made of while it runs.
-#[derive(Debug)]
-pub(crate) struct Parts {
-    pub folder: Folder,
-    pub marker: Marker,
-    pub shim: Child,
-    pub reports: Lines<BufReader<OwnedReadHalf>>,
-    /// Held, not used: dropping it closes the agent's standard input.
-    pub _writer: StdinWriter,
-    pub queue: StdinQueue,
-    pub stdout: OutputStream,
-    pub stderr: OutputStream,
-}
-
-#[derive(Debug)]
-enum Phase {
-    Working,
-    /// The shim is dead and cannot end its tree, so the host does.
-    Sweeping(JoinHandle<io::Result<TreeProof>>),
-    /// The tree is gone; its last words may still be in the pipes.
-    Draining(Exit),
-    Over,
+/// What was given of one stream besides lines.
+#[derive(Debug, Default)]
+struct Given {
+    trouble: Option<Trouble>,
+    last: bool,
 }
 
 impl Agent {
-    pub(crate) fn new(record: AgentRecord, parts: Parts, control: OwnedWriteHalf) -> Self {
+    pub(crate) fn new(
+        conversation: Conversation,
+        supervised: Supervised,
+        state: State,
+        transcript: Transcript,
+    ) -> Self {
+        let record = supervised.record.clone();
+        let (listener, control) = conversation.listen(supervised, state);
         let control = Arc::new(Mutex::new(control));
-        Self { record, parts, control, warnings: VecDeque::new(), phase: Phase::Working }
+        let (given, turn, over) = (Both::default(), Stream::Stdout, false);
+        Self { record, control, listener, transcript, given, turn, over }
     }
 
     /// For everybody who has something to say to the agent.
     pub fn handle(&self) -> AgentHandle {
-        AgentHandle { control: Arc::downgrade(&self.control), stdin: self.parts.queue.clone() }
+        AgentHandle::new(&self.control, self.listener.heard.clone())
     }
 
-    /// What comes next; `None` after [`Output::Exited`]. Nothing is read ahead: an
-    /// agent whose output is not taken waits. Giving up the wait loses nothing.
+    /// What comes next; `None` after [`Output::Exited`], and when another host
+    /// has adopted the agent. Giving up the wait loses nothing.
     pub async fn next(&mut self) -> Option<Output> {
-        loop {
-            if let Some(warning) = self.warnings.pop_front() {
-                return Some(Output::Warning(warning));
+        while !self.over {
+            let heard = self.listener.heard.borrow_and_update().clone();
+            if let Some(output) = self.read(&heard) {
+                return Some(output);
             }
-            let output = match &mut self.phase {
-                Phase::Working => self.work().await,
-                Phase::Sweeping(sweeping) => {
-                    let swept = sweeping.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
-                    self.phase = Phase::Draining(self.swept(swept));
-                    None
+            match heard.end {
+                Some(End::Exited(exit)) => {
+                    self.over = true;
+                    return Some(Output::Exited(exit));
                 }
-                Phase::Draining(_) => self.drain().await,
-                Phase::Over => return None,
+                Some(End::TakenOver) => self.over = true,
+                None => self.over = self.listener.heard.changed().await.is_err(),
+            }
+        }
+        None
+    }
+
+    fn read(&mut self, heard: &Heard) -> Option<Output> {
+        let other = match self.turn {
+            Stream::Stdout => Stream::Stderr,
+            Stream::Stderr => Stream::Stdout,
+        };
+        for source in [other, self.turn] {
+            let reached = match heard.end {
+                // All that will ever be there is there.
+                Some(End::Exited(_)) => Reached {
+                    bytes: self.transcript.length(source).unwrap_or_default(),
+                    ended: true,
+                    ..*heard.state.logs.of(source)
+                },
+                _ => *heard.state.logs.of(source),
             };
-            if output.is_some() {
-                return output;
+            if let Some(output) = self.read_one(source, reached) {
+                self.turn = source;
+                return Some(output);
             }
         }
+        None
     }
 
-    async fn work(&mut self) -> Option<Output> {
-        let Parts { stdout, stderr, reports, .. } = &mut self.parts;
-        tokio::select! {
-            () = stdout.ready() => { let batch = stdout.read(); self.give(Stream::Stdout, batch) }
-            () = stderr.ready() => { let batch = stderr.read(); self.give(Stream::Stderr, batch) }
-            line = reports.next_line() => {
-                let report = line.ok().flatten().and_then(|line| serde_json::from_str(&line).ok());
-                self.phase = match report {
-                    Some(Report::Exited(exit)) => Phase::Draining(exit),
-                    _ => self.sweep(),
-                };
-                None
+    /// What one stream has to give, now that its log has reached so far.
+    fn read_one(&mut self, source: Stream, reached: Reached) -> Option<Output> {
+        let given = self.given.of_mut(source);
+        if given.last {
+            return None;
+        }
+        if given.trouble != reached.trouble {
+            given.trouble = reached.trouble;
+            if let Some(trouble) = reached.trouble {
+                return Some(Output::Warning(Warning::new(source, trouble)));
             }
         }
-    }
-
-    async fn drain(&mut self) -> Option<Output> {
-        if let Some(batch) = self.parts.stdout.drain() {
-            return self.give(Stream::Stdout, batch);
+        loop {
+            let before = self.transcript.offset(source);
+            if before >= reached.bytes {
+                break;
+            }
+            let read = self.transcript.read_to(source, reached.bytes.min(before + BATCH));
+            let end = self.transcript.offset(source);
+            let read = if end == before && read.is_ok() {
+                Err(io::Error::from(io::ErrorKind::UnexpectedEof))
+            } else {
+                read
+            };
+            match read {
+                Ok(lines) if lines.is_empty() => {}
+                Ok(lines) => return Some(Output::Lines { source, lines, end, last: false }),
+                Err(error) => {
+                    given.last = true;
+                    return Some(Output::Warning(Warning::LogUnreadable { stream: source, source: error }));
+                }
+            }
         }
-        if let Some(batch) = self.parts.stderr.drain() {
-            return self.give(Stream::Stderr, batch);
+        if !reached.ended {
+            return None;
         }
-        // It ends right after its last report; a dead one is collected here too.
-        let _ = self.parts.shim.wait().await;
-        match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Draining(exit) => Some(Output::Exited(exit)),
-            _ => None,
-        }
-    }
-
-    fn give(&mut self, source: Stream, batch: Batch) -> Option<Output> {
-        self.warnings.extend(batch.warning);
-        (!batch.lines.is_empty()).then_some(Output::Lines { source, lines: batch.lines })
-    }
-
-    /// Without the shim nobody adopts what loses its parent, so what is left is
-    /// found by its marker. A shim that went mad instead of dying must go first.
-    fn sweep(&mut self) -> Phase {
-        let _ = self.parts.shim.start_kill();
-        let (marker, record) = (self.parts.marker.clone(), self.record.clone());
-        Phase::Sweeping(tokio::task::spawn_blocking(move || sweep(&marker, Some(&record))))
-    }
-
-    fn swept(&self, swept: io::Result<TreeProof>) -> Exit {
-        // Without a look at the processes there is no proof.
-        let tree = swept.unwrap_or_else(|_| TreeProof::Survivors(Vec::new()));
-        let exit = Exit { ending: Ending::Unknown, cause: Cause::ShimLost, tree, at: now() };
-        // The exit is told in any case; the file is for a host that is not there yet.
-        let _ = self.parts.folder.write_exit(&exit);
-        exit
-    }
-}
-
-/// Speaks to a running agent. Cheap to clone; harmless once the agent is over.
-#[derive(Clone, Debug)]
-pub struct AgentHandle {
-    /// Weak, so that a forgotten handle does not keep an agent alive.
-    control: Weak<Mutex<OwnedWriteHalf>>,
-    stdin: StdinQueue,
-}
-
-impl AgentHandle {
-    /// Ends the agent and everything it started: SIGTERM, then SIGKILL after
-    /// `grace`. The end is told by [`Agent::next`]. Asked again, the shorter time
-    /// counts and the first reason stays.
-    pub async fn end(&self, reason: EndReason, grace: Duration) {
-        let Some(control) = self.control.upgrade() else { return };
-        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-        if let Ok(line) = to_line(&Command::End { reason, grace_ms }) {
-            // A shim that does not listen any more has ended, or is swept up.
-            let _ = control.lock().await.write_all(&line).await;
-        }
-    }
-
-    /// Writes to the agent's standard input, if it was started with
-    /// [`crate::Stdin::Open`]. Waits while the agent does not read.
-    pub async fn write_stdin(&self, bytes: Vec<u8>) -> Result<(), StdinClosed> {
-        self.stdin.write(bytes).await
-    }
-
-    /// Closes the agent's standard input after what was written so far.
-    pub async fn close_stdin(&self) {
-        self.stdin.close().await;
+        given.last = true;
+        let lines = self.transcript.finish(source).into_iter().collect();
+        Some(Output::Lines { source, lines, end: self.transcript.offset(source), last: true })
     }
 }

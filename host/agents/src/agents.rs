@@ -8,21 +8,23 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::agent::{Agent, Parts, Stream};
-use crate::control::{Orders, Report, Streams, to_line};
+use crate::adopt::{Adopted, adopt, reap};
+use crate::agent::Agent;
+use crate::connection::{Conversation, Supervised};
+use crate::containment::Containment;
+use crate::control::{Orders, Report, to_line};
 use crate::folder::Folder;
+use crate::limits::Limits;
 use crate::marker::{ATTEMPT_VARIABLE, Marker, RUN_VARIABLE};
-use crate::output_stream::OutputStream;
 use crate::program::find_program;
-use crate::raw_log::RawLog;
-use crate::reap::{ReapError, Reaped, reap};
+use crate::reap::{ReapError, Reaped, sweep};
 use crate::start_error::StartError;
-use crate::stdin::{Stdin, StdinQueue, StdinWriter};
+use crate::stdin::Stdin;
+use crate::transcript::Transcript;
 
 /// How long a supervisor may take to start the agent. It does no work of its
 /// own; only a program on a dead network disk takes longer.
@@ -53,6 +55,10 @@ pub struct Launch {
     pub folder: PathBuf,
     /// What the agent reads.
     pub stdin: Stdin,
+    /// What it may use.
+    pub limits: Limits,
+    /// What keeps its processes together.
+    pub containment: Containment,
 }
 
 /// Starts agents, each under a supervisor of its own.
@@ -69,40 +75,48 @@ impl Agents {
         Self { shim, shim_args }
     }
 
-    /// Starts an agent. When the returned [`Agent`], or this future, is dropped,
-    /// everything that was started ends.
+    /// Starts an agent. It works until it is ended, whatever becomes of this host.
+    /// When this future is dropped half way, [`Self::adopt`] and [`Self::reap`]
+    /// find what was started.
     pub async fn start(&self, launch: Launch) -> Result<Agent, StartError> {
         let (folder, orders) = prepare(&launch)?;
+        folder.create().map_err(|error| StartError::folder(folder.path(), error))?;
         let marker = Marker::new(&launch.run, launch.attempt);
-        let pipes = Pipes::open(launch.stdin, &folder)?;
-
         let no_shim = |source| StartError::Shim { shim: self.shim.clone(), source };
         let (mut shim, socket) = self.spawn_shim(&marker).map_err(no_shim)?;
-        let (reports, mut control) = hand_over(pipes.theirs, socket).map_err(no_shim)?;
-        let mut reports = BufReader::new(reports).lines();
-        let answer = timeout(START_LIMIT, async {
-            control.write_all(&to_line(&orders)?).await?;
-            reports.next_line().await?.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
-        });
-        let answer = answer.await.map_err(|_| no_shim(io::ErrorKind::TimedOut.into()))?.map_err(no_shim)?;
-        let record = match serde_json::from_str(&answer).map_err(|error| no_shim(error.into()))? {
-            Report::Started(record) => record,
-            Report::NotStarted { step, errno } => {
+        let answer = timeout(START_LIMIT, hand_over(&orders, socket)).await;
+        match answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok((conversation, Report::Here { record, state })) => {
+                let transcript = Transcript::open(folder.path());
+                let supervised = Supervised { folder, marker, record, shim: Some(shim) };
+                Ok(Agent::new(conversation, supervised, state, transcript))
+            }
+            Ok((_, Report::NotStarted { step, errno })) => {
                 // Its last word; "nothing of it runs" is true only once it has gone.
                 let _ = shim.wait().await;
-                return Err(StartError::from_shim(step, errno, &orders, &self.shim));
+                Err(StartError::from_shim(step, errno, &orders, &self.shim))
             }
-            Report::Exited(_) => return Err(no_shim(io::ErrorKind::InvalidData.into())),
-        };
-        let Pipes { writer, queue, stdout, stderr, .. } = pipes;
-        let parts = Parts { folder, marker, shim, reports, _writer: writer, queue, stdout, stderr };
-        Ok(Agent::new(record, parts, control))
+            Ok(_) => Err(no_shim(give_up(shim, marker, io::ErrorKind::InvalidData.into()).await)),
+            Err(error) => Err(no_shim(give_up(shim, marker, error).await)),
+        }
     }
 
-    /// After the host has died: makes sure that nothing of an attempt is left,
-    /// and learns how it ended. Waits for a supervisor that is still ending its
-    /// tree, kills what carries the marker of this run and attempt, and nothing
-    /// else. Not for an attempt that this host still supervises.
+    /// After a restart of the host: takes an agent up again that another host has
+    /// started, or learns how it ended. `transcript` stands where that host had
+    /// read to. An agent belongs to the host that adopted it last.
+    pub async fn adopt(
+        &self,
+        folder: &Path,
+        run: &str,
+        attempt: u32,
+        transcript: Transcript,
+    ) -> Result<Adopted, ReapError> {
+        adopt(Folder::at(folder), Marker::new(run, attempt), transcript).await
+    }
+
+    /// Ends what lives of an attempt, makes sure that nothing is left, and learns
+    /// how it ended. Its supervisor is told to; without one, what carries the
+    /// marker of this run and attempt is killed, and nothing else.
     pub async fn reap(&self, folder: &Path, run: &str, attempt: u32) -> Result<Reaped, ReapError> {
         reap(Folder::at(folder), Marker::new(run, attempt)).await
     }
@@ -122,15 +136,34 @@ impl Agents {
     }
 }
 
+/// What is to be started goes over the socket; the answer comes back.
+async fn hand_over(orders: &Orders, socket: UnixStream) -> io::Result<(Conversation, Report)> {
+    let mut conversation = Conversation::new(socket)?;
+    conversation.control.write_all(&to_line(orders)?).await?;
+    let answer = conversation.next().await?;
+    Ok((conversation, answer))
+}
+
+/// A supervisor that makes no sense goes, and takes with it what it may have
+/// started.
+async fn give_up(mut shim: Child, marker: Marker, error: io::Error) -> io::Error {
+    let _ = shim.kill().await;
+    // What cannot even be listed was most likely never started.
+    let _ = tokio::task::spawn_blocking(move || sweep(&marker, None)).await;
+    error
+}
+
 /// Everything that can be found wrong before there is a process.
 fn prepare(launch: &Launch) -> Result<(Folder, Orders), StartError> {
     let path = launch.env.iter().find(|(name, _)| name == "PATH").map_or(OsStr::new(""), |(_, value)| value);
     let program = find_program(launch.program.as_os_str(), path)?;
+    let no_cwd = || StartError::NoFolderToWorkIn { cwd: launch.cwd.clone() };
     if !launch.cwd.is_dir() {
-        return Err(StartError::NoFolderToWorkIn { cwd: launch.cwd.clone() });
+        return Err(no_cwd());
     }
     let folder =
         std::path::absolute(&launch.folder).map_err(|error| StartError::folder(&launch.folder, error))?;
+    let cwd = std::path::absolute(&launch.cwd).map_err(|_| no_cwd())?;
     let is_marker = |name: &OsStr| name == RUN_VARIABLE || name == ATTEMPT_VARIABLE;
     let env = launch.env.iter().filter(|(name, _)| !is_marker(name)).cloned();
     let orders = Orders {
@@ -140,50 +173,13 @@ fn prepare(launch: &Launch) -> Result<(Folder, Orders), StartError> {
         program: program.into(),
         args: launch.args.clone(),
         env: env.chain(Marker::new(&launch.run, launch.attempt).entries()).collect(),
-        cwd: launch.cwd.clone().into(),
+        cwd: cwd.into(),
+        stdin: launch.stdin.clone(),
+        limits: launch.limits,
+        containment: launch.containment,
     };
     if orders.size() > ARGUMENTS_LIMIT {
         return Err(StartError::too_long(&orders));
     }
     Ok((Folder::at(&folder), orders))
-}
-
-/// Both ends of the agent's three streams.
-struct Pipes {
-    theirs: Streams,
-    writer: StdinWriter,
-    queue: StdinQueue,
-    stdout: OutputStream,
-    stderr: OutputStream,
-}
-
-impl Pipes {
-    /// The first log is created new: it is what tells a folder that was used before.
-    fn open(stdin: Stdin, folder: &Folder) -> Result<Self, StartError> {
-        let no_folder = |error| StartError::folder(folder.path(), error);
-        let no_pipe = |source| StartError::TooManyProcesses { source };
-        folder.create().map_err(no_folder)?;
-        let output = |stream: Stream| -> Result<(OutputStream, OwnedFd), StartError> {
-            let log = folder.create_log(stream.log_name()).map_err(no_folder)?;
-            let (ours, theirs) = io::pipe().map_err(no_pipe)?;
-            let ours = OutputStream::new(ours.into(), RawLog::new(stream, log)).map_err(no_pipe)?;
-            Ok((ours, OwnedFd::from(theirs)))
-        };
-        let (stdout, their_stdout) = output(Stream::Stdout)?;
-        let (stderr, their_stderr) = output(Stream::Stderr)?;
-        let (their_stdin, writer, queue) = stdin.open().map_err(no_pipe)?;
-        let theirs = Streams { stdin: their_stdin, stdout: their_stdout, stderr: their_stderr };
-        Ok(Self { theirs, writer, queue, stdout, stderr })
-    }
-}
-
-type Halves = (OwnedReadHalf, OwnedWriteHalf);
-
-/// The shim has copies of the streams afterwards, and ours are closed, so that
-/// we see their end.
-fn hand_over(streams: Streams, socket: UnixStream) -> io::Result<Halves> {
-    streams.send(&socket)?;
-    drop(streams);
-    socket.set_nonblocking(true)?;
-    Ok(tokio::net::UnixStream::from_std(socket)?.into_split())
 }

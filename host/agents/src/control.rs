@@ -1,29 +1,30 @@
-//! What host and shim say to each other, over one socket that is the shim's
-//! standard input: descriptors first, then one JSON value per line each way.
+//! What host and shim say to each other: one JSON value per line each way.
 //!
-//! The socket is also the proof of life. Nobody else holds the host's end, so
-//! when it closes, the host is gone, however it died.
+//! The first conversation goes over the socket that is the shim's standard
+//! input; later ones over the named socket in the attempt's folder, where the
+//! host says hello first. A line that one side does not know is of another
+//! version and is passed over.
 
 use std::ffi::OsString;
-use std::io::{self, IoSlice, IoSliceMut, Read};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::io;
 
 use hostler_engine::outcome::EndReason;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg,
-    sendmsg,
-};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::byte_text;
+use crate::containment::Containment;
 use crate::exit::Exit;
 use crate::folder::AgentRecord;
-use crate::process::RECEIVE;
+use crate::limits::Limits;
+use crate::stdin::Stdin;
+use crate::stream::Both;
 
-/// The first line from the host: what to start. It may hold secrets, so it goes
-/// over the socket and never to a file or a command line.
+/// The version of this conversation. It changes only when one side would
+/// misunderstand the other; what is merely new is passed over.
+pub(crate) const PROTOCOL: u32 = 1;
+
+/// The first line over the first socket: what to start. It may hold secrets, so
+/// it never goes to a file or a command line.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Orders {
     pub run: String,
@@ -33,6 +34,9 @@ pub(crate) struct Orders {
     pub args: Vec<OsString>,
     pub env: Vec<(OsString, OsString)>,
     pub cwd: OsString,
+    pub stdin: Stdin,
+    pub limits: Limits,
+    pub containment: Containment,
 }
 
 impl Orders {
@@ -44,21 +48,84 @@ impl Orders {
     }
 }
 
-/// Every further line from the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Every other line from the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Command {
+    /// The first over the named socket.
+    Hello { protocol: u32, run: String, attempt: u32 },
     /// End the tree: ask, wait so long, then kill.
     End { reason: EndReason, grace_ms: u64 },
+    /// For the agent's standard input; a number that was taken before is not
+    /// taken again.
+    Input {
+        number: u32,
+        #[serde(with = "byte_text")]
+        bytes: Vec<u8>,
+    },
+    /// The end of the agent's standard input, numbered like the rest of it.
+    CloseInput { number: u32 },
+    /// How long from now the agent may go on without being told again; absent is
+    /// without an end.
+    Keep { lease_ms: Option<u64>, time_ms: Option<u64> },
 }
 
-/// What the shim says: one of the first two, then the third.
-#[derive(Debug, Serialize, Deserialize)]
+/// What the shim says. The first is one of the first two.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Report {
-    Started(AgentRecord),
-    NotStarted { step: Step, errno: i32 },
+    Here {
+        record: AgentRecord,
+        state: State,
+    },
+    NotStarted {
+        step: Step,
+        errno: i32,
+    },
+    /// Always the whole, so that a host that is slow to listen misses nothing
+    /// that still matters.
+    State(State),
+    /// Another host speaks for the agent now.
+    TakenOver,
     Exited(Exit),
+}
+
+/// How far everything is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub logs: Both<Reached>,
+    pub input: InputState,
+}
+
+/// How far a log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reached {
+    /// So many bytes lie in it.
+    pub bytes: u64,
+    /// There will be no more.
+    pub ended: bool,
+    pub trouble: Option<Trouble>,
+}
+
+/// Why a log does not grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Trouble {
+    /// Writing failed, and is tried again.
+    Failed { errno: i32 },
+    /// It has reached its limit.
+    Full,
+}
+
+/// How far the agent's standard input is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct InputState {
+    /// The last number that was taken.
+    pub taken: u32,
+    /// The last number that the agent's pipe has wholly.
+    pub written: u32,
+    /// Whether it takes more.
+    pub open: bool,
 }
 
 /// Where a start can fail inside the shim.
@@ -67,157 +134,15 @@ pub(crate) enum Report {
 pub(crate) enum Step {
     /// Becoming a supervisor.
     Supervise,
-    /// Writing `agent.json`.
+    /// Writing into the attempt's folder.
     Record,
     /// Starting the program.
     Exec,
 }
 
-/// The agent's three standard streams, as the shim is handed them.
-#[derive(Debug)]
-pub(crate) struct Streams {
-    pub stdin: OwnedFd,
-    pub stdout: OwnedFd,
-    pub stderr: OwnedFd,
-}
-
-impl Streams {
-    /// Hands them over with a single byte, the very first on the socket.
-    pub(crate) fn send(&self, socket: &UnixStream) -> io::Result<()> {
-        let streams = [self.stdin.as_fd(), self.stdout.as_fd(), self.stderr.as_fd()];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
-        let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        if !ancillary.push(SendAncillaryMessage::ScmRights(&streams)) {
-            return Err(io::Error::other("no space for three descriptors"));
-        }
-        sendmsg(socket, &[IoSlice::new(b"\n")], &mut ancillary, SendFlags::empty())?;
-        Ok(())
-    }
-
-    /// Takes them from the socket; they are closed in programs we start.
-    pub(crate) fn receive(socket: &UnixStream) -> io::Result<Self> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        recvmsg(socket, &mut [IoSliceMut::new(&mut [0])], &mut ancillary, RECEIVE)?;
-        let mut received: Vec<OwnedFd> = Vec::new();
-        for message in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                received.extend(descriptors);
-            }
-        }
-        let [stdin, stdout, stderr] = <[OwnedFd; 3]>::try_from(received)
-            .map_err(|_| io::Error::other("the host did not send three streams"))?;
-        Ok(Self { stdin, stdout, stderr })
-    }
-}
-
-/// A value as one line.
+/// One line on the socket.
 pub(crate) fn to_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     Ok(line)
-}
-
-/// The shim's end of the conversation, read line by line as bytes come.
-#[derive(Debug)]
-pub(crate) struct Inbox {
-    buffer: Vec<u8>,
-    /// So much of the buffer is known to hold no line end: orders are long, and
-    /// come in many pieces.
-    searched: usize,
-}
-
-impl Inbox {
-    pub(crate) fn new() -> Self {
-        Self { buffer: Vec::new(), searched: 0 }
-    }
-
-    /// Reads once; `false` when the host has closed its end.
-    pub(crate) fn fill(&mut self, mut socket: &UnixStream) -> bool {
-        let mut chunk = [0; 16 * 1024];
-        loop {
-            match socket.read(&mut chunk) {
-                Ok(0) => return false,
-                Ok(count) => {
-                    self.buffer.extend_from_slice(&chunk[..count]);
-                    return true;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return false,
-            }
-        }
-    }
-
-    /// The next whole line, if one has come.
-    pub(crate) fn next<T: DeserializeOwned>(&mut self) -> Option<io::Result<T>> {
-        let Some(end) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') else {
-            self.searched = self.buffer.len();
-            return None;
-        };
-        let end = self.searched + end;
-        self.searched = 0;
-        let line: Vec<u8> = self.buffer.drain(..=end).collect();
-        Some(serde_json::from_slice(&line).map_err(io::Error::from))
-    }
-
-    /// Waits for a whole line.
-    pub(crate) fn wait<T: DeserializeOwned>(&mut self, socket: &UnixStream) -> io::Result<T> {
-        loop {
-            if let Some(value) = self.next() {
-                return value;
-            }
-            if !self.fill(socket) {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use std::io::Write;
-
-    use super::*;
-
-    #[test]
-    fn three_streams_arrive_in_order_and_nothing_of_the_next_line_is_lost() {
-        let (mut host, shim) = UnixStream::pair().unwrap();
-        let (mut read, write) = std::io::pipe().unwrap();
-        let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
-        Streams { stdin: null(), stdout: write.into(), stderr: null() }.send(&host).unwrap();
-        let end = Command::End { reason: EndReason::Budget, grace_ms: 7 };
-        host.write_all(&to_line(&end).unwrap()).unwrap();
-
-        let streams = Streams::receive(&shim).unwrap();
-        std::fs::File::from(streams.stdout).write_all(b"hello").unwrap();
-        let mut said = String::new();
-        read.read_to_string(&mut said).unwrap();
-        assert_eq!(said, "hello");
-        assert_eq!(Inbox::new().wait::<Command>(&shim).unwrap(), end);
-    }
-
-    #[test]
-    fn lines_that_come_in_pieces_are_put_together() {
-        let (mut host, shim) = UnixStream::pair().unwrap();
-        let mut inbox = Inbox::new();
-        for piece in ["\"on", "e\"\n\"two\"\n\"thr"] {
-            assert!(inbox.next::<String>().is_none());
-            host.write_all(piece.as_bytes()).unwrap();
-            assert!(inbox.fill(&shim));
-        }
-        assert_eq!(inbox.next::<String>().unwrap().unwrap(), "one");
-        assert_eq!(inbox.next::<String>().unwrap().unwrap(), "two");
-        assert!(inbox.next::<String>().is_none());
-        host.write_all(b"ee\"\n").unwrap();
-        assert_eq!(inbox.wait::<String>(&shim).unwrap(), "three");
-    }
-
-    #[test]
-    fn a_closed_socket_is_told_apart_from_silence() {
-        let (host, shim) = UnixStream::pair().unwrap();
-        drop(host);
-        assert!(!Inbox::new().fill(&shim));
-    }
 }

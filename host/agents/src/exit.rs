@@ -13,6 +13,10 @@ pub struct Exit {
     pub cause: Cause,
     /// What is left of everything it started.
     pub tree: TreeProof,
+    /// A log lacks something that the agent wrote: it reached its limit, or could
+    /// not be written to the end.
+    #[serde(default)]
+    pub truncated: bool,
     /// When the tree was found empty, or given up.
     pub at: Timestamp,
 }
@@ -38,7 +42,7 @@ impl Exit {
     pub fn ended_by_host(&self) -> Option<EndReason> {
         match self.cause {
             Cause::Host(reason) => Some(reason),
-            Cause::Itself | Cause::HostGone | Cause::ShimLost => None,
+            Cause::Itself | Cause::LeaseOver | Cause::OverMemory { .. } | Cause::ShimLost => None,
         }
     }
 }
@@ -62,10 +66,16 @@ pub enum Ending {
 pub enum Cause {
     /// The agent, or somebody else outside the host.
     Itself,
-    /// The host asked for it, for this reason.
+    /// The host asked for it, for this reason; also before, as with a time limit.
     Host(EndReason),
-    /// The host died, so the shim ended everything.
-    HostGone,
+    /// No host said in time that the task is still this machine's, so the shim
+    /// ended everything.
+    LeaseOver,
+    /// It used more memory than it may.
+    OverMemory {
+        /// So much.
+        bytes: u64,
+    },
     /// The shim died, so the host ended everything.
     ShimLost,
 }

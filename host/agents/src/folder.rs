@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::containment::ContainedBy;
 use crate::exit::Exit;
+use crate::limits::LimitedBy;
 use crate::process::ProcessId;
 
 /// What the agent wrote to its standard output, byte for byte.
@@ -19,6 +21,8 @@ pub const STDERR_FILE: &str = "stderr.log";
 pub const RECORD_FILE: &str = "agent.json";
 /// How it ended: an [`Exit`]. Written last; if it is there, the attempt is over.
 pub const EXIT_FILE: &str = "exit.json";
+/// Where a later host speaks to the supervisor.
+pub(crate) const SOCKET_FILE: &str = "shim.sock";
 
 /// The processes of one attempt, on disk before the agent starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +35,12 @@ pub struct AgentRecord {
     pub shim: ProcessId,
     /// The agent's main process; absent only while it is being started.
     pub agent: Option<ProcessId>,
+    /// The version of the conversation that the supervisor speaks.
+    pub protocol: u32,
+    /// What keeps its processes together.
+    pub containment: ContainedBy,
+    /// What holds it to its limits.
+    pub limited_by: LimitedBy,
 }
 
 /// One attempt's folder. Everything in it is for the owner's eyes only.
@@ -101,7 +111,15 @@ mod tests {
 
     fn record() -> AgentRecord {
         let shim = ProcessId { pid: 1, started: "boot/2".into() };
-        AgentRecord { run: "r".into(), attempt: 1, shim, agent: None }
+        AgentRecord {
+            run: "r".into(),
+            attempt: 1,
+            shim,
+            agent: None,
+            protocol: 1,
+            containment: ContainedBy::default(),
+            limited_by: LimitedBy::default(),
+        }
     }
 
     #[test]

@@ -8,9 +8,13 @@ mod macos;
 use std::collections::HashSet;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{RECEIVE, all, become_subreaper, children, environ, exit_watch, look, signal};
+pub(crate) use linux::{
+    all, become_subreaper, boot_time, children, connect, environ, exit_watch, look, peer_pid, signal,
+};
 #[cfg(target_os = "macos")]
-pub(crate) use macos::{RECEIVE, all, become_subreaper, children, environ, exit_watch, look, signal};
+pub(crate) use macos::{
+    all, become_subreaper, boot_time, children, connect, environ, exit_watch, look, peer_pid, signal,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +86,34 @@ pub(crate) fn descendants(root: &ProcessId) -> Vec<Seen> {
     found
 }
 
+/// How one process is related to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kinship {
+    /// It is that process, or below it.
+    Descends,
+    /// It is not.
+    None,
+    /// It, or one above it, was gone when we looked.
+    Unknown,
+}
+
+/// Whether the process of this number descends from `ancestor`.
+pub(crate) fn kinship(pid: i32, ancestor: &ProcessId) -> Kinship {
+    let (mut pid, mut visited) = (pid, HashSet::new());
+    while visited.insert(pid) {
+        if pid == ancestor.pid {
+            return Kinship::Descends;
+        }
+        match look(pid) {
+            Some(seen) if seen.parent > 0 => pid = seen.parent,
+            Some(_) => return Kinship::None,
+            None => return Kinship::Unknown,
+        }
+    }
+    // Nobody is above itself, unless numbers changed hands on the way.
+    Kinship::Unknown
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -106,6 +138,21 @@ mod tests {
         assert_eq!(signal(&real, Signal::KILL), Sent::Delivered);
         child.wait().unwrap();
         assert_eq!(signal(&real, Signal::KILL), Sent::Gone);
+    }
+
+    #[test]
+    fn kinship_is_found_over_generations_and_strangers_have_none() {
+        let me = rustix::process::getpid().as_raw_nonzero().get();
+        let parent = look(look(me).unwrap().parent).unwrap().id;
+        assert_eq!(kinship(me, &parent), Kinship::Descends);
+        assert_eq!(kinship(me, &look(me).unwrap().id), Kinship::Descends);
+        let mut child = Command::new("sleep").arg("30").stdin(Stdio::null()).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        assert_eq!(kinship(pid, &parent), Kinship::Descends);
+        assert_eq!(kinship(me, &look(pid).unwrap().id), Kinship::None);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(kinship(pid, &parent), Kinship::Unknown);
     }
 
     #[test]

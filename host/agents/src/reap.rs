@@ -1,4 +1,4 @@
-//! After the host has died: making sure that nothing of an attempt is left.
+//! Making sure that nothing of an attempt is left that is over.
 
 use std::collections::HashSet;
 use std::io;
@@ -13,7 +13,7 @@ use crate::folder::{AgentRecord, Folder};
 use crate::marker::Marker;
 use crate::process::{ProcessId, Seen, Sent, all, descendants, environ, look, signal};
 
-/// How long a supervisor may take to end its tree after its host is gone: a
+/// How long a supervisor may take to end its tree once it was told to: a
 /// little more than it takes before it gives up by itself.
 const SHIM_LIMIT: Duration = Duration::from_secs(12);
 
@@ -65,13 +65,8 @@ pub enum ReapError {
     },
 }
 
-/// See [`crate::Agents::reap`].
-pub(crate) async fn reap(folder: Folder, marker: Marker) -> Result<Reaped, ReapError> {
-    let done = tokio::task::spawn_blocking(move || reap_now(&folder, &marker)).await;
-    done.unwrap_or_else(|panic| Err(ReapError::NoProcesses { source: io::Error::other(panic) }))
-}
-
-fn reap_now(folder: &Folder, marker: &Marker) -> Result<Reaped, ReapError> {
+/// Who runs this attempt, if anybody ever did.
+pub(crate) fn read_record(folder: &Folder, marker: &Marker) -> Result<Option<AgentRecord>, ReapError> {
     let unreadable = |source| ReapError::Unreadable { folder: folder.path().to_owned(), source };
     let record = folder.record().map_err(unreadable)?;
     if let Some(AgentRecord { run, attempt, .. }) = &record
@@ -80,17 +75,31 @@ fn reap_now(folder: &Folder, marker: &Marker) -> Result<Reaped, ReapError> {
         let folder = folder.path().to_owned();
         return Err(ReapError::AnotherAttempt { folder, run: run.clone(), attempt: *attempt });
     }
+    Ok(record)
+}
+
+/// Waits for a supervisor that is ending its tree, clears away what it left, and
+/// looks until nothing is found.
+pub(crate) async fn reap_rest(folder: Folder, marker: Marker) -> Result<Reaped, ReapError> {
+    let done = tokio::task::spawn_blocking(move || reap_now(&folder, &marker)).await;
+    done.unwrap_or_else(|panic| Err(ReapError::NoProcesses { source: io::Error::other(panic) }))
+}
+
+fn reap_now(folder: &Folder, marker: &Marker) -> Result<Reaped, ReapError> {
+    let record = read_record(folder, marker)?;
     if let Some(record) = &record {
         wait_for_end(&record.shim);
     }
     let tree = sweep(marker, record.as_ref()).map_err(|source| ReapError::NoProcesses { source })?;
-    let exit = folder.exit().map_err(unreadable)?;
+    let exit =
+        folder.exit().map_err(|source| ReapError::Unreadable { folder: folder.path().to_owned(), source })?;
     Ok(Reaped { exit, tree })
 }
 
-/// The supervisor knows its tree best, so it is given its time. What it leaves
-/// is swept up like itself.
+/// The supervisor knows its tree best, so it is given its time, and woken should
+/// somebody have stopped it. What it leaves is swept up like itself.
 fn wait_for_end(shim: &ProcessId) {
+    signal(shim, Signal::CONT);
     let deadline = Instant::now() + SHIM_LIMIT;
     while shim.is_alive() && Instant::now() < deadline {
         sleep(LOOK);

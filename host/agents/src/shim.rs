@@ -1,38 +1,63 @@
 //! The supervisor of one attempt: a process of its own, single-threaded, that
-//! starts the agent, tells the host how it ended, and leaves nothing behind.
+//! starts the agent, writes its logs, tells whoever is the host how far
+//! everything is, and leaves nothing behind.
 //!
-//! It never talks to anybody but the host that started it, and signals nothing
-//! that does not descend from it.
+//! It needs no host: with none there the agent works on, as long as the last
+//! one said it may. It signals nothing that does not descend from it.
 
 mod descriptors;
+mod door;
 mod ending;
+mod host_link;
+mod inbox;
+mod input;
+mod log_pump;
+mod start;
+mod switch;
+mod told_to_end;
 mod tree;
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command as Program, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use hostler_engine::outcome::EndReason;
 use hostler_engine::time::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use self::descriptors::keep_to_ourselves;
+use self::door::Door;
 use self::ending::{Act, Ending};
+use self::host_link::HostLink;
+use self::inbox::Inbox;
+use self::input::Input;
+pub use self::log_pump::LOG_LIMIT;
+use self::log_pump::LogPump;
+use self::start::{Started, start};
+use self::switch::{Over, Switch};
+use self::told_to_end::{listen_for_sigterm, told_to_end};
 use self::tree::{Left, Tree};
-use crate::control::{Command, Inbox, Orders, Report, Step, Streams, to_line};
-use crate::exit::{Ending as AgentEnding, Exit};
+use crate::agent::DEFAULT_GRACE;
+use crate::control::{Command, Orders, Report, State};
+use crate::exit::{Cause, Ending as AgentEnding, Exit};
 use crate::folder::{AgentRecord, Folder};
-use crate::process::{ProcessId, become_subreaper, exit_watch, look};
+use crate::process::boot_time;
+use crate::stream::Both;
+
+/// How long the last of an agent's output may wait for room on the disk while a
+/// host waits for the end; without a host there is no hurry.
+const FLUSH_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often a disk without room is looked at, at the end.
+const FLUSH_LOOK: Duration = Duration::from_millis(200);
 
 /// The whole life of a supervisor process: its standard input is the socket to
 /// the host. For the program's hidden `shim` subcommand; returns when nothing
 /// of the attempt is left.
 pub fn shim_main() -> ExitCode {
-    match io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from).and_then(|socket| supervise(&socket))
-    {
+    match io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from).and_then(supervise) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The usual cause is a person who tries the subcommand by hand.
@@ -42,88 +67,61 @@ pub fn shim_main() -> ExitCode {
     }
 }
 
-fn supervise(socket: &UnixStream) -> io::Result<()> {
-    let streams = Streams::receive(socket)?;
-    let mut inbox = Inbox::new();
-    let orders: Orders = inbox.wait(socket)?;
+fn supervise(socket: UnixStream) -> io::Result<()> {
+    listen_for_sigterm();
+    let mut inbox = Inbox::default();
+    let orders: Orders = inbox.wait(&socket)?;
     let folder = Folder::at(Path::new(&orders.folder));
-    let (record, agent) = match start(&orders, &folder, streams) {
-        Ok(started) => started,
+    let host = HostLink::new(socket, inbox)?;
+    match start(orders, &folder) {
+        Ok(started) => Life::new(started, folder, host).run(),
         Err((step, error)) => {
-            let errno = error.raw_os_error().unwrap_or(0);
-            return tell(socket, &Report::NotStarted { step, errno });
+            host.last_words(&Report::NotStarted { step, errno: error.raw_os_error().unwrap_or(0) });
         }
-    };
-    let mut life = Life {
-        watch: exit_watch(agent),
-        tree: Tree::new(record.shim.clone(), agent),
-        ending: Ending::new(),
-        inbox,
-        host: Some(socket),
-    };
-    // A host that is gone already is noticed by the loop.
-    let _ = tell(socket, &Report::Started(record));
-    let exit = life.run();
-    // A full disk must not keep the host from learning the end.
-    let _ = folder.write_exit(&exit);
-    let _ = tell(socket, &Report::Exited(exit));
+    }
     Ok(())
 }
 
-/// Starts the agent, with a record on disk before there is anything to record:
-/// whoever finds the record later finds the processes too.
-fn start(
-    orders: &Orders,
-    folder: &Folder,
-    streams: Streams,
-) -> Result<(AgentRecord, i32), (Step, io::Error)> {
-    let shim = become_supervisor().map_err(|error| (Step::Supervise, error))?;
-    let mut record = AgentRecord { run: orders.run.clone(), attempt: orders.attempt, shim, agent: None };
-    folder.write_record(&record).map_err(|error| (Step::Record, error))?;
-    // The shim's own copies of the streams are gone with this statement, so the
-    // host sees their end when the agents' copies are closed.
-    let child = Program::new(&orders.program)
-        .args(&orders.args)
-        .env_clear()
-        .envs(orders.env.iter().map(|(name, value)| (name, value)))
-        .current_dir(&orders.cwd)
-        .stdin(streams.stdin)
-        .stdout(streams.stdout)
-        .stderr(streams.stderr)
-        .process_group(0)
-        .spawn()
-        .map_err(|error| (Step::Exec, error))?;
-    let agent = i32::try_from(child.id()).map_err(|error| (Step::Exec, io::Error::other(error)))?;
-    record.agent = look(agent).map(|seen| seen.id);
-    // Should this fail, the record on disk still names the shim, which is what
-    // a reaping host waits for.
-    let _ = folder.write_record(&record);
-    Ok((record, agent))
-}
-
-/// Away from the host's terminal and its signals, and parent of last resort.
-fn become_supervisor() -> io::Result<ProcessId> {
-    rustix::process::setsid()?;
-    become_subreaper()?;
-    keep_to_ourselves()?;
-    let me = rustix::process::getpid().as_raw_nonzero().get();
-    look(me).map(|seen| seen.id).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
-}
-
 /// The agent works until it does not; then everything else ends too.
-struct Life<'a> {
+struct Life {
+    folder: Folder,
+    record: AgentRecord,
     tree: Tree,
     ending: Ending,
-    inbox: Inbox,
+    switch: Switch,
+    logs: Both<LogPump>,
+    input: Input,
+    door: Door,
     /// Readable when the agent has ended; `None` afterwards.
     watch: Option<OwnedFd>,
-    /// `None` once it is gone.
-    host: Option<&'a UnixStream>,
+    /// `None` while there is none.
+    host: Option<HostLink>,
 }
 
-impl Life<'_> {
-    fn run(&mut self) -> Exit {
-        let left = loop {
+impl Life {
+    fn new(started: Started, folder: Folder, host: HostLink) -> Self {
+        let Started { record, tree, logs, input, door } = started;
+        let watch = tree.watch();
+        let (ending, switch) = (Ending::new(), Switch::default());
+        let mut life = Self { folder, record, tree, ending, switch, logs, input, door, watch, host: None };
+        life.welcome(host);
+        life
+    }
+
+    fn run(mut self) {
+        let left = self.until_over();
+        let exit = Exit {
+            ending: self.tree.agent_ending().unwrap_or(AgentEnding::Unknown),
+            cause: self.ending.cause(),
+            tree: self.tree.proof(left),
+            truncated: false,
+            at: now(),
+        };
+        self.finish(exit);
+    }
+
+    fn until_over(&mut self) -> Left {
+        loop {
             let ended_before = self.tree.agent_ending().is_some();
             let left = self.tree.reap();
             if self.tree.agent_ending().is_some() && !ended_before {
@@ -131,8 +129,9 @@ impl Life<'_> {
                 self.ending.agent_ended(Instant::now());
             }
             if left == Left::Nothing {
-                break left;
+                return left;
             }
+            self.mind_the_switch();
             match self.ending.act(Instant::now()) {
                 Act::Terminate => self.tree.terminate(),
                 Act::Kill(pause) => {
@@ -140,51 +139,136 @@ impl Life<'_> {
                     self.wait(pause);
                 }
                 Act::Wait(pause) => self.wait(pause),
-                Act::GiveUp => break left,
+                Act::GiveUp => return left,
             }
-        };
-        Exit {
-            ending: self.tree.agent_ending().unwrap_or(AgentEnding::Unknown),
-            cause: self.ending.cause(),
-            tree: self.tree.proof(left),
-            at: now(),
         }
     }
 
-    /// Until the host says something, the agent ends, or the time is over.
+    /// What ends the agent without a host.
+    fn mind_the_switch(&mut self) {
+        let now = Instant::now();
+        match self.switch.over(boot_time()) {
+            Some(Over::Lease) => self.ending.kill(Cause::LeaseOver, now),
+            Some(Over::Time) => self.ending.asked(EndReason::TimedOut, DEFAULT_GRACE, now),
+            None => {}
+        }
+        if told_to_end() {
+            self.ending.asked(EndReason::Stopping, Duration::ZERO, now);
+        }
+    }
+
+    /// Until somebody says something, or the time is over.
     fn wait(&mut self, longest: Duration) {
         let timeout = Timespec::try_from(longest).unwrap_or_default();
-        let host = self.host.map(|host| PollFd::new(host, PollFlags::IN));
-        let heard_from = usize::from(host.is_some());
-        let watch = self.watch.as_ref().map(|watch| PollFd::new(watch, PollFlags::IN));
-        let mut waiting: Vec<PollFd<'_>> = host.into_iter().chain(watch).collect();
-        let woken = poll(&mut waiting, Some(&timeout));
-        let host_spoke = woken.is_ok_and(|count| count > 0)
-            && waiting.iter().take(heard_from).any(|host| !host.revents().is_empty());
-        if host_spoke {
-            self.listen();
+        let mut waiting: Vec<PollFd<'_>> = self
+            .door
+            .sources()
+            .chain(self.watch.as_ref().map(AsFd::as_fd))
+            .chain(self.logs.stdout.source())
+            .chain(self.logs.stderr.source())
+            .map(|source| PollFd::from_borrowed_fd(source, PollFlags::IN))
+            .collect();
+        waiting.extend(self.input.sink().map(|sink| PollFd::from_borrowed_fd(sink, PollFlags::OUT)));
+        waiting.extend(self.host.as_ref().map(HostLink::source).map(|(socket, has_more_to_say)| {
+            let out = if has_more_to_say { PollFlags::OUT } else { PollFlags::empty() };
+            PollFd::from_borrowed_fd(socket, PollFlags::IN | out)
+        }));
+        // An interruption is a signal, which is looked at next.
+        let _ = poll(&mut waiting, Some(&timeout));
+        self.attend();
+    }
+
+    /// Whoever it was: nothing here waits, so everybody is asked.
+    fn attend(&mut self) {
+        if let Some(host) = self.door.answer() {
+            self.welcome(host);
+        }
+        self.listen();
+        let now = Instant::now();
+        self.logs.stdout.pump(now);
+        self.logs.stderr.pump(now);
+        self.input.pump();
+        let state = self.state();
+        if let Some(host) = &mut self.host {
+            host.tell(state);
+        }
+    }
+
+    /// The newest host is the host.
+    fn welcome(&mut self, mut host: HostLink) {
+        host.greet(&Report::Here { record: self.record.clone(), state: self.state() });
+        if let Some(before) = self.host.replace(host) {
+            before.last_words(&Report::TakenOver);
         }
     }
 
     fn listen(&mut self) {
-        let Some(host) = self.host else { return };
-        let open = self.inbox.fill(host);
-        while let Some(command) = self.inbox.next::<Command>() {
-            // A host this shim does not understand is of another version; what
-            // it can still do is to go away.
-            if let Ok(Command::End { reason, grace_ms }) = command {
-                self.ending.asked(reason, Duration::from_millis(grace_ms), Instant::now());
-            }
+        let Some(host) = &mut self.host else { return };
+        let (commands, open) = host.listen();
+        for command in commands {
+            self.obey(command);
         }
         if !open {
             self.host = None;
-            self.ending.host_gone(Instant::now());
+            self.switch.host_gone(boot_time());
         }
     }
-}
 
-fn tell(mut socket: &UnixStream, report: &Report) -> io::Result<()> {
-    socket.write_all(&to_line(report)?)
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Hello { .. } => {}
+            Command::End { reason, grace_ms } => {
+                self.ending.asked(reason, Duration::from_millis(grace_ms), Instant::now());
+            }
+            Command::Input { number, bytes } => self.input.take(number, bytes),
+            Command::CloseInput { number } => self.input.close(number),
+            Command::Keep { lease_ms, time_ms } => {
+                let rest = |milliseconds: Option<u64>| milliseconds.map(Duration::from_millis);
+                self.switch.keep(rest(lease_ms), rest(time_ms), boot_time());
+            }
+        }
+    }
+
+    fn state(&self) -> State {
+        State { logs: self.logs.map(LogPump::reached), input: self.input.state() }
+    }
+
+    /// Logs complete, then the exit on disk, then the host is told, then the door
+    /// is shut: whoever finds it shut finds everything.
+    fn finish(mut self, mut exit: Exit) {
+        let began = Instant::now();
+        while !self.drain() && !self.gives_up(began) {
+            self.wait(FLUSH_LOOK);
+        }
+        exit.truncated = self.logs.stdout.is_truncated() || self.logs.stderr.is_truncated();
+        let began = Instant::now();
+        while self.write(&exit).is_err() && !self.gives_up(began) {
+            self.wait(FLUSH_LOOK);
+        }
+        let state = self.state();
+        if let Some(mut host) = self.host {
+            host.tell(state);
+            host.last_words(&Report::Exited(exit));
+        }
+        self.door.close();
+    }
+
+    /// Whether a disk without room is waited for no longer.
+    fn gives_up(&self, began: Instant) -> bool {
+        told_to_end() || (self.host.is_some() && began.elapsed() > FLUSH_LIMIT)
+    }
+
+    fn drain(&mut self) -> bool {
+        let now = Instant::now();
+        let done = [self.logs.stdout.drain(now), self.logs.stderr.drain(now)];
+        done == [true, true]
+    }
+
+    fn write(&self, exit: &Exit) -> io::Result<()> {
+        self.logs.stdout.sync()?;
+        self.logs.stderr.sync()?;
+        self.folder.write_exit(exit)
+    }
 }
 
 /// Milliseconds since 1970, read here because a report is about to be written.

@@ -117,6 +117,9 @@ impl StartError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::containment::Containment;
+    use crate::limits::Limits;
+    use crate::stdin::Stdin;
 
     fn told(step: Step, errno: Errno) -> String {
         let orders = Orders {
@@ -127,6 +130,9 @@ mod tests {
             args: vec!["abc".into()],
             env: vec![("A".into(), "b".into())],
             cwd: "/".into(),
+            stdin: Stdin::Closed,
+            limits: Limits::default(),
+            containment: Containment::default(),
         };
         StartError::from_shim(step, errno.raw_os_error(), &orders, Path::new("/bin/host")).to_string()
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hostler_agents::{Cause, Ending, TreeProof};
 use hostler_engine::outcome::EndReason;
 use rustix::process::Signal;
-use support::{Bench, FIXTURE, hear, hear_line, is_alive, read_exit, send, until};
+use support::{Bench, FIXTURE, hear, hear_line, is_alive, read_exit, send};
 
 /// A tree that ignores SIGTERM, with daemons and hoppers.
 fn nasty() -> String {
@@ -95,18 +95,6 @@ async fn what_a_straggler_says_in_its_last_moment_is_not_lost() {
     assert_eq!(heard.stdout, ["last words"]);
     assert_eq!(heard.exit().ending, Ending::Signal(9));
     assert_eq!(heard.exit().cause, Cause::Itself);
-}
-
-#[tokio::test]
-async fn dropping_an_agent_ends_it() {
-    let bench = Bench::new();
-    let mut agent = bench.start(&nasty()).await;
-    hear_line(&mut agent, "ready").await;
-    let handle = agent.handle();
-    drop(agent);
-    until("nothing is left", || bench.marked().is_empty()).await;
-    // Harmless by now.
-    handle.end(EndReason::Cancelled, SOON).await;
 }
 
 #[tokio::test]

@@ -65,12 +65,12 @@ async fn a_conversation_goes_on_until_the_input_is_closed() {
     let mut agent = bench.agents.start(launch).await.unwrap();
     let handle = agent.handle();
     hear_line(&mut agent, "heard one").await;
-    handle.write_stdin(b"two\n".to_vec()).await.unwrap();
+    handle.write_stdin(1, b"two\n".to_vec()).await.unwrap();
     hear_line(&mut agent, "heard two").await;
-    handle.close_stdin().await;
+    handle.close_stdin(2).await;
     let heard = hear(&mut agent).await;
     assert_eq!(heard.stdout, ["bye"]);
-    assert_eq!(handle.write_stdin(b"three\n".to_vec()).await, Err(StdinClosed));
+    assert_eq!(handle.write_stdin(3, b"three\n".to_vec()).await, Err(StdinClosed));
 }
 
 #[tokio::test]

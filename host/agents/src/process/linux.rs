@@ -2,18 +2,17 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::RecvFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::{ProcessId, Seen, Sent};
-
-/// Descriptors received over a socket are closed in programs we start.
-pub(crate) const RECEIVE: RecvFlags = RecvFlags::CMSG_CLOEXEC;
 
 /// How long a process may take from one program to the next: usually less than a
 /// millisecond, longer when it has to wait for a processor.
@@ -97,6 +96,38 @@ pub(crate) fn exit_watch(pid: i32) -> Option<OwnedFd> {
     rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()
 }
 
+/// Time since the machine was started, its sleep included.
+pub(crate) fn boot_time() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
+}
+
+/// Connects to a socket in a folder, however long the folder's name is: the name
+/// of a socket has about a hundred bytes, and this one goes by a descriptor.
+pub(crate) fn connect(folder: &Path, name: &str) -> io::Result<UnixStream> {
+    let folder = fs::File::open(folder)?;
+    UnixStream::connect(format!("/proc/self/fd/{}/{name}", folder.as_raw_fd()))
+}
+
+/// The number of the process at the other end: who connected, or who listened.
+pub(crate) fn peer_pid(socket: &UnixStream) -> io::Result<i32> {
+    let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut size = u32::try_from(size_of::<libc::ucred>()).unwrap_or(0);
+    // SAFETY: both pointers are to locals that live through the call, and `size`
+    // is the size of the first.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut size,
+        )
+    };
+    // A process that this one cannot see has the number 0.
+    if result == 0 && peer.pid > 0 { Ok(peer.pid) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Start times count from boot, so they need its name to be unique.
 fn boot() -> &'static str {
     static BOOT: OnceLock<String> = OnceLock::new();
@@ -152,6 +183,18 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(environ(pid), None);
+    }
+
+    #[test]
+    fn a_socket_in_a_deep_folder_is_reached_and_tells_who_listens() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("deep".repeat(50));
+        fs::create_dir(&folder).unwrap();
+        let inside = fs::File::open(&folder).unwrap();
+        let short = format!("/proc/self/fd/{}/socket", inside.as_raw_fd());
+        let _listener = std::os::unix::net::UnixListener::bind(short).unwrap();
+        let socket = connect(&folder, "socket").unwrap();
+        assert_eq!(peer_pid(&socket).unwrap(), rustix::process::getpid().as_raw_nonzero().get());
     }
 
     #[test]

@@ -6,17 +6,18 @@
 //! after it was checked; `ps` shows the environment of our own processes only.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::RecvFlags;
 use rustix::process::{Pid, Signal};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::{ProcessId, Seen, Sent};
-
-/// There is no flag for it here; the shim passes on nothing but what it means to.
-pub(crate) const RECEIVE: RecvFlags = RecvFlags::empty();
 
 /// Looks at one process; `None` if there is none of that number.
 pub(crate) fn look(pid: i32) -> Option<Seen> {
@@ -71,6 +72,43 @@ pub(crate) fn become_subreaper() -> io::Result<()> {
 /// None here: the shim looks at its child at short intervals instead.
 pub(crate) fn exit_watch(_pid: i32) -> Option<OwnedFd> {
     None
+}
+
+/// Time since the machine was started, its sleep included.
+pub(crate) fn boot_time() -> Duration {
+    let now = clock_gettime(ClockId::Monotonic);
+    Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
+}
+
+/// Connects to a socket in a folder, however long the folder's name is: the name
+/// of a socket has about a hundred bytes, so it goes by a link of a short name.
+pub(crate) fn connect(folder: &Path, name: &str) -> io::Result<UnixStream> {
+    let way = Path::new("/tmp").join(format!("hostler-{}-{}", std::process::id(), boot_time().as_nanos()));
+    std::fs::DirBuilder::new().mode(0o700).create(&way)?;
+    let link = way.join("to");
+    let connected =
+        std::os::unix::fs::symlink(folder, &link).and_then(|()| UnixStream::connect(link.join(name)));
+    // An empty folder left behind does no harm.
+    let _ = std::fs::remove_file(&link).and_then(|()| std::fs::remove_dir(&way));
+    connected
+}
+
+/// The number of the process at the other end: who connected, or who listened.
+pub(crate) fn peer_pid(socket: &UnixStream) -> io::Result<i32> {
+    let mut peer: libc::pid_t = 0;
+    let mut size = u32::try_from(size_of::<libc::pid_t>()).unwrap_or(0);
+    // SAFETY: both pointers are to locals that live through the call, and `size`
+    // is the size of the first.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_LOCAL,
+            libc::LOCAL_PEERPID,
+            (&raw mut peer).cast(),
+            &raw mut size,
+        )
+    };
+    if result == 0 && peer > 0 { Ok(peer) } else { Err(io::Error::last_os_error()) }
 }
 
 fn ps(args: &[&str]) -> Option<String> {

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{FdFlags, fcntl_setfd};
 
 /// Marks every descriptor but the three standard streams to be closed in the
@@ -24,4 +25,11 @@ pub(super) fn keep_to_ourselves() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Reading and writing this descriptor never waits. For our own ends of pipes:
+/// the flag belongs to the end, so the agent's end is as it was.
+pub(super) fn do_not_wait(descriptor: impl AsFd) -> io::Result<()> {
+    let flags = fcntl_getfl(&descriptor)?;
+    Ok(fcntl_setfl(&descriptor, flags | OFlags::NONBLOCK)?)
 }

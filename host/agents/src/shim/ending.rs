@@ -88,9 +88,9 @@ impl Ending {
         };
     }
 
-    /// The host is gone: nobody reads, nobody can stop the agent, so it ends now.
-    pub(super) fn host_gone(&mut self, now: Instant) {
-        self.blame(Cause::HostGone);
+    /// It ends without any grace.
+    pub(super) fn kill(&mut self, cause: Cause, now: Instant) {
+        self.blame(cause);
         if !matches!(self.phase, Phase::Killing { .. }) {
             self.phase = Phase::Killing { until: now + KILL_LIMIT };
         }
@@ -163,18 +163,18 @@ mod tests {
     fn killing_stops_at_its_limit() {
         let start = Instant::now();
         let mut ending = Ending::new();
-        ending.host_gone(start);
+        ending.kill(Cause::LeaseOver, start);
         assert_eq!(ending.act(start + just_before(KILL_LIMIT)), Act::Kill(KILL_LOOK));
         assert_eq!(ending.act(start + KILL_LIMIT), Act::GiveUp);
     }
 
     #[test]
-    fn a_dead_host_allows_no_grace_even_in_the_middle_of_one() {
+    fn a_lease_that_is_over_allows_no_grace_even_in_the_middle_of_one() {
         let start = Instant::now();
         let mut ending = Ending::new();
         ending.asked(EndReason::Stopping, GRACE, start);
         assert_eq!(ending.act(start), Act::Terminate);
-        ending.host_gone(start + MOMENT);
+        ending.kill(Cause::LeaseOver, start + MOMENT);
         assert_eq!(ending.act(start + MOMENT), Act::Kill(KILL_LOOK));
         assert_eq!(ending.cause(), Cause::Host(EndReason::Stopping));
     }
@@ -196,7 +196,7 @@ mod tests {
         let mut ending = Ending::new();
         ending.agent_ended(start);
         ending.asked(EndReason::TimedOut, GRACE, start);
-        ending.host_gone(start);
+        ending.kill(Cause::LeaseOver, start);
         assert_eq!(ending.cause(), Cause::Itself);
     }
 

@@ -6,12 +6,13 @@
 //! kernel's word "no child" is the proof, not a list that may be out of date.
 
 use std::collections::HashSet;
+use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, WaitStatus};
 
 use crate::exit::{Ending, Survivor, TreeProof};
-use crate::process::{ProcessId, Sent, descendants, signal};
+use crate::process::{ProcessId, Sent, descendants, exit_watch, signal};
 
 /// The agent and all below it, seen from the shim.
 #[derive(Debug)]
@@ -33,6 +34,11 @@ pub(super) enum Left {
 impl Tree {
     pub(super) fn new(shim: ProcessId, agent: i32) -> Self {
         Self { shim, agent, agent_ending: None, killed: HashSet::new() }
+    }
+
+    /// A descriptor that becomes readable when the agent ends.
+    pub(super) fn watch(&self) -> Option<OwnedFd> {
+        exit_watch(self.agent)
     }
 
     /// How the agent ended, once it has.

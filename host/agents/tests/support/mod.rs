@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hostler_agents::{Agent, Agents, Exit, Launch, Output, Stdin, Stream};
+use hostler_agents::{Agent, AgentRecord, Agents, Containment, Exit, Launch, Limits, Output, Stdin, Stream};
 use tempfile::TempDir;
 
 pub const FIXTURE: &str = env!("CARGO_BIN_EXE_hostler-agents-fixture");
@@ -18,17 +18,24 @@ pub struct Bench {
     pub agents: Agents,
     /// Unique to this test: other tests run at the same time.
     pub run: String,
+    pub folder_name: PathBuf,
 }
 
 impl Bench {
     pub fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let run = format!("run-{}", home.path().file_name().unwrap().to_string_lossy());
-        Self { home, agents: Agents::new(FIXTURE.into(), vec!["shim".into()]), run }
+        let folder_name = home.path().join("attempt");
+        Self { home, agents: Agents::new(FIXTURE.into(), vec!["shim".into()]), run, folder_name }
     }
 
     pub fn folder(&self) -> PathBuf {
-        self.home.path().join("attempt")
+        self.folder_name.clone()
+    }
+
+    pub fn record(&self) -> AgentRecord {
+        serde_json::from_slice(&std::fs::read(self.folder().join(hostler_agents::RECORD_FILE)).unwrap())
+            .unwrap()
     }
 
     /// A shell script as an agent.
@@ -42,6 +49,8 @@ impl Bench {
             cwd: self.home.path().to_owned(),
             folder: self.folder(),
             stdin: Stdin::Closed,
+            limits: Limits::default(),
+            containment: Containment::Auto,
         }
     }
 
@@ -104,6 +113,8 @@ pub struct Heard {
     pub stdout: Vec<String>,
     pub stderr: Vec<String>,
     pub cut: usize,
+    /// Where each batch ended in its log, and how many lines it had.
+    pub ends: Vec<(Stream, u64, usize)>,
     pub warnings: Vec<String>,
     pub exits: Vec<Exit>,
 }
@@ -120,8 +131,9 @@ pub async fn hear(agent: &mut Agent) -> Heard {
     let listening = async {
         while let Some(output) = agent.next().await {
             match output {
-                Output::Lines { source, lines } => {
-                    assert!(!lines.is_empty());
+                Output::Lines { source, lines, end, last } => {
+                    assert!(!lines.is_empty() || last);
+                    heard.ends.push((source, end, lines.len()));
                     heard.cut += lines.iter().filter(|line| line.cut).count();
                     let lines = lines.into_iter().map(|line| line.text);
                     match source {

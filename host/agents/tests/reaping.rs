@@ -1,4 +1,4 @@
-//! The host dies: agents end, and the next host learns how.
+//! The host dies: what the next host finds when it clears away.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -8,15 +8,22 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use hostler_agents::{AgentRecord, Cause, ProcessId, RECORD_FILE, ReapError, TreeProof};
+use hostler_agents::{
+    AgentRecord, Cause, ContainedBy, LimitedBy, ProcessId, RECORD_FILE, ReapError, TreeProof,
+};
+use hostler_engine::outcome::EndReason;
 use rustix::process::Signal;
 use support::{Bench, FIXTURE, hear, kill, send, until};
 
 /// A host of its own, with one agent that has said `ready`.
 fn host(bench: &Bench, script: &str) -> Child {
+    host_with(bench, "host", script)
+}
+
+fn host_with(bench: &Bench, verb: &str, script: &str) -> Child {
     let folder = bench.folder();
     let mut host = Command::new(FIXTURE)
-        .args(["host", folder.to_str().unwrap(), &bench.run, script])
+        .args([verb, folder.to_str().unwrap(), &bench.run, script])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -31,29 +38,26 @@ fn nasty() -> String {
     format!("trap '' TERM HUP; exec {FIXTURE} nasty")
 }
 
-fn record(bench: &Bench) -> AgentRecord {
-    serde_json::from_slice(&fs::read(bench.folder().join(RECORD_FILE)).unwrap()).unwrap()
-}
-
 #[tokio::test]
-async fn a_killed_host_leaves_no_survivors() {
+async fn reaping_ends_an_agent_that_works_on_after_its_host() {
     let bench = Bench::new();
     let mut host = host(&bench, &nasty());
     host.kill().unwrap();
     host.wait().unwrap();
+    assert!(bench.record().agent.unwrap().is_alive());
 
     let reaped = bench.agents.reap(&bench.folder(), &bench.run, 1).await.unwrap();
     assert_eq!(bench.marked(), Vec::<i32>::new());
     assert_eq!(reaped.tree, TreeProof::Empty { killed: 0 }, "the supervisor needs no help");
-    assert_eq!(reaped.exit.unwrap().cause, Cause::HostGone);
+    assert_eq!(reaped.exit.unwrap().cause, Cause::Host(EndReason::Stopping));
 }
 
 #[tokio::test]
 async fn host_and_supervisor_killed_together_the_reaper_ends_the_tree() {
     let bench = Bench::new();
-    let mut host = host(&bench, &nasty());
+    let mut host = host_with(&bench, "host-sweep", &nasty());
     // The supervisor first, and stopped, so that it cannot help.
-    let shim = record(&bench).shim;
+    let shim = bench.record().shim;
     send(shim.pid, Signal::STOP);
     host.kill().unwrap();
     host.wait().unwrap();
@@ -72,7 +76,15 @@ async fn a_process_that_took_a_number_over_is_not_touched() {
     let mut stranger = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
     let pid = i32::try_from(stranger.id()).unwrap();
     let old = ProcessId { pid, started: "another-boot/1".into() };
-    let record = AgentRecord { run: bench.run.clone(), attempt: 1, shim: old.clone(), agent: Some(old) };
+    let record = AgentRecord {
+        run: bench.run.clone(),
+        attempt: 1,
+        shim: old.clone(),
+        agent: Some(old),
+        protocol: 1,
+        containment: ContainedBy::Sweep,
+        limited_by: LimitedBy::default(),
+    };
     fs::create_dir(bench.folder()).unwrap();
     fs::write(bench.folder().join(RECORD_FILE), serde_json::to_vec(&record).unwrap()).unwrap();
 
@@ -102,7 +114,7 @@ async fn reaping_one_attempt_leaves_the_next_alone() {
     assert_eq!(reaped.tree, TreeProof::Empty { killed: 0 });
     assert!(second.record.agent.as_ref().unwrap().is_alive());
 
-    second.handle().end(hostler_engine::outcome::EndReason::Stopping, Duration::ZERO).await;
+    second.handle().end(EndReason::Stopping, Duration::ZERO).await;
     hear(&mut second).await;
 }
 

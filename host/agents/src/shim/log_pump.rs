@@ -1,0 +1,235 @@
+//! From one of the agent's output pipes to its log.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use crate::control::{Reached, Trouble};
+
+/// What one stream may write to disk: an agent that runs away must not fill it.
+pub const LOG_LIMIT: u64 = 1024 * 1024 * 1024;
+
+/// What is read at once: the usual capacity of a pipe.
+const CHUNK: usize = 64 * 1024;
+
+/// How much is read after the agents are gone. All they wrote is in the pipe by
+/// then, and a pipe holds at most 1 MiB unless the administrator allows more;
+/// only a stranger who was handed the pipe can go on writing.
+const DRAIN_LIMIT: u64 = 16 * 1024 * 1024;
+
+/// How often a log that could not be written is tried again: room is made by
+/// people.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Reads no further than it can write: while the log cannot be written, the
+/// agent waits on its full pipe, and nothing is lost.
+#[derive(Debug)]
+pub(super) struct LogPump {
+    /// `None` once it has ended.
+    pipe: Option<OwnedFd>,
+    log: File,
+    limit: u64,
+    written: u64,
+    buffer: Box<[u8]>,
+    /// What of the buffer was read and not written yet.
+    pending: std::ops::Range<usize>,
+    trouble: Option<Trouble>,
+    retry: Option<Instant>,
+    drain_left: u64,
+}
+
+impl LogPump {
+    /// The pipe must not wait when it is empty.
+    pub(super) fn new(pipe: OwnedFd, log: File) -> Self {
+        Self::with_limit(pipe, log, LOG_LIMIT)
+    }
+
+    fn with_limit(pipe: OwnedFd, log: File, limit: u64) -> Self {
+        let (pending, buffer) = (0..0, vec![0; CHUNK].into_boxed_slice());
+        let drain_left = DRAIN_LIMIT;
+        Self {
+            pipe: Some(pipe),
+            log,
+            limit,
+            written: 0,
+            buffer,
+            pending,
+            trouble: None,
+            retry: None,
+            drain_left,
+        }
+    }
+
+    pub(super) fn reached(&self) -> Reached {
+        let ended = self.pipe.is_none() && self.pending.is_empty();
+        Reached { bytes: self.written, ended, trouble: self.trouble }
+    }
+
+    /// Whether the log lacks something that the agent wrote.
+    pub(super) fn is_truncated(&self) -> bool {
+        self.trouble == Some(Trouble::Full) || !self.pending.is_empty()
+    }
+
+    /// What to wait for; nothing while the log cannot be written.
+    pub(super) fn source(&self) -> Option<BorrowedFd<'_>> {
+        self.pipe.as_ref().filter(|_| self.pending.is_empty()).map(AsFd::as_fd)
+    }
+
+    /// Moves what there is, at most one chunk, without waiting.
+    pub(super) fn pump(&mut self, now: Instant) {
+        self.write(now);
+        if self.pending.is_empty() {
+            self.read(CHUNK);
+            self.write(now);
+        }
+    }
+
+    /// After the agents are gone: moves what is still in the pipe, without
+    /// waiting for strangers who hold it open. `true` once all of it is written.
+    pub(super) fn drain(&mut self, now: Instant) -> bool {
+        self.write(now);
+        while self.pipe.is_some() && self.pending.is_empty() {
+            let most = usize::try_from(self.drain_left).unwrap_or(CHUNK).min(CHUNK);
+            let count = self.read(most);
+            if count == 0 {
+                self.pipe = None;
+            }
+            self.drain_left -= count as u64;
+            self.write(now);
+        }
+        self.pending.is_empty()
+    }
+
+    /// The log is complete on disk, also over a power cut.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.log.sync_all()
+    }
+
+    fn read(&mut self, most: usize) -> usize {
+        let Some(pipe) = &self.pipe else { return 0 };
+        match rustix::io::read(pipe, &mut self.buffer[..most]) {
+            Ok(0) if most > 0 => self.pipe = None,
+            Ok(count) => {
+                self.pending = 0..count;
+                return count;
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(_) => self.pipe = None,
+        }
+        0
+    }
+
+    fn write(&mut self, now: Instant) {
+        if self.pending.is_empty() || self.retry.is_some_and(|retry| now < retry) {
+            return;
+        }
+        let room = usize::try_from(self.limit - self.written).unwrap_or(usize::MAX);
+        let fits = self.pending.len().min(room);
+        let end = self.pending.start + fits;
+        while self.pending.start < end {
+            match self.log.write(&self.buffer[self.pending.start..end]) {
+                Ok(count) => {
+                    self.pending.start += count;
+                    self.written += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.trouble = Some(Trouble::Failed { errno: error.raw_os_error().unwrap_or(0) });
+                    self.retry = Some(now + RETRY);
+                    return;
+                }
+            }
+        }
+        let full = !self.pending.is_empty() || self.trouble == Some(Trouble::Full);
+        self.trouble = full.then_some(Trouble::Full);
+        (self.retry, self.pending) = (None, 0..0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs;
+
+    use rustix::pipe::{PipeFlags, pipe_with};
+
+    use super::*;
+
+    fn pipe() -> (OwnedFd, File) {
+        let (read, write) = pipe_with(PipeFlags::NONBLOCK).unwrap();
+        (read, File::from(write))
+    }
+
+    #[test]
+    fn a_log_takes_its_limit_and_not_one_byte_more() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("log");
+        let (read, mut agent) = pipe();
+        let mut pump = LogPump::with_limit(read, File::create(&path).unwrap(), 4);
+        agent.write_all(b"1234").unwrap();
+        pump.pump(Instant::now());
+        assert_eq!((pump.reached().bytes, pump.is_truncated()), (4, false));
+        agent.write_all(b"5").unwrap();
+        pump.pump(Instant::now());
+        assert_eq!(pump.reached().trouble, Some(Trouble::Full));
+        agent.write_all(b"6").unwrap();
+        pump.pump(Instant::now());
+        assert!(pump.source().is_some(), "it reads on and drops");
+        drop(agent);
+        pump.pump(Instant::now());
+        assert_eq!(pump.reached(), Reached { bytes: 4, ended: true, trouble: Some(Trouble::Full) });
+        assert!(pump.is_truncated());
+        assert_eq!(fs::read(path).unwrap(), b"1234");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_log_that_cannot_be_written_is_tried_again_and_nothing_more_is_read() {
+        let home = tempfile::tempdir().unwrap();
+        let (read, mut agent) = pipe();
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut pump = LogPump::new(read, full);
+        let start = Instant::now();
+        agent.write_all(b"one").unwrap();
+        pump.pump(start);
+        let failed = Trouble::Failed { errno: Errno::NOSPC.raw_os_error() };
+        assert_eq!(pump.reached(), Reached { bytes: 0, ended: false, trouble: Some(failed) });
+        assert!(pump.source().is_none());
+        assert!(!pump.drain(start));
+
+        agent.write_all(b"two").unwrap();
+        drop(agent);
+        let path = home.path().join("log");
+        pump.log = File::create(&path).unwrap();
+        pump.pump(start + RETRY.checked_sub(Duration::from_millis(1)).unwrap());
+        assert_eq!(pump.reached().bytes, 0, "not before its time");
+        assert!(pump.drain(start + RETRY));
+        assert_eq!(pump.reached(), Reached { bytes: 6, ended: true, trouble: None });
+        assert_eq!(fs::read(path).unwrap(), b"onetwo");
+    }
+
+    #[test]
+    fn draining_does_not_wait_for_who_holds_the_pipe_open() {
+        let (read, mut stranger) = pipe();
+        let mut pump = LogPump::new(read, tempfile::tempfile().unwrap());
+        stranger.write_all(b"one\ntwo").unwrap();
+        assert!(pump.drain(Instant::now()));
+        assert_eq!(pump.reached(), Reached { bytes: 7, ended: true, trouble: None });
+    }
+
+    #[test]
+    fn draining_stops_at_its_limit() {
+        for (sent, expected) in [(b"1234".as_slice(), 4), (b"12345", 4)] {
+            let (read, mut stranger) = pipe();
+            let mut pump = LogPump::new(read, tempfile::tempfile().unwrap());
+            pump.drain_left = 4;
+            stranger.write_all(sent).unwrap();
+            assert!(pump.drain(Instant::now()));
+            assert_eq!(pump.reached().bytes, expected);
+        }
+    }
+}

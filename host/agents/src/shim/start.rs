@@ -1,0 +1,108 @@
+//! From orders to a running agent under supervision.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command as Program;
+
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::descriptors::{do_not_wait, keep_to_ourselves};
+use super::door::Door;
+use super::input::Input;
+use super::log_pump::LogPump;
+use super::tree::Tree;
+use crate::containment::ContainedBy;
+use crate::control::{Orders, PROTOCOL, Step};
+use crate::folder::{AgentRecord, Folder};
+use crate::limits::LimitedBy;
+use crate::process::{ProcessId, become_subreaper, look};
+use crate::stream::{Both, Stream};
+
+/// Everything that a running agent has.
+pub(super) struct Started {
+    pub record: AgentRecord,
+    pub tree: Tree,
+    pub logs: Both<LogPump>,
+    pub input: Input,
+    pub door: Door,
+}
+
+/// Starts the agent, with a record and a door on disk before there is anything
+/// to record: whoever finds the record later finds the processes too, and a
+/// supervisor that listens.
+pub(super) fn start(orders: Orders, folder: &Folder) -> Result<Started, (Step, io::Error)> {
+    let shim = become_supervisor(folder).map_err(|error| (Step::Supervise, error))?;
+    let in_folder = |error| (Step::Record, error);
+    // The first log is created new: it is what tells a folder that was used before.
+    let (out, their_out) = log(folder, Stream::Stdout).map_err(in_folder)?;
+    let (err, their_err) = log(folder, Stream::Stderr).map_err(in_folder)?;
+    let door = Door::open(shim.clone(), &orders.run, orders.attempt).map_err(in_folder)?;
+    let mut record = AgentRecord {
+        run: orders.run.clone(),
+        attempt: orders.attempt,
+        shim: shim.clone(),
+        agent: None,
+        protocol: PROTOCOL,
+        containment: ContainedBy::Sweep,
+        limited_by: LimitedBy::default(),
+    };
+    folder.write_record(&record).map_err(in_folder)?;
+    let started = Input::open(orders.stdin.clone()).and_then(|(their_in, input)| {
+        Ok((input, spawn(&orders, Streams { stdin: their_in, stdout: their_out, stderr: their_err })?))
+    });
+    let (input, agent) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            door.close();
+            return Err((Step::Exec, error));
+        }
+    };
+    record.agent = look(agent).map(|seen| seen.id);
+    // Should this fail, the record on disk still names the shim, which is what
+    // a later host asks.
+    let _ = folder.write_record(&record);
+    let logs = Both { stdout: out, stderr: err };
+    Ok(Started { record, tree: Tree::new(shim, agent), logs, input, door })
+}
+
+/// The agent's ends.
+struct Streams {
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+}
+
+/// Our copies of the streams are gone afterwards, so their end is seen when the
+/// agents' copies are closed.
+fn spawn(orders: &Orders, streams: Streams) -> io::Result<i32> {
+    let child = Program::new(&orders.program)
+        .args(&orders.args)
+        .env_clear()
+        .envs(orders.env.iter().map(|(name, value)| (name, value)))
+        .current_dir(&orders.cwd)
+        .stdin(streams.stdin)
+        .stdout(streams.stdout)
+        .stderr(streams.stderr)
+        .process_group(0)
+        .spawn()?;
+    i32::try_from(child.id()).map_err(io::Error::other)
+}
+
+fn log(folder: &Folder, stream: Stream) -> io::Result<(LogPump, OwnedFd)> {
+    let log = folder.create_log(stream.log_name())?;
+    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    do_not_wait(&ours)?;
+    Ok((LogPump::new(ours, log), theirs))
+}
+
+/// Away from the host's terminal and its signals, in the attempt's folder, and
+/// parent of last resort.
+fn become_supervisor(folder: &Folder) -> io::Result<ProcessId> {
+    rustix::process::setsid()?;
+    become_subreaper()?;
+    keep_to_ourselves()?;
+    rustix::process::chdir(folder.path())?;
+    let me = rustix::process::getpid().as_raw_nonzero().get();
+    look(me).map(|seen| seen.id).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+}
