@@ -1,9 +1,11 @@
 //! The command line: every command, flag and example.
 
+mod record;
 mod setup;
 
 use std::path::PathBuf;
 
+pub use record::{DiskArgs, GcArgs};
 pub use setup::SetupArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -52,6 +54,10 @@ pub enum Command {
     Stop(StopArgs),
     /// Show what the running host does, or what one would work with
     Status(Box<StatusArgs>),
+    /// Show what takes how much space
+    Disk(DiskArgs),
+    /// Remove what of the past may go, after a look at what that is
+    Gc(GcArgs),
     /// Check this machine: git, repository, plugins, coding CLIs, disk
     Doctor(Box<DoctorArgs>),
     /// List, inspect, allow and try plugins

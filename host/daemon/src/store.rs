@@ -132,7 +132,8 @@ pub fn provider_of_attempt(attempt_folder: &Path) -> Option<Build> {
 
 /// Digests of every build that the folder of a run names.
 pub fn pinned_in(run_folder: &Path) -> BTreeSet<String> {
-    let mut digests: BTreeSet<String> = pinned(run_folder).into_iter().map(|pinned| pinned.tracker.digest).collect();
+    let mut digests: BTreeSet<String> =
+        pinned(run_folder).into_iter().map(|pinned| pinned.tracker.digest).collect();
     let entries = fs::read_dir(run_folder).into_iter().flatten().filter_map(Result::ok);
     digests.extend(entries.filter_map(|entry| provider_of_attempt(&entry.path())).map(|build| build.digest));
     digests

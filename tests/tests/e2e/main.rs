@@ -8,6 +8,7 @@ mod guest;
 mod stage;
 
 mod abuse;
+mod collection;
 mod crashes;
 mod failures;
 mod full_disk;

@@ -2,7 +2,9 @@
 //! [`crate::screens`].
 
 mod config;
+mod disk;
 mod doctor;
+mod gc;
 mod help;
 mod logs;
 mod plugin;
@@ -35,6 +37,8 @@ pub fn execute(command: Command, context: &Context) -> Result<ExitCode, Failure>
         Command::Logs(args) => done(logs::logs(&args, context)),
         Command::Stop(args) => done(in_runtime(stop::stop(&args, context))),
         Command::Status(args) => done(in_runtime(status::status(&args, context))),
+        Command::Disk(args) => done(disk::disk(&args, context)),
+        Command::Gc(args) => done(gc::gc(&args, context)),
         Command::Doctor(args) => in_runtime(doctor::doctor(&args, context)),
         Command::Plugin(args) => done(plugin::plugin(args.command, context)),
         Command::Config(args) => done(config::config(args.command, context)),

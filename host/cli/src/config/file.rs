@@ -15,7 +15,7 @@ use super::origin::Origin;
 pub const FILE_BYTES: u64 = 256 * 1024;
 
 /// Names of the tables, besides the keys.
-const TABLES: [&str; 3] = ["repos", "tracker", "providers"];
+const TABLES: [&str; 4] = ["repos", "tracker", "providers", "retention"];
 
 /// Who wrote a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct ConfigFile {
     pub tracker: Tables,
     /// `[providers.ID]`.
     pub providers: Tables,
+    /// `[retention]`, by name.
+    pub retention: BTreeMap<String, Given>,
 }
 
 impl ConfigFile {
@@ -76,6 +78,7 @@ impl ConfigFile {
             repositories: Vec::new(),
             tracker: Tables::new(),
             providers: Tables::new(),
+            retention: BTreeMap::new(),
         }
     }
 
@@ -139,6 +142,12 @@ impl Reader<'_> {
                 "providers" => {
                     self.refuse_repository(entry, "it decides which program is started")?;
                     file.providers = self.tables(entry)?;
+                }
+                "retention" => {
+                    self.refuse_repository(entry, "it decides what is deleted")?;
+                    for entry in in_order(self.table(entry)?) {
+                        file.retention.insert(entry.0.get_ref().to_string(), self.given(entry)?);
+                    }
                 }
                 _ => return Err(self.unknown(entry)),
             }

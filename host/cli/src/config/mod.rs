@@ -15,6 +15,7 @@ pub mod file;
 pub mod key;
 pub mod layers;
 pub mod origin;
+pub mod retention;
 pub mod secrets;
 pub mod tale_daemon;
 pub mod value;

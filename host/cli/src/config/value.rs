@@ -15,8 +15,7 @@ pub const MAX_ATTEMPTS: u32 = 100;
 pub const MAX_DURATION: Millis = Millis::minutes(49 * 24 * 60);
 
 /// Everything that may happen to finished work besides staying on its branch.
-pub const ALL_LANDINGS: [LandingKind; 3] =
-    [LandingKind::Push, LandingKind::PullRequest, LandingKind::Merge];
+pub const ALL_LANDINGS: [LandingKind; 3] = [LandingKind::Push, LandingKind::PullRequest, LandingKind::Merge];
 
 /// A value, or what was expected.
 pub type Read<T> = Result<T, String>;
@@ -87,7 +86,8 @@ pub fn duration(text: &str) -> Read<Option<Millis>> {
     Ok(Some(total))
 }
 
-fn sum_of_parts(text: &str) -> Option<Millis> {
+/// `1h30m` and the like, without a word for no limit.
+pub fn sum_of_parts(text: &str) -> Option<Millis> {
     let mut seconds: u64 = 0;
     let mut rest = text;
     while !rest.is_empty() {

@@ -1,6 +1,8 @@
 //! What people see. Every screen is a pure function from a page and its subject to
 //! text, and each has a snapshot test.
 
+pub mod collection;
+pub mod disk;
 pub mod doctor;
 pub mod events;
 pub mod inspect;

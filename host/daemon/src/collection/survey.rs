@@ -135,9 +135,10 @@ impl Survey {
     /// Every run that worked in a worktree: the one it was made for, and those that
     /// went on in it.
     fn users(&self, workspace: &Workspace) -> Vec<String> {
-        let went_on = self.runs.iter().filter(|(_, run)| {
-            run.workspace.as_ref().is_some_and(|theirs| theirs.path == workspace.path)
-        });
+        let went_on = self
+            .runs
+            .iter()
+            .filter(|(_, run)| run.workspace.as_ref().is_some_and(|theirs| theirs.path == workspace.path));
         let mut users: Vec<String> = went_on.map(|(id, _)| id.clone()).collect();
         if !users.contains(&workspace.order.run) {
             users.push(workspace.order.run.clone());
@@ -177,12 +178,21 @@ impl Survey {
         if is_removed(workspace) && !standings.contains(&Standing::Open) {
             let goes = Decision::goes("somebody removed the worktree; only the host's notes on it are left");
             let deed = Deed::Forget(known.desk.clone());
-            return Some(self.of_run(finding(What::Worktree, Some(owner), known.desk.clone(), goes, Some(deed))));
+            return Some(self.of_run(finding(
+                What::Worktree,
+                Some(owner),
+                known.desk.clone(),
+                goes,
+                Some(deed),
+            )));
         }
         let due = rules::due(&standings, retention.worktrees, named, now);
         let (decision, proof) = rules::worktree(due, named, || prove(home, workspace));
-        let deed =
-            proof.map(|proof| Deed::Worktree { workspace: Box::new(workspace.clone()), proof, users: users.clone() });
+        let deed = proof.map(|proof| Deed::Worktree {
+            workspace: Box::new(workspace.clone()),
+            proof,
+            users: users.clone(),
+        });
         Some(self.of_run(finding(What::Worktree, Some(owner), workspace.path.clone(), decision, deed)))
     }
 
@@ -194,7 +204,13 @@ impl Survey {
     fn journal(&self, home: &Home, retention: &Retention, now: Timestamp) -> Finding {
         let path = home.journal();
         let (Some(keep), Some(history)) = (retention.journal, &self.history) else {
-            return finding(What::Journal, None, path, Decision::stays("your settings keep it for ever"), None);
+            return finding(
+                What::Journal,
+                None,
+                path,
+                Decision::stays("your settings keep it for ever"),
+                None,
+            );
         };
         let before = Timestamp(now.0 - i64::try_from(keep.0).unwrap_or(i64::MAX));
         let folders: Vec<String> = self.runs.keys().cloned().collect();
@@ -216,8 +232,11 @@ impl Survey {
 
     /// Kept plugins that no run needs that stays, and that no host is set up with.
     fn plugins(&self, home: &Home, findings: &[Finding]) -> Vec<Finding> {
-        let gone: BTreeSet<&PathBuf> =
-            findings.iter().filter(|finding| finding.fate != Fate::Stays).map(|finding| &finding.path).collect();
+        let gone: BTreeSet<&PathBuf> = findings
+            .iter()
+            .filter(|finding| finding.fate != Fate::Stays)
+            .map(|finding| &finding.path)
+            .collect();
         let store = Store::of(home);
         let mut needed = store.in_use();
         for run in self.runs.values().filter(|run| !gone.contains(&run.folder)) {
@@ -258,7 +277,8 @@ fn run_folder(
     now: Timestamp,
 ) -> Finding {
     let decision = rules::logs(rules::due(&[run.standing()], retention.logs, named, now));
-    let deed = (decision.fate == Fate::Goes).then_some(if worktree_stays { Deed::Logs } else { Deed::Folder });
+    let deed =
+        (decision.fate == Fate::Goes).then_some(if worktree_stays { Deed::Logs } else { Deed::Folder });
     let found = finding(What::Logs, Some(id.to_owned()), run.folder.clone(), decision, deed);
     Finding { task: run.view.as_ref().map(|view| view.task_key.clone()), ..found }
 }

@@ -50,9 +50,7 @@ fn carry_out(home: &Home, finding: &Finding, deed: Deed) -> Result<(), String> {
         Deed::Worktree { workspace, proof, users } => worktree(home, &workspace, &proof, &users),
         Deed::Forget(desk) => forget(home, &desk),
         Deed::Logs => logs(&finding.path).map_err(|error| not_deleted(&finding.path, &error)),
-        Deed::Folder => {
-            fs::remove_dir_all(&finding.path).map_err(|error| not_deleted(&finding.path, &error))
-        }
+        Deed::Folder => fs::remove_dir_all(&finding.path).map_err(|error| not_deleted(&finding.path, &error)),
         Deed::File => fs::remove_file(&finding.path).map_err(|error| not_deleted(&finding.path, &error)),
         Deed::Prune { before } => prune(home, before),
     }
@@ -70,7 +68,8 @@ fn worktree(
     proof: &RemovalProof,
     users: &[String],
 ) -> Result<(), String> {
-    let _lock = CollectionLock::to_remove(home).map_err(|error| format!("it could not be locked: {error}"))?;
+    let _lock =
+        CollectionLock::to_remove(home).map_err(|error| format!("it could not be locked: {error}"))?;
     let history = History::open(home).map_err(|error| error.to_string())?;
     for id in users_now(home, workspace, users) {
         let view = match &history {
