@@ -1,0 +1,258 @@
+//! What may leave this machine in words: no code, no diff, no path of this machine
+//! and nothing that looks like a secret.
+
+/// What stands in place of a path.
+const PATH: &str = "<path>";
+
+/// What stands in place of a secret.
+const SECRET: &str = "<secret>";
+
+/// What stands in place of a block of code.
+const CODE: &str = "[code left out]";
+
+/// What stands in place of a diff.
+const DIFF: &str = "[diff left out]";
+
+/// How the tokens of well-known services begin.
+const TOKEN_PREFIXES: [&str; 14] = [
+    "trk_agent_",
+    "sk-",
+    "sk_",
+    "crsr_",
+    "key_",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "ghu_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "AKIA",
+];
+
+/// A token has at least so many characters after its prefix.
+const TOKEN_CHARS: usize = 8;
+
+/// Ends of the names of variables whose values are secret.
+const SECRET_NAMES: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "API_KEY", "APIKEY"];
+
+/// The text without code, diffs, secrets and paths.
+pub fn speakable(text: &str) -> String {
+    without_secrets_and_paths(&without_code(text))
+}
+
+/// The text without secrets and paths; the output of commands has no other form.
+pub fn without_secrets_and_paths(text: &str) -> String {
+    let mut follows_bearer = false;
+    let mut clean = String::with_capacity(text.len());
+    for word in text.split_inclusive(char::is_whitespace) {
+        let bare = word.trim_end();
+        if follows_bearer && !bare.is_empty() {
+            clean.push_str(SECRET);
+            clean.push_str(&word[bare.len()..]);
+        } else {
+            clean.push_str(&hide_path(&hide_assignment(&hide_tokens(word))));
+        }
+        follows_bearer = bare.eq_ignore_ascii_case("bearer");
+    }
+    clean
+}
+
+/// What a tool did, without the text that a shell command may carry after `<<`.
+pub fn without_here_document(line: &str) -> &str {
+    line.find("<<").map_or(line, |start| line[..start].trim_end())
+}
+
+// ── code ────────────────────────────────────────────────────────────────────
+
+/// Where in a text we are.
+#[derive(PartialEq)]
+enum Place {
+    Prose,
+    /// Inside a fence of this character.
+    Code(char),
+    /// After the head of a diff or of a hunk.
+    Diff,
+}
+
+fn without_code(text: &str) -> String {
+    let mut place = Place::Prose;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let fence = fence_of(line);
+        match place {
+            Place::Code(mark) => {
+                if fence == Some(mark) {
+                    place = Place::Prose;
+                }
+            }
+            Place::Prose | Place::Diff => {
+                if let Some(mark) = fence {
+                    place = Place::Code(mark);
+                    lines.push(CODE);
+                } else if begins_diff(line) {
+                    if place != Place::Diff {
+                        lines.push(DIFF);
+                    }
+                    place = Place::Diff;
+                } else if place == Place::Diff && line.starts_with(['+', '-', ' ', '\\']) {
+                    // Still the diff.
+                } else {
+                    place = Place::Prose;
+                    lines.push(line);
+                }
+            }
+        }
+    }
+    lines.join("\n")
+}
+
+fn fence_of(line: &str) -> Option<char> {
+    let line = line.trim_start().trim_start_matches("> ");
+    ['`', '~'].into_iter().find(|mark| line.starts_with(&mark.to_string().repeat(3)))
+}
+
+fn begins_diff(line: &str) -> bool {
+    let heads =
+        ["diff --git ", "@@ -", "--- a/", "+++ b/", "--- /dev/null", "+++ /dev/null", "*** Begin Patch"];
+    heads.iter().any(|head| line.starts_with(head))
+        || line.strip_prefix("index ").is_some_and(|rest| rest.contains(".."))
+}
+
+// ── secrets ─────────────────────────────────────────────────────────────────
+
+fn is_token_char(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "_-".contains(character)
+}
+
+fn hide_tokens(word: &str) -> String {
+    let mut clean = String::new();
+    let mut rest = word;
+    let mut before = None;
+    while let Some(character) = rest.chars().next() {
+        let starts_word = before.is_none_or(|before: char| !is_token_char(before));
+        let length = if starts_word { token_length(rest) } else { None };
+        let step = length.unwrap_or(character.len_utf8());
+        clean.push_str(if length.is_some() { SECRET } else { &rest[..step] });
+        before = rest[..step].chars().next_back();
+        rest = &rest[step..];
+    }
+    clean
+}
+
+/// How long the token at the start of a text is, if there is one.
+fn token_length(text: &str) -> Option<usize> {
+    let prefix = TOKEN_PREFIXES.iter().find(|prefix| text.starts_with(**prefix))?;
+    let body = text[prefix.len()..].chars().take_while(|character| is_token_char(*character)).count();
+    // Characters of tokens are one byte long.
+    (body >= TOKEN_CHARS).then_some(prefix.len() + body)
+}
+
+/// `NAME_TOKEN=value` keeps its name only.
+fn hide_assignment(word: &str) -> String {
+    let Some((name, value)) = word.split_once('=') else { return word.to_owned() };
+    let upper = name.to_ascii_uppercase();
+    let value_end = value.trim_end().len();
+    if value_end == 0 || !SECRET_NAMES.iter().any(|end| upper.ends_with(end)) {
+        return word.to_owned();
+    }
+    format!("{name}={SECRET}{}", &value[value_end..])
+}
+
+// ── paths ───────────────────────────────────────────────────────────────────
+
+/// Hides the path that a word holds, to the word's end but for closing marks.
+fn hide_path(word: &str) -> String {
+    let Some(start) = path_start(word) else { return word.to_owned() };
+    let closing = |c: char| c.is_whitespace() || "`'\").,:;]}>".contains(c);
+    let end = word.trim_end_matches(closing).len().max(start);
+    format!("{}{PATH}{}", &word[..start], &word[end..])
+}
+
+/// Where an absolute path begins: at the word's start or after an opening mark, never
+/// after the colon of a web address.
+fn path_start(word: &str) -> Option<usize> {
+    let opens = |before: Option<char>| before.is_none_or(|c| "`'\"([{<=:,>".contains(c));
+    let mut before = None;
+    for (at, character) in word.char_indices() {
+        if opens(before) && begins_path(&word[at..]) {
+            return Some(at);
+        }
+        before = Some(character);
+    }
+    None
+}
+
+fn begins_path(text: &str) -> bool {
+    let named = |rest: &str| rest.starts_with(|c: char| c.is_alphanumeric() || "._-".contains(c));
+    let drive = |bytes: &[u8]| matches!(bytes, [letter, b':', b'\\', ..] if letter.is_ascii_alphabetic());
+    text.strip_prefix('/').is_some_and(named)
+        || text.starts_with("file://")
+        || text.starts_with("~/")
+        || text.starts_with("\\\\")
+        || drive(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_in_fences_is_left_out_and_the_words_around_it_stay() {
+        let text = "Before.\n```ts\nconst x = 1;\n~~~\n```\nBetween.\n~~~\nlet y;\n~~~\nAfter.";
+        assert_eq!(speakable(text), "Before.\n[code left out]\nBetween.\n[code left out]\nAfter.");
+        assert_eq!(speakable("  ```\nsecret code that never ends"), "[code left out]");
+        assert_eq!(speakable("> ```\n> code\n> ```\nAfter."), "[code left out]\nAfter.");
+    }
+
+    #[test]
+    fn a_diff_is_left_out_with_all_its_lines() {
+        let text = "I changed:\ndiff --git a/x b/x\nindex 12ab..34cd 100644\n--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n-old code\n+new code\n same\nDone.\n- a list stays";
+        assert_eq!(speakable(text), "I changed:\n[diff left out]\nDone.\n- a list stays");
+    }
+
+    #[test]
+    fn tokens_are_hidden_wherever_they_stand() {
+        for (text, hidden) in [
+            ("used trk_agent_0123456789abcdef.", "used <secret>."),
+            ("(sk-ant-0123456789)", "(<secret>)"),
+            ("Authorization: Bearer abc.def.ghi now", "Authorization: Bearer <secret> now"),
+            ("GITHUB_TOKEN=abc npm test", "GITHUB_TOKEN=<secret> npm test"),
+            ("https://ghp_0123456789@github.com", "https://<secret>@github.com"),
+            ("sk-1234567 is short, sk-12345678 is not", "sk-1234567 is short, <secret> is not"),
+        ] {
+            assert_eq!(speakable(text), hidden);
+        }
+    }
+
+    #[test]
+    fn paths_of_this_machine_are_hidden_wherever_they_stand() {
+        for (text, hidden) in [
+            ("cannot start /home/ada/bin/claude: not found", "cannot start <path>: not found"),
+            ("in `/srv/app/.git`.", "in `<path>`."),
+            ("~/work/app and C:\\Users\\ada", "<path> and <path>"),
+            ("file:///home/ada/x", "<path>"),
+        ] {
+            assert_eq!(speakable(text), hidden);
+        }
+    }
+
+    #[test]
+    fn what_is_neither_stays_as_it_is() {
+        for text in [
+            "Edited src/export.ts and/or docs, see https://example.com/a/b",
+            "The task-key is T-1; risk-assessment and desk-based are words",
+            "a = b, 1 / 2, `inline()` and token = x",
+            "- one\n- two\n\n+ three",
+        ] {
+            assert_eq!(speakable(text), text);
+        }
+    }
+
+    #[test]
+    fn the_text_that_a_command_writes_is_cut_off() {
+        assert_eq!(without_here_document("Bash: cat > a.ts <<'EOF' const x = 1;"), "Bash: cat > a.ts");
+        assert_eq!(without_here_document("Bash: npm test"), "Bash: npm test");
+    }
+}
