@@ -14,6 +14,7 @@ pub mod command;
 pub mod effect;
 pub mod engine;
 pub mod event;
+pub mod explain;
 pub mod input;
 pub mod landing;
 pub mod outcome;
