@@ -38,7 +38,8 @@ pub async fn carry_out(rooms: Arc<Rooms>, run: Run, effect: Effect) {
                 handle.end(why).await;
             }
         }
-        Action::Adopt { attempt } | Action::Reap { attempt } => attempt::reap(rooms, run, attempt).await,
+        Action::Adopt { attempt } => attempt::adopt(rooms, run, at, attempt).await,
+        Action::Reap { attempt } => attempt::reap(rooms, run, attempt).await,
         Action::Collect => collect(&rooms, &run, at).await,
         Action::Verify { .. } => {
             let found = Err(Problem::permanent("This host does not run verify commands yet."));
@@ -134,7 +135,8 @@ async fn advise(rooms: &Rooms, run: &Run, at: Step) {
     rooms.tell(Input::Advised { at, verdict }).await;
 }
 
-async fn report_to_tracker(rooms: &Rooms, run: &Run, at: Step, report: Box<Report>) {
+async fn report_to_tracker(rooms: &Arc<Rooms>, run: &Run, at: Step, report: Box<Report>) {
+    rooms.couriers.hurry(rooms, run).await;
     let answered = rooms.tracker.operate(Operation::Report(run.reference(), report)).await;
     rooms.tell(Input::Reported { at, answer: answered.result }).await;
 }
@@ -150,6 +152,7 @@ async fn tidy(rooms: &Rooms, run: &Run) {
             Err(error) => tracing::warn!("{error}"),
         }
     }
+    rooms.couriers.forget(&run.id);
     if let Some(environments) = &rooms.environments {
         environments.forget(&run.id);
     }

@@ -46,6 +46,13 @@ pub struct Situation {
     pub undelivered: u32,
 }
 
+impl Situation {
+    /// One of the runs that the tracker should hear of.
+    pub fn run(&self, id: &RunId) -> Option<&Run> {
+        self.held.iter().find(|run| run.id == *id)
+    }
+}
+
 /// How the closed runs of this start ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -61,6 +68,8 @@ pub struct Summary {
     pub waiting: u32,
     /// Wait for a person.
     pub parked: u32,
+    /// Have an agent that works on without a host.
+    pub working: u32,
 }
 
 /// Owns the engine.
@@ -74,6 +83,8 @@ pub struct Core {
     rows: BTreeMap<RunId, RunView>,
     since_snapshot: u32,
     once: bool,
+    /// Whether the host ends and leaves the agents at work.
+    detached: bool,
     /// Whether the last poll worked and led to nothing new.
     dry: bool,
     summary: Summary,
@@ -89,15 +100,16 @@ struct Deed {
 const DEEDS: usize = 1024;
 
 impl Core {
-    /// A core for a recovered engine. Also gives what the loops watch, and a future
-    /// that must be run beside [`Core::work`] and ends with the first failed write.
+    /// A core for a recovered engine, which tells `situation` what it is up to. Also
+    /// gives a future that must be run beside [`Core::work`] and ends with the first
+    /// failed write.
     pub fn new(
         engine: Engine,
         journal: Journal,
         rooms: Arc<Rooms>,
+        situation: watch::Sender<Situation>,
         once: bool,
-    ) -> (Self, watch::Receiver<Situation>, impl Future<Output = Result<(), JournalError>>) {
-        let (situation, watched) = watch::channel(Situation::default());
+    ) -> (Self, impl Future<Output = Result<(), JournalError>>) {
         let (hands, deeds) = mpsc::channel(DEEDS);
         // What was over before this start is in the record already; it is no news and
         // does not count towards this start's summary.
@@ -113,22 +125,31 @@ impl Core {
             rows,
             since_snapshot: 0,
             once,
+            detached: false,
             dry: false,
             summary: Summary::default(),
         };
-        (core, watched, working)
+        (core, working)
     }
 
     /// Works until the host is over.
     pub async fn work(mut self, mut inbox: mpsc::Receiver<Message>) -> Result<Summary, JournalError> {
-        while !self.situation.borrow().over {
+        while !self.detached && !self.situation.borrow().over {
             let due = wait_for(self.rooms.clock.clone(), self.engine.next_deadline());
             tokio::select! {
                 message = inbox.recv() => match message {
                     Some(message) => self.take(message).await?,
                     None => break,
                 },
-                () = due => self.apply(Input::Tick).await?,
+                () = due => {
+                    // What was said before counts before time does: a renewal that
+                    // waits here must not come too late.
+                    for _ in 0..inbox.len() {
+                        let Ok(message) = inbox.try_recv() else { break };
+                        self.take(message).await?;
+                    }
+                    self.apply(Input::Tick).await?;
+                }
             }
         }
         Ok(self.final_summary())
@@ -144,6 +165,10 @@ impl Core {
                 }
                 self.dry = worked && self.engine.runs().count() == before;
                 self.tell_situation();
+                Ok(())
+            }
+            Message::Detach => {
+                self.detached = true;
                 Ok(())
             }
             Message::Runs(answer) => {
@@ -229,6 +254,7 @@ impl Core {
         for run in self.engine.runs().filter(|run| !run.is_closed()) {
             match run.state {
                 State::Parked { .. } => summary.parked += 1,
+                _ if run.state.may_have_agent() => summary.working += 1,
                 _ => summary.waiting += 1,
             }
         }

@@ -91,6 +91,11 @@ impl Home {
         self.run(run).join("events.jsonl")
     }
 
+    /// How far the tracker knows what the agents of a run said.
+    pub fn progress(&self, run: &RunId) -> PathBuf {
+        self.run(run).join("progress.json")
+    }
+
     /// What a run changed, as a patch.
     pub fn patch(&self, run: &RunId) -> PathBuf {
         self.run(run).join("changes.patch")

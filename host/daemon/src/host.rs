@@ -22,7 +22,7 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::attempts::Attempts;
 use crate::clock::Clock;
 use crate::control::{self, Desk};
-use crate::core::{Core, Summary};
+use crate::core::{Core, Situation, Summary};
 use crate::environments::Environments;
 use crate::failure::Failure;
 use crate::grants::Grants;
@@ -33,6 +33,7 @@ use crate::message::Message;
 use crate::place::Place;
 use crate::plugins::{Installed, install, runtime};
 use crate::poll::{Contact, poll};
+use crate::progress::Couriers;
 use crate::providers::Provider;
 use crate::recovery;
 use crate::rooms::Rooms;
@@ -117,6 +118,7 @@ impl Host {
         .await?;
         let (listener, started) = (control::listen(&home)?, clock.now().0);
         let (inbox, messages) = mpsc::channel(INBOX);
+        let (telling, situation) = watch::channel(Situation::default());
         let rooms = Arc::new(Rooms {
             clock,
             tracker: connection,
@@ -125,9 +127,12 @@ impl Host {
             providers: providers.into_iter().map(|one| (one.view.name.clone(), Arc::new(one))).collect(),
             places,
             agents: agents(&settings.shim),
+            containment: settings.containment,
             notices: broadcast::channel(NOTICES).0,
             inbox,
+            situation: situation.clone(),
             attempts: Attempts::default(),
+            couriers: Couriers::default(),
             environments: tracker
                 .rights
                 .agent
@@ -136,7 +141,7 @@ impl Host {
                 .map(|_| Environments::default()),
             home: home.clone(),
         });
-        let (mut core, situation, hands) = Core::new(engine, journal, Arc::clone(&rooms), settings.once);
+        let (mut core, hands) = Core::new(engine, journal, Arc::clone(&rooms), telling, settings.once);
         let hands = tokio::spawn(hands);
         let trackers = vec![rooms.tracker.name().to_owned()];
         core.apply(Input::Configured { policy: policy.clone(), trackers }).await?;
@@ -235,6 +240,12 @@ impl Stopper {
     pub async fn drain(&self) {
         // A host that has ended needs no stopping.
         let _ = self.inbox.send(Message::Input(Box::new(Input::Drain))).await;
+    }
+
+    /// Ends the host and leaves the agents at work: the next host takes them up again.
+    pub async fn detach(&self) {
+        // A host that has ended needs no stopping.
+        let _ = self.inbox.send(Message::Detach).await;
     }
 
     /// Ends what runs; it goes on at the next start.

@@ -17,6 +17,8 @@ pub enum Message {
         /// Whether the tracker answered.
         worked: bool,
     },
+    /// The host is to end and leave the agents at work.
+    Detach,
     /// Somebody wants to see all runs.
     Runs(oneshot::Sender<Vec<RunView>>),
 }

@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hostler_agents::Agents;
+use hostler_agents::{Agents, Containment};
 use hostler_components::Plugin;
 use hostler_components::operation::AgentEnvironment;
 use hostler_engine::Input;
 use hostler_engine::run::Run;
 use hostler_engine::task::RunId;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::attempts::Attempts;
 use crate::clock::Clock;
+use crate::core::Situation;
 use crate::environments::Environments;
 use crate::home::Home;
 use crate::message::Message;
 use crate::place::Place;
+use crate::progress::Couriers;
 use crate::providers::Provider;
 use crate::tracker::Tracker;
 use crate::view::Notice;
@@ -39,12 +41,18 @@ pub struct Rooms {
     pub places: BTreeMap<String, Place>,
     /// Starts and ends processes.
     pub agents: Agents,
+    /// How an attempt's processes are held together.
+    pub containment: Containment,
     /// For progress on screens.
     pub notices: broadcast::Sender<Notice>,
     /// To the engine.
     pub inbox: mpsc::Sender<Message>,
+    /// What the engine is up to.
+    pub situation: watch::Receiver<Situation>,
     /// Attempts under way.
     pub attempts: Attempts,
+    /// Progress on its way to the tracker.
+    pub couriers: Couriers,
     /// What trackers gave for agents; `None` if no grant covers it.
     pub environments: Option<Environments>,
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use hostler_agents::Containment;
 use hostler_engine::policy::Policy;
 
 use crate::home::Home;
@@ -14,6 +15,8 @@ pub struct Settings {
     pub home: Home,
     /// How to start the supervisor of an agent: program and leading arguments.
     pub shim: Vec<PathBuf>,
+    /// How an attempt's processes are held together.
+    pub containment: Containment,
     /// For people, and for trackers.
     pub name: String,
     /// Where tasks come from.

@@ -15,7 +15,7 @@ use hostler_daemon::grants::Grants;
 use hostler_daemon::history::History;
 use hostler_daemon::home::Home;
 use hostler_daemon::{
-    Failure, Host, PluginSettings, RepositorySettings, Settings, Stopper, Summary, plugins,
+    Containment, Failure, Host, PluginSettings, RepositorySettings, Settings, Stopper, Summary, plugins,
 };
 use hostler_tests::{PATIENCE, ScratchRepository};
 use tokio::runtime::Runtime;
@@ -192,6 +192,8 @@ fn settings(home: &Home, repository: &ScratchRepository, tasks: &Path, command: 
         policy: Policy { slots: 1, ..Policy::default() },
         once: false,
         environment: std::env::vars().collect(),
+        containment: Containment::default(),
+        test_clock: false,
         base: repository.path().to_owned(),
     }
 }

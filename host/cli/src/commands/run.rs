@@ -54,7 +54,7 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<ExitCode, Failure>
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => break finished.await,
             },
-            () = signals.next() => signals.answer(&stopper, &progress).await,
+            heard = signals.next() => signals.answer(heard, &stopper, &progress).await,
             _ = clock.tick() => progress.refresh(),
         }
     };
@@ -77,7 +77,8 @@ fn take_the_rest(notices: &mut Receiver<Notice>, progress: &mut Progress) {
 
 /// A host that was told to do everything answers for the tasks.
 fn exit(summary: &Summary, once: bool) -> Exit {
-    let troubled = summary.failed + summary.cancelled + summary.lost + summary.waiting + summary.parked;
+    let unfinished = summary.waiting + summary.parked + summary.working;
+    let troubled = summary.failed + summary.cancelled + summary.lost + unfinished;
     if once && troubled > 0 { Exit::Task } else { Exit::Ok }
 }
 
@@ -86,8 +87,10 @@ fn stderr_is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Ctrl-C and SIGTERM: the first drains, the second stops.
+/// Ctrl-C and SIGTERM: the first drains, the second stops. A terminal that is closed
+/// (SIGHUP) takes the host with it, but not the agents.
 struct Signals {
+    hangup: Signal,
     interrupt: Signal,
     terminate: Signal,
     heard: u32,
@@ -100,20 +103,25 @@ impl Signals {
                 .map_err(|error| Failure::new(Exit::Failed, format!("signals cannot be heard: {error}")))
         };
         Ok(Self {
+            hangup: listen(SignalKind::hangup())?,
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             heard: 0,
         })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Heard {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => Heard::Hangup,
+            _ = self.interrupt.recv() => Heard::Stop,
+            _ = self.terminate.recv() => Heard::Stop,
         }
     }
 
-    async fn answer(&mut self, stopper: &Stopper, progress: &Progress) {
+    async fn answer(&mut self, heard: Heard, stopper: &Stopper, progress: &Progress) {
+        if heard == Heard::Hangup {
+            return stopper.detach().await;
+        }
         self.heard += 1;
         if self.heard == 1 {
             progress.say(&draining_line(&progress.open()));
@@ -123,6 +131,15 @@ impl Signals {
             stopper.stop_now().await;
         }
     }
+}
+
+/// What a signal wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// The host ends, the agents work on.
+    Hangup,
+    /// Drain, or stop if it is the second time.
+    Stop,
 }
 
 #[cfg(test)]

@@ -76,7 +76,22 @@ pub fn summary_line(summary: &Summary) -> String {
     .into_iter()
     .flatten()
     .collect();
-    if parts.is_empty() { "Nothing was done.".to_owned() } else { format!("{}.", parts.join(", ")) }
+    let told = if parts.is_empty() { String::new() } else { format!("{}.", parts.join(", ")) };
+    match (told.is_empty(), left_working(summary.working)) {
+        (true, None) => "Nothing was done.".to_owned(),
+        (true, Some(working)) => working,
+        (false, None) => told,
+        (false, Some(working)) => format!("{told} {working}"),
+    }
+}
+
+/// Agents outlive a host that was told to leave them.
+fn left_working(agents: u32) -> Option<String> {
+    match agents {
+        0 => None,
+        1 => Some("1 agent works on; `host run` takes it up again.".to_owned()),
+        many => Some(format!("{many} agents work on; `host run` takes them up again.")),
+    }
 }
 
 /// What the first Ctrl-C is answered with.
@@ -124,14 +139,18 @@ mod tests {
     #[test]
     fn what_a_stop_does_is_said() {
         let run = examples::running();
-        let summary = Summary { succeeded: 2, failed: 1, cancelled: 0, lost: 0, waiting: 1, parked: 0 };
-        let none = Summary { succeeded: 0, failed: 0, cancelled: 0, lost: 0, waiting: 0, parked: 0 };
+        let summary = Summary { succeeded: 2, failed: 1, waiting: 1, ..Summary::default() };
+        let none = Summary::default();
+        let left = Summary { working: 2, ..Summary::default() };
+        let one_left = Summary { succeeded: 1, working: 1, ..Summary::default() };
         let lines = [
             draining_line(&[&run]),
             draining_line(&[]),
             STOPPING.to_owned(),
             summary_line(&summary),
             summary_line(&none),
+            summary_line(&left),
+            summary_line(&one_left),
         ];
         insta::assert_snapshot!(lines.join("\n"));
     }

@@ -1,0 +1,145 @@
+//! Taking up again, after a restart, what an earlier host began.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hostler_agents::{Adopted, Agent, Exit, Transcript};
+use hostler_engine::Input;
+use hostler_engine::outcome::Outcome;
+use hostler_engine::run::Run;
+use hostler_engine::step::Step;
+use hostler_engine::time::Millis;
+
+use super::ending::{not_done, prove};
+use super::feed;
+use super::listener::{Listener, ToAgent};
+use super::listening::Listening;
+use super::records::Records;
+use super::{environment_is_lost, provider_for, secrets};
+use crate::reading::Reading;
+use crate::rooms::Rooms;
+use crate::view::Notice;
+
+/// How often an agent that cannot be looked for is looked for again.
+const AGAIN_EVERY: Millis = Millis::seconds(5);
+
+/// An attempt of an earlier host, with a session that knows what the one before knew.
+struct TakenUp {
+    listener: Listener,
+    /// Where the earlier host had read to.
+    transcript: Transcript,
+    /// All that was said to the agent so far.
+    said: Vec<ToAgent>,
+}
+
+/// An attempt whose agent may have outlived its host: listens on if it has, and finds
+/// out how it ended if it has not.
+pub async fn adopt(rooms: &Arc<Rooms>, run: &Run, at: Step, attempt: u32) -> Outcome {
+    let folder = rooms.home.attempt(&run.id, attempt);
+    let TakenUp { mut listener, transcript, said } = match take_up(rooms, run, attempt).await {
+        Ok(taken_up) => taken_up,
+        Err(outcome) => {
+            prove(rooms, run, attempt, &folder).await;
+            return outcome;
+        }
+    };
+    match find(rooms, run, attempt, transcript).await {
+        Found::Live(agent) => {
+            let mut listening = Listening::begin(Arc::clone(rooms), run.clone(), attempt, agent);
+            rooms.tell(Input::Adopted { at, process: listening.process() }).await;
+            listening.keep(run).await;
+            listener.tell_finish().await;
+            listening.say(said).await;
+            listening.listen(listener, &folder).await
+        }
+        Found::Over(exit, transcript) => over(listener, exit, transcript).await,
+    }
+}
+
+/// An attempt that was being ended: ends what lives of it, and finds out how far it
+/// got.
+pub async fn reap(rooms: &Arc<Rooms>, run: &Run, attempt: u32) -> Outcome {
+    let folder = rooms.home.attempt(&run.id, attempt);
+    let exit = prove(rooms, run, attempt, &folder).await;
+    match take_up(rooms, run, attempt).await {
+        Ok(TakenUp { listener, transcript, .. }) => over(listener, exit, transcript).await,
+        Err(outcome) => outcome,
+    }
+}
+
+async fn over(mut listener: Listener, exit: Option<Exit>, transcript: Transcript) -> Outcome {
+    if let Err(error) = listener.read_out(transcript).await {
+        tracing::warn!("the agent's last words cannot be read: {error}");
+    }
+    listener.tell_news().await;
+    listener.finish(exit.as_ref()).await
+}
+
+/// Brings a new session to where the one before was. Where that cannot be, the agent
+/// cannot be listened to, and the attempt has this outcome.
+async fn take_up(rooms: &Arc<Rooms>, run: &Run, attempt: u32) -> Result<TakenUp, Outcome> {
+    let folder = rooms.home.attempt(&run.id, attempt);
+    let records = Records::read(&folder)
+        .ok_or_else(|| not_done("The host was stopped or killed before the agent was started."))?;
+    let provider = provider_for(rooms, run, &records.plugin.digest).ok_or_else(|| {
+        not_done("The host was restarted with another version of the provider's plugin, which cannot read on where the one before stopped; the agent was ended.")
+    })?;
+    if environment_is_lost(rooms, run) {
+        return Err(not_done(
+            "The host was restarted and no longer knows the secrets that came with the task, so it cannot keep them out of what the agent says; the agent was ended.",
+        ));
+    }
+    let conceal = secrets(rooms, run, &provider);
+    let reading = Reading::start(Arc::clone(&provider.plugin), records.job, conceal).await;
+    let mut listener = Listener::new(Arc::clone(rooms), run.clone(), attempt, reading, &folder).await;
+    let entries = feed::read(&folder).map_err(|error| unreadable(&error))?;
+    let (transcript, said) = listener.catch_up(&folder, entries).await.map_err(|error| unreadable(&error))?;
+    Ok(TakenUp { listener, transcript, said })
+}
+
+fn unreadable(error: &std::io::Error) -> Outcome {
+    not_done(&format!(
+        "The records of the attempt could not be read after a restart ({error}); the agent was ended."
+    ))
+}
+
+/// What was found of an attempt.
+enum Found {
+    Live(Agent),
+    /// Nothing lives.
+    Over(Option<Exit>, Transcript),
+}
+
+/// Looks for the agent until it is known whether it lives: the engine must not hear of
+/// an end that is not proven (I1).
+async fn find(rooms: &Rooms, run: &Run, attempt: u32, transcript: Transcript) -> Found {
+    let folder = rooms.home.attempt(&run.id, attempt);
+    let mut transcript = Some(transcript);
+    loop {
+        let here = match transcript.take() {
+            Some(transcript) => Ok(transcript),
+            None => read_again(&folder),
+        };
+        let problem = match here {
+            Ok(here) => match rooms.agents.adopt(&folder, &run.id.0, attempt, here).await {
+                Ok(Adopted::Live(agent)) => return Found::Live(agent),
+                Ok(Adopted::Over { reaped, transcript }) if reaped.tree.is_empty() => {
+                    return Found::Over(reaped.exit, transcript);
+                }
+                Ok(Adopted::Over { reaped, .. }) => {
+                    format!("processes of attempt {attempt} cannot be ended ({:?})", reaped.tree)
+                }
+                Err(error) => error.to_string(),
+            },
+            Err(error) => error.to_string(),
+        };
+        let message = format!("{}: {problem}; trying again", run.task.key);
+        rooms.show(Notice::Host { message, warning: true });
+        rooms.clock.sleep_awake(AGAIN_EVERY).await;
+    }
+}
+
+fn read_again(folder: &Path) -> std::io::Result<Transcript> {
+    let entries = feed::read(folder)?;
+    feed::transcript_after(folder, &entries)
+}

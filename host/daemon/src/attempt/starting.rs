@@ -1,0 +1,167 @@
+//! Starting an attempt: prompt, command line, process.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hostler_agents::{Launch, Limits, Stdin};
+use hostler_components::job::{Invocation, Job};
+use hostler_components::operation::Workplace;
+use hostler_engine::Input;
+use hostler_engine::outcome::{Class, Outcome};
+use hostler_engine::plan::Plan;
+use hostler_engine::prompt;
+use hostler_engine::run::Run;
+use hostler_engine::step::Step;
+
+use super::listener::Listener;
+use super::listening::Listening;
+use super::records::{PluginUsed, Records, prompt_file};
+use super::secrets;
+use crate::environments::merge;
+use crate::providers::Provider;
+use crate::reading::Reading;
+use crate::rooms::Rooms;
+
+/// An attempt whose command line is known.
+pub struct Starting {
+    rooms: Arc<Rooms>,
+    run: Run,
+    attempt: u32,
+    provider: Arc<Provider>,
+    job: Job,
+    launch: Launch,
+}
+
+fn could_not_start(message: impl std::fmt::Display) -> Outcome {
+    Outcome::failed(
+        "could-not-start",
+        Class::Permanent,
+        format!("The agent could not be started: {message}."),
+    )
+}
+
+fn plugin_failed(message: impl std::fmt::Display) -> Outcome {
+    Outcome::failed("plugin", Class::Retryable, format!("A plugin failed: {message}."))
+}
+
+impl Starting {
+    /// Asks the plugins, and writes down what a later host needs to read the output.
+    pub async fn prepare(
+        rooms: &Arc<Rooms>,
+        run: &Run,
+        attempt: u32,
+        session: Option<String>,
+    ) -> Result<Self, Outcome> {
+        let provider = rooms
+            .provider_of(run)
+            .ok_or_else(|| could_not_start("its provider is not configured any more"))?;
+        let (Some(plan), Some(workspace)) = (&run.plan, &run.workspace) else {
+            return Err(could_not_start("it has no workspace"));
+        };
+        let folder = rooms.home.attempt(&run.id, attempt);
+        let job = Job {
+            prompt: prompt_text(rooms, run, attempt).await?,
+            prompt_file: prompt_file(&folder).display().to_string(),
+            cwd: workspace.path.clone(),
+            session,
+            permission: plan.permission,
+            model: plan.model.clone(),
+            attempt,
+            config: provider.config.clone(),
+        };
+        let records = Records { plugin: PluginUsed::of(&provider.plugin), job };
+        records
+            .write(&folder)
+            .map_err(|error| could_not_start(format!("{} cannot be written: {error}", folder.display())))?;
+        let job = records.job;
+        let invocation = invocation(&provider, job.clone()).await?;
+        let args = provider.words(&invocation.command, &invocation.slots).map_err(could_not_start)?;
+        let launch = Launch {
+            run: run.id.0.clone(),
+            attempt,
+            program: provider.program(),
+            args: args.into_iter().map(Into::into).collect(),
+            env: environment(rooms, run, &provider).ok_or_else(environment_lost)?,
+            cwd: PathBuf::from(&workspace.path),
+            folder,
+            stdin: stdin(invocation),
+            limits: limits(plan),
+            containment: rooms.containment,
+        };
+        Ok(Self { rooms: Arc::clone(rooms), run: run.clone(), attempt, provider, job, launch })
+    }
+
+    /// Starts the agent and listens to it until its end is proven.
+    pub async fn go(self, at: Step) -> Outcome {
+        let Self { rooms, run, attempt, provider, job, launch } = self;
+        let folder = launch.folder.clone();
+        let conceal = secrets(&rooms, &run, &provider);
+        let reading = Reading::start(Arc::clone(&provider.plugin), job, conceal).await;
+        let agent = match rooms.agents.start(launch).await {
+            Ok(agent) => agent,
+            Err(error) => return could_not_start(error),
+        };
+        let mut listening = Listening::begin(Arc::clone(&rooms), run.clone(), attempt, agent);
+        listening.keep(&run).await;
+        rooms.tell(Input::Started { at, process: listening.process() }).await;
+        let listener = Listener::new(rooms, run, attempt, reading, &folder).await;
+        listening.listen(listener, &folder).await
+    }
+}
+
+async fn prompt_text(rooms: &Rooms, run: &Run, attempt: u32) -> Result<String, Outcome> {
+    let Some(workspace) = &run.workspace else { return Err(could_not_start("it has no workspace")) };
+    let at = Workplace {
+        branch: workspace.branch.clone(),
+        base: workspace.base.clone(),
+        continued: workspace.holds_work_at(attempt),
+    };
+    let history = run.attempts.clone();
+    let (judge, config, task) = (Arc::clone(&rooms.judge), rooms.judge_config.clone(), run.task.clone());
+    let sections = crate::blocking::run(move || judge.prompt(&config, task, at, &history))
+        .await
+        .map_err(plugin_failed)?
+        .map_err(plugin_failed)?
+        .map_err(plugin_failed)?;
+    let nonce = uuid::Uuid::new_v4().simple().to_string();
+    Ok(prompt::render(&sections, &nonce))
+}
+
+async fn invocation(provider: &Provider, job: Job) -> Result<Invocation, Outcome> {
+    let plugin = Arc::clone(&provider.plugin);
+    crate::blocking::run(move || plugin.launch(job))
+        .await
+        .map_err(plugin_failed)?
+        .map_err(plugin_failed)?
+        .map_err(could_not_start)
+}
+
+/// The operator's part, and below it what the tracker gave for this run. `None` if
+/// that was lost in a restart.
+fn environment(rooms: &Rooms, run: &Run, provider: &Provider) -> Option<Vec<(OsString, OsString)>> {
+    let operators = provider.environment();
+    match &rooms.environments {
+        Some(environments) if !run.environment.is_empty() => {
+            Some(merge(operators, &environments.of(&run.id)?))
+        }
+        _ => Some(operators),
+    }
+}
+
+fn environment_lost() -> Outcome {
+    let message = "The environment that came with the task is not kept over a restart of the host.";
+    Outcome::failed("lost", Class::Retryable, message)
+}
+
+const fn limits(plan: &Plan) -> Limits {
+    Limits { memory: plan.limits.memory, cpus: plan.limits.cpus }
+}
+
+fn stdin(invocation: Invocation) -> Stdin {
+    match (invocation.stdin, invocation.keep_stdin) {
+        (bytes, true) => Stdin::Open(bytes.unwrap_or_default()),
+        (Some(bytes), false) => Stdin::Bytes(bytes),
+        (None, false) => Stdin::Closed,
+    }
+}
