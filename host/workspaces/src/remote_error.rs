@@ -135,6 +135,7 @@ impl RemoteError {
 const REFUSALS: &[&str] = &[
     "Authentication failed",
     "could not read Username",
+    "unable to get password from user",
     "could not read Password",
     "terminal prompts disabled",
     "Permission denied",

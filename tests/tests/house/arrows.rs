@@ -19,6 +19,8 @@ fn allowed(package: &str) -> Option<Vec<&'static str>> {
     match package {
         "hostler" => Some(vec!["hostler-daemon"]),
         "hostler-daemon" => Some([&MIDDLE[..], &["hostler-engine"]].concat()),
+        // Its tests push to a forge.
+        "hostler-workspaces" => Some(vec!["hostler-engine", "standin-forge"]),
         middle if MIDDLE.contains(&middle) => Some(vec!["hostler-engine"]),
         plugin if plugin.starts_with("hostler-plugin-") => Some(vec!["hostler-sdk"]),
         // The tests see the host as a user does, with stand-ins for what it meets.

@@ -1,0 +1,13 @@
+//! Fetching and landing, against real git and a stand-in for a forge.
+#![allow(clippy::unwrap_used)]
+
+mod commit;
+mod fetch;
+mod hostile;
+mod merge;
+mod pull_request;
+mod push;
+#[path = "../scene/mod.rs"]
+#[allow(dead_code)]
+mod scene;
+mod stage;
