@@ -41,7 +41,7 @@ impl Event {
     }
 
     /// A line of the host; `None` if nothing is left of it.
-    pub fn of(line: &Progress) -> Option<Self> {
+    fn of(line: &Progress) -> Option<Self> {
         let (kind, text) = match line.kind.as_str() {
             "text" => ("message", line.text.as_str()),
             "tool" => ("tool", without_here_document(&line.text)),
@@ -73,6 +73,8 @@ pub struct Feed {
     sending: bool,
     waiting: VecDeque<Event>,
     left_out: u32,
+    /// The host's number of the last line that was added.
+    last_line: u32,
 }
 
 impl Feed {
@@ -84,6 +86,20 @@ impl Feed {
     /// Number of the last batch that the server answered, for the next connection.
     pub fn last_answered(&self) -> u32 {
         self.answered
+    }
+
+    /// Adds lines of the host. It tells those again that it does not know to have
+    /// arrived; they are added once.
+    pub fn tell(&mut self, lines: &[Progress]) {
+        for line in lines {
+            if line.sequence <= self.last_line {
+                continue;
+            }
+            self.last_line = line.sequence;
+            if let Some(event) = Event::of(line) {
+                self.push(event);
+            }
+        }
     }
 
     /// Adds an event; may cost the oldest one that waits.
@@ -170,6 +186,18 @@ mod tests {
         }
         assert_eq!(Event::of(&line("text", "  ")), None);
         assert_eq!(Event::of(&line("tool", "Bash cat > x <<EOF secret code")).unwrap().text, "Bash cat > x");
+    }
+
+    #[test]
+    fn a_line_that_is_told_again_is_added_once() {
+        let mut feed = Feed::default();
+        let lines: Vec<Progress> =
+            (1..=3).map(|sequence| Progress { sequence, ..line("text", &sequence.to_string()) }).collect();
+        feed.tell(&lines[..2]);
+        feed.tell(&lines);
+        let texts: Vec<String> =
+            feed.begin(0.0).unwrap().events.into_iter().map(|event| event.text).collect();
+        assert_eq!(texts, ["1", "2", "3"]);
     }
 
     #[test]

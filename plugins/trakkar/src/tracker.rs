@@ -102,15 +102,13 @@ impl Tracker for Trakkar {
     async fn progress(&self, cx: &Context, run: RunRef, lines: Vec<Progress>) -> Result<(), Problem> {
         let assignment = Assignment::of(&run.task)?;
         match self.runs.borrow_mut().get(&assignment.run_id) {
-            Some(known) => lines.iter().filter_map(Event::of).for_each(|event| known.feed.push(event)),
+            Some(known) => known.feed.tell(&lines),
             // A late line of a run that is over does not bring it back.
             None => return Ok(()),
         }
-        match self.send_progress(cx, &assignment.run_id).await {
-            Err(trouble) if !trouble.may_pass() => Err(trouble.into_problem()),
-            // It is sent again with the next heartbeat.
-            _ => Ok(()),
-        }
+        // What did not arrive is sent again with the next heartbeat, or when the host
+        // tells it again, which may be after a restart.
+        self.send_progress(cx, &assignment.run_id).await.map_err(Trouble::into_problem)
     }
 
     async fn report(&self, cx: &Context, run: RunRef, report: Report) -> Result<(), Problem> {

@@ -4,7 +4,7 @@ use hostler_sdk::tracker::{Control, Operation};
 use serde_json::{Value, json};
 
 use crate::fake_trakkar::Answer;
-use crate::stage::{START, Stage, at, opened, runner};
+use crate::stage::{START, Stage, at, opened, problem, runner};
 
 fn stop() -> Control {
     Control::Cancel("stopped in Trakkar".into())
@@ -75,7 +75,7 @@ fn a_batch_without_an_answer_is_sent_again_under_its_number_with_the_next_heartb
     let mut stage = Stage::new();
     let claim = stage.claimed("one");
     stage.next("progress", Answer::Cut);
-    assert_eq!(stage.progress(&claim, &["one"]).result, Some(Ok(())), "the run goes on");
+    assert_eq!(problem(&stage.progress(&claim, &["one"])).kind, "transient", "the host tells it again");
     stage.heartbeat(&[(&claim, "running")]);
     stage.progress(&claim, &["two"]);
     let batches = stage.bodies("progress");
@@ -113,13 +113,8 @@ fn while_trakkar_is_away_the_run_goes_on_and_what_it_said_is_made_up_for() {
 fn two_calls_at_once_send_every_line_once_and_in_order() {
     let mut stage = Stage::new();
     let claim = stage.claimed("one");
-    let line = |text: &str| hostler_sdk::tracker::Progress {
-        sequence: 1,
-        at: START,
-        kind: "text".into(),
-        text: text.into(),
-    };
-    let first = Operation::Progress((at(&claim), vec![line("one")]));
+    let first = stage.line("one");
+    let first = Operation::Progress((at(&claim), vec![first]));
     let outputs = stage.host.connection().begin(1_000, first, START);
     let [hostler_sdk::tracker::Output::Effect((call, effect))] = &outputs[..] else { panic!("{outputs:?}") };
     stage.progress(&claim, &["two"]);

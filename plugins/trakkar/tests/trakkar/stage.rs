@@ -24,6 +24,8 @@ type Carry = Box<dyn FnMut(&Effect) -> Result<Reply, Problem>>;
 pub struct Stage {
     pub trakkar: Rc<RefCell<FakeTrakkar>>,
     pub host: FakeHost<Trakkar, Carry>,
+    /// How many lines were told.
+    lines: u32,
 }
 
 /// A run this host was given: what the host would say of it.
@@ -93,7 +95,7 @@ impl Stage {
         let trakkar = Rc::new(RefCell::new(FakeTrakkar::default()));
         let served = Rc::clone(&trakkar);
         let carry: Carry = Box::new(move |effect| served.borrow_mut().answer(effect));
-        let mut stage = Self { trakkar, host: FakeHost::open(config, carry).unwrap() };
+        let mut stage = Self { trakkar, host: FakeHost::open(config, carry).unwrap(), lines: 0 };
         stage.set_now(START);
         stage
     }
@@ -170,14 +172,14 @@ impl Stage {
         controls.filter(|control| !matches!(control, Control::Renewed(_))).collect()
     }
 
+    /// The next line of a run.
+    pub fn line(&mut self, text: &str) -> Progress {
+        self.lines += 1;
+        Progress { sequence: self.lines, at: START, kind: "text".into(), text: text.to_owned() }
+    }
+
     pub fn progress(&mut self, claim: &Claim, lines: &[&str]) -> Done {
-        let line = |(index, text): (usize, &&str)| Progress {
-            sequence: u32::try_from(index).unwrap(),
-            at: START,
-            kind: "text".into(),
-            text: (*text).to_owned(),
-        };
-        let lines = lines.iter().enumerate().map(line).collect();
+        let lines = lines.iter().map(|text| self.line(text)).collect();
         self.host.run(Operation::Progress((at(claim), lines)))
     }
 
