@@ -9,11 +9,11 @@ use std::collections::HashSet;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    all, become_subreaper, boot_time, children, connect, environ, exit_watch, look, peer_pid, signal,
+    all, become_subreaper, boot_time, children, connect, environ, exit_watch, look, memory, peer_pid, signal,
 };
 #[cfg(target_os = "macos")]
 pub(crate) use macos::{
-    all, become_subreaper, boot_time, children, connect, environ, exit_watch, look, peer_pid, signal,
+    all, become_subreaper, boot_time, children, connect, environ, exit_watch, look, memory, peer_pid, signal,
 };
 
 use serde::{Deserialize, Serialize};

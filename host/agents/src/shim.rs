@@ -5,6 +5,9 @@
 //! It needs no host: with none there the agent works on, as long as the last
 //! one said it may. It signals nothing that does not descend from it.
 
+mod affinity;
+mod allocator;
+mod confinement;
 mod descriptors;
 mod door;
 mod ending;
@@ -12,6 +15,8 @@ mod host_link;
 mod inbox;
 mod input;
 mod log_pump;
+mod memory_watch;
+mod namespace;
 mod start;
 mod switch;
 mod told_to_end;
@@ -35,6 +40,7 @@ use self::inbox::Inbox;
 use self::input::Input;
 pub use self::log_pump::LOG_LIMIT;
 use self::log_pump::LogPump;
+use self::memory_watch::MemoryWatch;
 use self::start::{Started, start};
 use self::switch::{Over, Switch};
 use self::told_to_end::{listen_for_sigterm, told_to_end};
@@ -69,11 +75,15 @@ pub fn shim_main() -> ExitCode {
 
 fn supervise(socket: UnixStream) -> io::Result<()> {
     listen_for_sigterm();
+    allocator::give_back_what_is_large();
     let mut inbox = Inbox::default();
     let orders: Orders = inbox.wait(&socket)?;
     let folder = Folder::at(Path::new(&orders.folder));
     let host = HostLink::new(socket, inbox)?;
-    match start(orders, &folder) {
+    let started = start(&orders, &folder);
+    // It may be long, and the agent's life longer.
+    drop(orders);
+    match started {
         Ok(started) => Life::new(started, folder, host).run(),
         Err((step, error)) => {
             host.last_words(&Report::NotStarted { step, errno: error.raw_os_error().unwrap_or(0) });
@@ -92,6 +102,7 @@ struct Life {
     logs: Both<LogPump>,
     input: Input,
     door: Door,
+    memory: Option<MemoryWatch>,
     /// Readable when the agent has ended; `None` afterwards.
     watch: Option<OwnedFd>,
     /// `None` while there is none.
@@ -100,10 +111,12 @@ struct Life {
 
 impl Life {
     fn new(started: Started, folder: Folder, host: HostLink) -> Self {
-        let Started { record, tree, logs, input, door } = started;
+        let Started { record, tree, logs, input, door, memory } = started;
         let watch = tree.watch();
         let (ending, switch) = (Ending::new(), Switch::default());
-        let mut life = Self { folder, record, tree, ending, switch, logs, input, door, watch, host: None };
+        let host_to_be = None;
+        let mut life =
+            Self { folder, record, tree, ending, switch, logs, input, door, memory, watch, host: host_to_be };
         life.welcome(host);
         life
     }
@@ -131,7 +144,7 @@ impl Life {
             if left == Left::Nothing {
                 return left;
             }
-            self.mind_the_switch();
+            self.mind_the_limits();
             match self.ending.act(Instant::now()) {
                 Act::Terminate => self.tree.terminate(),
                 Act::Kill(pause) => {
@@ -145,12 +158,16 @@ impl Life {
     }
 
     /// What ends the agent without a host.
-    fn mind_the_switch(&mut self) {
+    fn mind_the_limits(&mut self) {
         let now = Instant::now();
         match self.switch.over(boot_time()) {
             Some(Over::Lease) => self.ending.kill(Cause::LeaseOver, now),
             Some(Over::Time) => self.ending.asked(EndReason::TimedOut, DEFAULT_GRACE, now),
             None => {}
+        }
+        let used = self.memory.as_mut().and_then(|watch| watch.too_much(now, || self.tree.memory()));
+        if let Some(bytes) = used {
+            self.ending.kill(Cause::OverMemory { bytes }, now);
         }
         if told_to_end() {
             self.ending.asked(EndReason::Stopping, Duration::ZERO, now);

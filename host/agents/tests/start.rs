@@ -177,6 +177,19 @@ async fn exit_code_and_signal_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_start_that_is_given_up_half_way_is_found_by_the_next_host() {
+    let bench = Bench::new();
+    let start = bench.agents.start(bench.launch("exec sleep 60"));
+    // Long enough for the orders to be on their way, too short for an answer to
+    // be taken: whatever was reached, the next host finds it.
+    let given_up = tokio::time::timeout(std::time::Duration::from_millis(1), start).await;
+    drop(given_up);
+    let reaped = bench.agents.reap(&bench.folder(), &bench.run, 1).await.unwrap();
+    assert!(reaped.tree.is_empty());
+    assert_eq!(bench.marked(), Vec::<i32>::new());
+}
+
+#[tokio::test]
 async fn standard_input_is_at_its_end_unless_it_is_used() {
     let bench = Bench::new();
     let heard = hear(&mut bench.start("cat; echo end").await).await;

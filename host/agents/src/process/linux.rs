@@ -62,6 +62,13 @@ fn is_kernel_thread(pid: i32) -> bool {
     flags.is_none_or(|flags| flags & PF_KTHREAD != 0)
 }
 
+/// The memory that it does not have in common with files, in bytes; swapped out
+/// too. What a fork has in common with its parent counts for both.
+pub(crate) fn memory(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    parse_memory(&status)
+}
+
 /// The numbers of all processes.
 pub(crate) fn all() -> io::Result<Vec<i32>> {
     Ok(fs::read_dir("/proc")?
@@ -153,6 +160,14 @@ fn parse_stat(pid: i32, stat: &str, boot: &str) -> Option<Seen> {
     })
 }
 
+/// Adds up what counts in `/proc/PID/status`, which tells it in KiB.
+fn parse_memory(status: &str) -> u64 {
+    let counted =
+        |line: &&str| ["RssAnon:", "RssShmem:", "VmSwap:"].iter().any(|name| line.starts_with(name));
+    let kib = |line: &str| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok();
+    status.lines().filter(counted).filter_map(kib).map(|kib| kib.saturating_mul(1024)).sum()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -167,6 +182,15 @@ mod tests {
         assert_eq!(seen.id.started, "boot/98765");
         assert_eq!(seen.name, "a ) S (b");
         assert!(seen.ended);
+    }
+
+    #[test]
+    fn memory_is_what_no_file_is_behind() {
+        let status =
+            "VmRSS:\t 900 kB\nRssAnon:\t 100 kB\nRssFile:\t 700 kB\nRssShmem:\t 20 kB\nVmSwap:\t 3 kB\n";
+        assert_eq!(parse_memory(status), 123 * 1024);
+        assert_eq!(parse_memory(""), 0);
+        assert!(memory(rustix::process::getpid().as_raw_nonzero().get()) > 0);
     }
 
     #[test]

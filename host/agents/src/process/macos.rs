@@ -43,6 +43,12 @@ pub(crate) fn environ(pid: i32) -> Option<Vec<u8>> {
     Some(words.split_ascii_whitespace().flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect())
 }
 
+/// The memory that it holds, in bytes.
+pub(crate) fn memory(pid: i32) -> u64 {
+    let kib = ps(&["-o", "rss=", "-p", &pid.to_string()]).and_then(|row| row.trim().parse::<u64>().ok());
+    kib.unwrap_or_default().saturating_mul(1024)
+}
+
 /// The numbers of all processes.
 pub(crate) fn all() -> io::Result<Vec<i32>> {
     let table =

@@ -69,7 +69,8 @@ impl Door {
     }
 
     /// Closes it for good.
-    pub(super) fn close(&self) {
+    pub(super) fn close(self) {
+        drop(self.listener);
         // Nobody is there to be told; a socket without a listener says it too.
         let _ = fs::remove_file(SOCKET_FILE);
     }

@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::descriptors::do_not_wait;
 use crate::control::InputState;
@@ -36,9 +35,9 @@ impl Input {
             Stdin::Bytes(bytes) => (bytes, false),
             Stdin::Open(bytes) => (bytes, true),
         };
-        let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (theirs, ours) = io::pipe()?;
         do_not_wait(&ours)?;
-        Ok((theirs, Self::new(Some(ours), first, !stays_open)))
+        Ok((theirs.into(), Self::new(Some(ours.into()), first, !stays_open)))
     }
 
     fn new(pipe: Option<OwnedFd>, first: Vec<u8>, closing: bool) -> Self {

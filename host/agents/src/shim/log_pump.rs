@@ -155,13 +155,13 @@ mod tests {
 
     use std::fs;
 
-    use rustix::pipe::{PipeFlags, pipe_with};
-
+    use super::super::descriptors::do_not_wait;
     use super::*;
 
     fn pipe() -> (OwnedFd, File) {
-        let (read, write) = pipe_with(PipeFlags::NONBLOCK).unwrap();
-        (read, File::from(write))
+        let (read, write) = io::pipe().unwrap();
+        do_not_wait(&read).unwrap();
+        (read.into(), File::from(OwnedFd::from(write)))
     }
 
     #[test]

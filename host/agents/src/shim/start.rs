@@ -4,15 +4,17 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command as Program;
+use std::time::Instant;
 
-use rustix::pipe::{PipeFlags, pipe_with};
-
+use super::confinement::Confinement;
 use super::descriptors::{do_not_wait, keep_to_ourselves};
 use super::door::Door;
 use super::input::Input;
 use super::log_pump::LogPump;
+use super::memory_watch::MemoryWatch;
+use super::namespace::{Init, NotInside, start_inside};
 use super::tree::Tree;
-use crate::containment::ContainedBy;
+use crate::containment::{ContainedBy, Containment};
 use crate::control::{Orders, PROTOCOL, Step};
 use crate::folder::{AgentRecord, Folder};
 use crate::limits::LimitedBy;
@@ -26,12 +28,13 @@ pub(super) struct Started {
     pub logs: Both<LogPump>,
     pub input: Input,
     pub door: Door,
+    pub memory: Option<MemoryWatch>,
 }
 
 /// Starts the agent, with a record and a door on disk before there is anything
 /// to record: whoever finds the record later finds the processes too, and a
 /// supervisor that listens.
-pub(super) fn start(orders: Orders, folder: &Folder) -> Result<Started, (Step, io::Error)> {
+pub(super) fn start(orders: &Orders, folder: &Folder) -> Result<Started, (Step, io::Error)> {
     let shim = become_supervisor(folder).map_err(|error| (Step::Supervise, error))?;
     let in_folder = |error| (Step::Record, error);
     // The first log is created new: it is what tells a folder that was used before.
@@ -49,21 +52,28 @@ pub(super) fn start(orders: Orders, folder: &Folder) -> Result<Started, (Step, i
     };
     folder.write_record(&record).map_err(in_folder)?;
     let started = Input::open(orders.stdin.clone()).and_then(|(their_in, input)| {
-        Ok((input, spawn(&orders, Streams { stdin: their_in, stdout: their_out, stderr: their_err })?))
+        let confinement = Confinement::new(orders.limits, usize::try_from(shim.pid).unwrap_or(0));
+        record.limited_by = confinement.limited_by(orders.limits);
+        let streams = Streams { stdin: their_in, stdout: their_out, stderr: their_err };
+        Ok((input, spawn(orders, streams, confinement)?))
     });
-    let (input, agent) = match started {
+    let (input, (agent, init)) = match started {
         Ok(started) => started,
         Err(error) => {
             door.close();
             return Err((Step::Exec, error));
         }
     };
+    if init.is_some() {
+        record.containment = ContainedBy::PidNamespace;
+    }
     record.agent = look(agent).map(|seen| seen.id);
     // Should this fail, the record on disk still names the shim, which is what
     // a later host asks.
     let _ = folder.write_record(&record);
     let logs = Both { stdout: out, stderr: err };
-    Ok(Started { record, tree: Tree::new(shim, agent), logs, input, door })
+    let memory = orders.limits.memory.map(|limit| MemoryWatch::new(limit, Instant::now()));
+    Ok(Started { record, tree: Tree::new(shim, agent, init), logs, input, door, memory })
 }
 
 /// The agent's ends.
@@ -73,10 +83,11 @@ struct Streams {
     stderr: OwnedFd,
 }
 
-/// Our copies of the streams are gone afterwards, so their end is seen when the
-/// agents' copies are closed.
-fn spawn(orders: &Orders, streams: Streams) -> io::Result<i32> {
-    let child = Program::new(&orders.program)
+/// The agent, in the strongest containment there is. Our copies of the streams
+/// are gone afterwards, so their end is seen when the agents' copies are closed.
+fn spawn(orders: &Orders, streams: Streams, confinement: Confinement) -> io::Result<(i32, Option<Init>)> {
+    let mut program = Program::new(&orders.program);
+    program
         .args(&orders.args)
         .env_clear()
         .envs(orders.env.iter().map(|(name, value)| (name, value)))
@@ -84,16 +95,29 @@ fn spawn(orders: &Orders, streams: Streams) -> io::Result<i32> {
         .stdin(streams.stdin)
         .stdout(streams.stdout)
         .stderr(streams.stderr)
-        .process_group(0)
-        .spawn()?;
-    i32::try_from(child.id()).map_err(io::Error::other)
+        .process_group(0);
+    let with_user_namespace: &[bool] = match orders.containment {
+        Containment::Auto => &[false],
+        Containment::Namespace => &[false, true],
+        Containment::Sweep => &[],
+    };
+    for user_namespace in with_user_namespace {
+        match start_inside(&mut program, &confinement, *user_namespace) {
+            Ok((init, agent)) => return Ok((agent, Some(init))),
+            Err(NotInside::NoNamespace) => {}
+            Err(NotInside::Agent(error)) => return Err(error),
+        }
+    }
+    // SAFETY: `enter` makes system calls and nothing else: no allocation, no lock.
+    let child = unsafe { program.pre_exec(move || confinement.enter()) }.spawn()?;
+    Ok((i32::try_from(child.id()).map_err(io::Error::other)?, None))
 }
 
 fn log(folder: &Folder, stream: Stream) -> io::Result<(LogPump, OwnedFd)> {
     let log = folder.create_log(stream.log_name())?;
-    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (ours, theirs) = io::pipe()?;
     do_not_wait(&ours)?;
-    Ok((LogPump::new(ours, log), theirs))
+    Ok((LogPump::new(ours.into(), log), theirs.into()))
 }
 
 /// Away from the host's terminal and its signals, in the attempt's folder, and

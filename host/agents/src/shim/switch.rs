@@ -55,7 +55,10 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const MOMENT: Duration = Duration::from_nanos(1);
+
+    fn just_before(end: Duration) -> Duration {
+        end.saturating_sub(Duration::from_nanos(1))
+    }
 
     #[test]
     fn without_an_end_nothing_runs_out() {
@@ -70,10 +73,10 @@ mod tests {
     fn a_lease_runs_out_unless_it_is_renewed() {
         let mut switch = Switch::default();
         switch.keep(Some(SECOND), None, SECOND);
-        assert_eq!(switch.over(2 * SECOND - MOMENT), None);
+        assert_eq!(switch.over(just_before(2 * SECOND)), None);
         assert_eq!(switch.over(2 * SECOND), Some(Over::Lease));
         switch.keep(Some(SECOND), None, 2 * SECOND);
-        assert_eq!(switch.over(3 * SECOND - MOMENT), None);
+        assert_eq!(switch.over(just_before(3 * SECOND)), None);
         assert_eq!(switch.over(3 * SECOND), Some(Over::Lease));
     }
 
@@ -91,7 +94,7 @@ mod tests {
     fn an_agent_that_nobody_ever_kept_outlives_its_host_by_a_minute() {
         let mut switch = Switch::default();
         switch.host_gone(SECOND);
-        assert_eq!(switch.over(SECOND + UNKEPT_LIMIT - MOMENT), None);
+        assert_eq!(switch.over(just_before(SECOND + UNKEPT_LIMIT)), None);
         assert_eq!(switch.over(SECOND + UNKEPT_LIMIT), Some(Over::Lease));
     }
 }

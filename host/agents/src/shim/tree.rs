@@ -3,7 +3,8 @@
 //!
 //! The shim is a subreaper, so whatever loses its parent becomes a child of the
 //! shim. A shim without children has therefore no descendants at all: the
-//! kernel's word "no child" is the proof, not a list that may be out of date.
+//! kernel's word "no child" is the proof, not a list that may be out of date. In
+//! a PID namespace the only child is the init, which the kernel lets end last.
 
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
@@ -11,14 +12,17 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, WaitStatus};
 
+use super::namespace::Init;
 use crate::exit::{Ending, Survivor, TreeProof};
-use crate::process::{ProcessId, Sent, descendants, exit_watch, signal};
+use crate::process::{ProcessId, Seen, Sent, descendants, exit_watch, memory, signal};
 
 /// The agent and all below it, seen from the shim.
 #[derive(Debug)]
 pub(super) struct Tree {
     shim: ProcessId,
     agent: i32,
+    /// The agent's parent, where it has a PID namespace.
+    init: Option<Init>,
     agent_ending: Option<Ending>,
     /// Processes other than the agent that were killed.
     killed: HashSet<ProcessId>,
@@ -32,13 +36,16 @@ pub(super) enum Left {
 }
 
 impl Tree {
-    pub(super) fn new(shim: ProcessId, agent: i32) -> Self {
-        Self { shim, agent, agent_ending: None, killed: HashSet::new() }
+    pub(super) fn new(shim: ProcessId, agent: i32, init: Option<Init>) -> Self {
+        Self { shim, agent, init, agent_ending: None, killed: HashSet::new() }
     }
 
     /// A descriptor that becomes readable when the agent ends.
     pub(super) fn watch(&self) -> Option<OwnedFd> {
-        exit_watch(self.agent)
+        match &self.init {
+            Some(init) => init.watch(),
+            None => exit_watch(self.agent),
+        }
     }
 
     /// How the agent ended, once it has.
@@ -48,33 +55,63 @@ impl Tree {
 
     /// Takes note of every child that has ended.
     pub(super) fn reap(&mut self) -> Left {
+        self.hear_init();
         loop {
             match rustix::process::wait(WaitOptions::NOHANG) {
-                Ok(Some((pid, status))) if pid.as_raw_nonzero().get() == self.agent => {
-                    self.agent_ending = Some(read(status));
-                }
-                Ok(Some(_)) | Err(Errno::INTR) => {}
+                Ok(Some((pid, status))) => self.note(pid.as_raw_nonzero().get(), status),
+                Err(Errno::INTR) => {}
                 Err(Errno::CHILD) => return Left::Nothing,
                 Ok(None) | Err(_) => return Left::Some,
             }
         }
     }
 
+    fn note(&mut self, pid: i32, status: WaitStatus) {
+        if self.init.as_ref().is_some_and(|init| init.id.pid == pid) {
+            // Its last word may have come just before.
+            self.hear_init();
+            // An agent that had not ended by then was killed with its namespace.
+            self.agent_ending.get_or_insert(Ending::Signal(Signal::KILL.as_raw()));
+        } else if pid == self.agent {
+            self.agent_ending = Some(read(status));
+        }
+    }
+
+    fn hear_init(&mut self) {
+        if self.agent_ending.is_none() {
+            self.agent_ending = self.init.as_mut().and_then(Init::agent_ending);
+        }
+    }
+
     /// Asks every process once.
     pub(super) fn terminate(&self) {
-        for seen in descendants(&self.shim) {
+        for seen in self.agents() {
             signal(&seen.id, Signal::TERM);
         }
     }
 
-    /// Kills every process that one look finds.
+    /// Kills every process that one look finds; in a namespace, all at once.
     pub(super) fn kill(&mut self) {
-        for seen in descendants(&self.shim) {
-            let sent = signal(&seen.id, Signal::KILL);
-            if sent == Sent::Delivered && seen.id.pid != self.agent {
+        let agents = self.agents();
+        let all_at_once =
+            self.init.as_ref().is_some_and(|init| signal(&init.id, Signal::KILL) == Sent::Delivered);
+        for seen in agents {
+            let killed = all_at_once || signal(&seen.id, Signal::KILL) == Sent::Delivered;
+            if killed && seen.id.pid != self.agent {
                 self.killed.insert(seen.id);
             }
         }
+    }
+
+    /// The memory that all its processes have for themselves, in bytes.
+    pub(super) fn memory(&self) -> u64 {
+        self.agents().iter().map(|seen| memory(seen.id.pid)).sum()
+    }
+
+    /// The agent and all below it that one look finds.
+    fn agents(&self) -> Vec<Seen> {
+        let init = self.init.as_ref().map(|init| init.id.pid);
+        descendants(&self.shim).into_iter().filter(|seen| Some(seen.id.pid) != init).collect()
     }
 
     /// What is known now, given what the last reaping left.
@@ -84,7 +121,7 @@ impl Tree {
                 TreeProof::Empty { killed: u32::try_from(self.killed.len()).unwrap_or(u32::MAX) }
             }
             Left::Some => TreeProof::Survivors(
-                descendants(&self.shim)
+                self.agents()
                     .into_iter()
                     .map(|seen| Survivor { pid: seen.id.pid, name: seen.name })
                     .collect(),
@@ -93,7 +130,8 @@ impl Tree {
     }
 }
 
-fn read(status: WaitStatus) -> Ending {
+/// How a process ended, as its parent is told.
+pub(super) fn read(status: WaitStatus) -> Ending {
     match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => Ending::Code(code),
         (None, Some(signal)) => Ending::Signal(signal),
