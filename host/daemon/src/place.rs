@@ -135,6 +135,7 @@ fn prepare_from(
         run: run.id.0.clone(),
         attempt: order.number,
         folder: order.folder.clone(),
+        place: workspaces::Place::default(),
         branch,
         start,
     };

@@ -72,7 +72,7 @@ impl Repository {
         let remote = self.remote(fetch.remote)?;
         let desk = self.network_desk()?;
         let Some(_lock) = Lock::acquire_until(&desk.join("fetch.lock"), deadline, fetch.cancel)? else {
-            return Err(self.gave_up(fetch, &remote));
+            return Err(gave_up(fetch, &remote));
         };
         let note = desk.join(format!("fetched-{}.json", file_name(fetch.remote)));
         let began = SystemTime::now();
@@ -94,15 +94,6 @@ impl Repository {
         )?;
         tracing::info!(branch = %fetched.branch, commit = %fetched.commit, "fetched");
         Ok(fetched)
-    }
-
-    fn gave_up(&self, fetch: &Fetch<'_>, remote: &Remote) -> RemoteError {
-        let (action, url) = ("fetching from", remote.url.to_string());
-        if fetch.cancel.is_cancelled() {
-            RemoteError::Cancelled { action, url }
-        } else {
-            RemoteError::TimedOut { action, url, seconds: fetch.time_limit.as_secs() }
-        }
     }
 
     fn fetch_default(
@@ -164,11 +155,19 @@ impl Repository {
         }
         haves.dedup();
         haves.truncate(MAX_HAVES);
-        let mut packed = String::new();
-        for (number, have) in haves.iter().enumerate() {
-            packed.push_str(&format!("{have} refs/have/{number:05}\n"));
-        }
+        let lines = haves.iter().enumerate().map(|(number, have)| format!("{have} refs/have/{number:05}\n"));
+        let packed = lines.collect::<Vec<_>>().concat();
         files::replace(&self.network_git_dir()?.join("packed-refs"), packed.as_bytes())
+    }
+}
+
+/// Why waiting for the turn ended without one.
+fn gave_up(fetch: &Fetch<'_>, remote: &Remote) -> RemoteError {
+    let (action, url) = ("fetching from", remote.url.to_string());
+    if fetch.cancel.is_cancelled() {
+        RemoteError::Cancelled { action, url }
+    } else {
+        RemoteError::TimedOut { action, url, seconds: fetch.time_limit.as_secs() }
     }
 }
 

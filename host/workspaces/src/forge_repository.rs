@@ -117,15 +117,11 @@ impl ForgeRepository {
 
 /// Percent-encoded for a path or query; `/` stays as it is.
 pub(crate) fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    let parts = text.bytes().map(|byte| match byte {
+        plain if plain.is_ascii_alphanumeric() || b"-_.~/".contains(&plain) => char::from(plain).to_string(),
+        other => format!("%{other:02X}"),
+    });
+    parts.collect::<Vec<_>>().concat()
 }
 
 #[cfg(test)]

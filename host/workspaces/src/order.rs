@@ -12,6 +12,19 @@ use crate::object_id::ObjectId;
 /// the suffixes of locks and copies.
 pub const MAX_FOLDER_BYTES: usize = 100;
 
+/// Below which folder of the main checkout a workspace is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// `.hostler/worktrees`.
+    #[default]
+    Hostler,
+    /// A hidden folder of this name, such as `.trakkar-worktrees`, for those who
+    /// look for their worktrees there. It begins with a `.`; the rest is as in
+    /// [`Order::folder`].
+    Folder(String),
+}
+
 /// A workspace to prepare. The same order always gives the same workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -21,6 +34,9 @@ pub struct Order {
     pub attempt: u32,
     /// Name of the folder: letters, digits, `-`, `_` and `.`, not first a `.`.
     pub folder: String,
+    /// Where that folder is.
+    #[serde(default)]
+    pub place: Place,
     /// Short name of the branch to create; see `Repository::branch_name`.
     pub branch: String,
     /// The commit to start from.
@@ -52,6 +68,15 @@ impl Order {
                 rule: "use at most 100 letters, digits, `-`, `_` and `.`, and begin with none of `.` and `-`",
             });
         }
+        if let Place::Folder(name) = &self.place
+            && !is_hidden_slug(name)
+        {
+            return Err(WorkspaceError::InvalidName {
+                what: "place for worktrees",
+                name: name.clone(),
+                rule: "use one folder name that begins with a `.`, and neither `.git` nor `.hostler`",
+            });
+        }
         if !branch::is_valid(&self.branch) {
             return Err(WorkspaceError::InvalidName {
                 what: "branch name",
@@ -65,6 +90,11 @@ impl Order {
     pub(crate) fn owner(&self) -> String {
         format!("run {} attempt {}", self.run, self.attempt)
     }
+}
+
+fn is_hidden_slug(name: &str) -> bool {
+    let taken = [".git", ".hostler"].iter().any(|taken| name.eq_ignore_ascii_case(taken));
+    !taken && name.strip_prefix('.').is_some_and(is_slug)
 }
 
 fn is_slug(name: &str) -> bool {
@@ -94,5 +124,15 @@ mod tests {
     fn a_folder_name_at_the_limit_passes_and_one_byte_more_does_not() {
         assert!(is_slug(&"x".repeat(MAX_FOLDER_BYTES)));
         assert!(!is_slug(&"x".repeat(MAX_FOLDER_BYTES + 1)));
+    }
+
+    #[test]
+    fn a_place_is_one_hidden_folder_and_never_the_repositorys_own() {
+        for bad in
+            ["", ".", "..", "worktrees", ".a/b", "../x", ".git", ".GIT", ".hostler", "..x", ".git.lock"]
+        {
+            assert!(!is_hidden_slug(bad), "{bad:?}");
+        }
+        assert!(is_hidden_slug(".trakkar-worktrees"));
     }
 }

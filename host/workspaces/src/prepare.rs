@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::WorkspaceError;
+use crate::exclude::place_line;
 use crate::files::{self, ensure_real_dir, is_real_dir, occupied, reached_without_links};
 use crate::git::CHECKOUT_LIMIT;
 use crate::lock::Lock;
@@ -18,10 +19,6 @@ use crate::private_gitdir::{PrivateGitDir, Store};
 use crate::process::Call;
 use crate::receipt::{Receipt, Stage};
 use crate::repository::Repository;
-
-/// Keeps workspaces out of `git status` of the user's checkout. The repository
-/// may well track other files in `.hostler`.
-const EXCLUDE_LINE: &str = "/.hostler/worktrees/";
 
 impl Repository {
     /// Makes the workspace of `order`, or finishes making it, or returns it.
@@ -75,7 +72,7 @@ impl Repository {
 
     /// Checks that nothing is in the way, and writes down what will be made.
     fn begin(&self, order: &Order, desk: &Path) -> Result<Receipt, WorkspaceError> {
-        let path = self.workspace_root().join(&order.folder);
+        let path = self.root_of(&order.place).join(&order.folder);
         if occupied(&path) {
             return Err(WorkspaceError::FolderTaken {
                 path,
@@ -118,34 +115,24 @@ impl Repository {
     /// Makes what other processes can see. Every step may have been done
     /// before a crash; the receipt says that it was us.
     fn claim(&self, workspace: &Workspace) -> Result<(), WorkspaceError> {
-        self.hide()?;
+        self.exclude(&place_line(&workspace.order.place))?;
         self.make_folders(workspace)?;
+        ensure_real_dir(&workspace.path)?;
         self.make_branch(&workspace.order)?;
-        let link = |path: &Path| format!("{}\n", path.display()).into_bytes();
-        let order = &workspace.order;
-        let record = &workspace.git_dir;
-        let head = format!("ref: refs/heads/{}\n", order.branch);
-        let reason = format!("in use by the host for {}\n", order.owner());
-        files::replace(&record.join("locked"), reason.as_bytes())?;
-        files::replace(&record.join("commondir"), b"../..\n")?;
-        files::replace(&record.join("HEAD"), head.as_bytes())?;
-        files::replace(&record.join("gitdir"), &link(&workspace.path.join(".git")))?;
-        let pointer = format!("gitdir: {}\n", record.display());
-        files::replace(&workspace.path.join(".git"), pointer.as_bytes())
+        write_record(workspace, &workspace.path)
     }
 
-    fn make_folders(&self, workspace: &Workspace) -> Result<(), WorkspaceError> {
-        let root = self.workspace_root();
+    pub(crate) fn make_folders(&self, workspace: &Workspace) -> Result<(), WorkspaceError> {
+        let root = self.root_of(&workspace.order.place);
         if let Some(parent) = root.parent() {
             ensure_real_dir(parent)?;
         }
         ensure_real_dir(&root)?;
-        ensure_real_dir(&workspace.path)?;
         ensure_real_dir(&self.common_dir().join("worktrees"))?;
         ensure_real_dir(&workspace.git_dir)
     }
 
-    fn make_branch(&self, order: &Order) -> Result<(), WorkspaceError> {
+    pub(crate) fn make_branch(&self, order: &Order) -> Result<(), WorkspaceError> {
         let repository = self.refs()?;
         match branch_target(&repository, &order.branch)? {
             Some(target) if target == order.start => return Ok(()),
@@ -165,33 +152,6 @@ impl Repository {
         }
     }
 
-    /// Adds the exclude line once. A link in place of the file is left alone:
-    /// it may lead anywhere.
-    fn hide(&self) -> Result<(), WorkspaceError> {
-        let info = self.common_dir().join("info");
-        ensure_real_dir(&info)?;
-        let path = info.join("exclude");
-        let mut content = match path.symlink_metadata() {
-            Ok(data) if !data.is_file() => {
-                tracing::warn!(path = %path.display(), "not a regular file; workspaces will show in git status");
-                return Ok(());
-            }
-            Ok(_) => fs::read(&path).map_err(WorkspaceError::io("read", &path))?,
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(WorkspaceError::io("read", path)(error)),
-        };
-        let hidden = content.split(|byte| *byte == b'\n').any(|line| line == EXCLUDE_LINE.as_bytes());
-        if hidden {
-            return Ok(());
-        }
-        if !content.is_empty() && !content.ends_with(b"\n") {
-            content.push(b'\n');
-        }
-        content.extend_from_slice(EXCLUDE_LINE.as_bytes());
-        content.push(b'\n');
-        files::replace(&path, &content)
-    }
-
     /// Writes the files, by way of the private git directory, and gives the
     /// agent a copy of the index.
     fn check_out(&self, workspace: &Workspace, desk: &Path) -> Result<(), WorkspaceError> {
@@ -207,6 +167,22 @@ impl Repository {
         fs::rename(&index, &base_index).map_err(WorkspaceError::io("move the index to", &base_index))?;
         files::copy_index(&base_index, &workspace.git_dir.join("index"))
     }
+}
+
+/// Makes the two sides of a worktree known to each other. The folder may
+/// still be elsewhere, at `folder`.
+pub(crate) fn write_record(workspace: &Workspace, folder: &Path) -> Result<(), WorkspaceError> {
+    let link = |path: &Path| format!("{}\n", path.display()).into_bytes();
+    let order = &workspace.order;
+    let record = &workspace.git_dir;
+    let head = format!("ref: refs/heads/{}\n", order.branch);
+    let reason = format!("in use by the host for {}\n", order.owner());
+    files::replace(&record.join("locked"), reason.as_bytes())?;
+    files::replace(&record.join("commondir"), b"../..\n")?;
+    files::replace(&record.join("HEAD"), head.as_bytes())?;
+    files::replace(&record.join("gitdir"), &link(&workspace.path.join(".git")))?;
+    let pointer = format!("gitdir: {}\n", record.display());
+    files::replace(&folder.join(".git"), pointer.as_bytes())
 }
 
 /// Removes the locks of this worktree and its branch. A git command that was killed

@@ -65,7 +65,7 @@ impl PrivateGitDir {
         files::replace(&self.path.join("HEAD"), b"ref: refs/heads/none\n")?;
         files::replace(&self.path.join("config"), configuration().as_bytes())?;
         files::replace(
-            &self.path.join("info/exclude"),
+            &self.exclude_file(),
             &read_regular(&common_dir.join("info/exclude"), MAX_EXCLUDE_BYTES)?,
         )?;
         self.copy_shallow(common_dir)
@@ -95,6 +95,11 @@ impl PrivateGitDir {
     /// Index of the base as it was checked out, with the times of its files.
     pub(crate) fn base_index(&self) -> PathBuf {
         self.path.join("index.base")
+    }
+
+    /// Patterns of files that are no changes.
+    pub(crate) fn exclude_file(&self) -> PathBuf {
+        self.path.join("info/exclude")
     }
 
     /// Index of the last snapshot.
@@ -163,7 +168,7 @@ pub(crate) fn shallow_list(common_dir: &Path) -> Result<Option<String>, Workspac
     let text = read_regular(&common_dir.join("shallow"), u64::MAX)?;
     let ids = String::from_utf8_lossy(&text);
     let ids = ids.lines().filter_map(|line| line.parse::<ObjectId>().ok());
-    let list: String = ids.map(|id| format!("{id}\n")).collect();
+    let list = ids.map(|id| format!("{id}\n")).collect::<Vec<_>>().concat();
     Ok(Some(list).filter(|_| !text.is_empty()))
 }
 

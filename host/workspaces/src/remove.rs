@@ -9,7 +9,7 @@ use crate::error::WorkspaceError;
 use crate::files::{ensure_real_dir, is_real_dir, occupied};
 use crate::lock::Lock;
 use crate::object_id::ObjectId;
-use crate::order::Workspace;
+use crate::order::{Place, Workspace};
 use crate::private_gitdir::Store;
 use crate::receipt::{Receipt, Stage};
 use crate::repository::Repository;
@@ -88,7 +88,10 @@ impl Repository {
             if occupied(&workspace.path) {
                 return Err(unproven("it was not made by this host"));
             }
-            return Ok(Removal::Removed { branch_deleted: false, leftover: self.empty_trash() });
+            return Ok(Removal::Removed {
+                branch_deleted: false,
+                leftover: self.empty_trash(&workspace.order.place),
+            });
         };
         if receipt.workspace != *workspace {
             return Err(unproven(format!("the folder belongs to {}", receipt.workspace.order.owner())));
@@ -103,7 +106,7 @@ impl Repository {
         let branch_deleted = self.delete_branch(workspace, receipt.drop_branch_at)?;
         self.delete_record(workspace)?;
         fs::remove_dir_all(&desk).map_err(WorkspaceError::io("delete", &desk))?;
-        Ok(Removal::Removed { branch_deleted, leftover: self.empty_trash() })
+        Ok(Removal::Removed { branch_deleted, leftover: self.empty_trash(&workspace.order.place) })
     }
 
     /// Checks the proof; gives back the commit at which the branch may go.
@@ -168,26 +171,26 @@ impl Repository {
         if merged { Ok(()) } else { Err(unproven(format!("its commits are not in `{into}`"))) }
     }
 
-    fn trash(&self) -> PathBuf {
-        self.workspace_root().join(".trash")
+    fn trash(&self, place: &Place) -> PathBuf {
+        self.root_of(place).join(".trash")
     }
 
     /// After the rename the workspace is gone for everyone at once, however
     /// long deleting takes.
     fn move_to_trash(&self, workspace: &Workspace) -> Result<(), Doubt> {
-        let expected = self.workspace_root().join(&workspace.order.folder);
+        let expected = self.root_of(&workspace.order.place).join(&workspace.order.folder);
         if workspace.path != expected {
             return Err(unproven("its path is not where workspaces are"));
         }
         if !occupied(&workspace.path) {
             return Ok(());
         }
-        let root = self.workspace_root();
+        let root = self.root_of(&workspace.order.place);
         let real = root.parent().is_some_and(is_real_dir) && is_real_dir(&root);
         if !real || !is_real_dir(&workspace.path) {
             return Err(unproven("its path leads through a link"));
         }
-        let trash = self.trash();
+        let trash = self.trash(&workspace.order.place);
         ensure_real_dir(&trash)?;
         let mut target = trash.join(&workspace.order.folder);
         let mut number = 2_u64;
@@ -234,8 +237,8 @@ impl Repository {
     }
 
     /// Deletes what is in the trash; gives back the trash if some of it stays.
-    fn empty_trash(&self) -> Option<PathBuf> {
-        let trash = self.trash();
+    fn empty_trash(&self, place: &Place) -> Option<PathBuf> {
+        let trash = self.trash(place);
         if !is_real_dir(&trash) {
             return None;
         }

@@ -8,7 +8,7 @@ use crate::branch::{self, Taken};
 use crate::error::WorkspaceError;
 use crate::git::Git;
 use crate::operator::Operator;
-use crate::order::Workspace;
+use crate::order::{Place, Workspace};
 
 /// A git repository that workspaces can be made from.
 ///
@@ -86,11 +86,19 @@ impl Repository {
     /// the shared git directory is not a `.git` inside a checkout, it is the
     /// checkout this was opened from.
     pub fn workspace_root(&self) -> PathBuf {
+        self.root_of(&Place::Hostler)
+    }
+
+    /// Where workspaces of that place are made.
+    pub(crate) fn root_of(&self, place: &Place) -> PathBuf {
         let main = match self.common_dir.parent() {
             Some(parent) if self.common_dir.ends_with(".git") => parent,
             _ => &self.checkout,
         };
-        main.join(".hostler").join("worktrees")
+        match place {
+            Place::Hostler => main.join(".hostler").join("worktrees"),
+            Place::Folder(name) => main.join(name),
+        }
     }
 
     /// What state the user's checkout is in.

@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use hostler_workspaces::{Base, Changes, Lines, Order, Removal, RemovalProof, Repository, Workspace};
+use hostler_workspaces::{Base, Changes, Lines, Order, Place, Removal, RemovalProof, Repository, Workspace};
 use scene::{Scene, command, git, write};
 
 struct Trap {
@@ -197,6 +197,7 @@ fn no_operation_of_the_host_springs_a_trap_and_the_changes_are_true() {
             run: "next".to_owned(),
             attempt: 1,
             folder: "next".to_owned(),
+            place: Place::default(),
             branch: "next".to_owned(),
             start,
         })

@@ -18,7 +18,7 @@ use crate::scene::{self, Scene, git, write};
 pub const REPOSITORY: &str = "acme/api";
 
 /// Far longer than anything here takes, and far shorter than forever.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Stage {
     pub scene: Scene,

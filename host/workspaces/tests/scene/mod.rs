@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hostler_workspaces::{Base, Order, Repository, Workspace};
+use hostler_workspaces::{Base, Order, Place, Repository, Workspace};
 use tempfile::TempDir;
 
 pub struct Scene {
@@ -65,6 +65,7 @@ pub fn order(repository: &Repository, folder: &str) -> Order {
         run: format!("run-{folder}"),
         attempt: 1,
         folder: folder.to_owned(),
+        place: Place::default(),
         branch: format!("hostler/{folder}"),
         start: repository.resolve(&Base::Head).unwrap(),
     }

@@ -109,9 +109,9 @@ impl Answer {
     pub(crate) fn write(&self, line: &mut impl Write) -> io::Result<()> {
         let mut head = format!("HTTP/1.1 {} Standin\r\nConnection: close\r\n", self.status);
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", self.body.len()));
+        head.extend(["Content-Length: ", &self.body.len().to_string(), "\r\n\r\n"]);
         line.write_all(head.as_bytes())?;
         line.write_all(&self.body)?;
         line.flush()

@@ -31,7 +31,7 @@ pub(crate) enum Refusal {
 /// Pull requests and what is said about them, by `owner/name`.
 #[derive(Debug, Default)]
 pub struct Pulls {
-    pulls: BTreeMap<String, Vec<PullRequest>>,
+    requests: BTreeMap<String, Vec<PullRequest>>,
     check_runs: BTreeMap<String, Vec<Value>>,
     comments: BTreeMap<(String, u32), Vec<Value>>,
     reviews: BTreeMap<(String, u32), Vec<Value>>,
@@ -40,12 +40,12 @@ pub struct Pulls {
 impl Pulls {
     /// Every pull request of a repository, by number.
     pub fn of(&self, repository: &str) -> &[PullRequest] {
-        self.pulls.get(repository).map_or(&[], Vec::as_slice)
+        self.requests.get(repository).map_or(&[], Vec::as_slice)
     }
 
     /// One of them, to change as a person would.
     pub fn get_mut(&mut self, repository: &str, number: u32) -> Option<&mut PullRequest> {
-        self.pulls.get_mut(repository)?.iter_mut().find(|pull| pull.number == number)
+        self.requests.get_mut(repository)?.iter_mut().find(|pull| pull.number == number)
     }
 
     /// Adds a check run of a commit.
@@ -82,7 +82,7 @@ impl Pulls {
         if wish.head == wish.base || wish.head.is_empty() || wish.title.is_empty() {
             return Err(Refusal::Empty);
         }
-        let list = self.pulls.entry(repository.to_owned()).or_default();
+        let list = self.requests.entry(repository.to_owned()).or_default();
         if list.iter().any(|pull| pull.open && pull.head == wish.head && pull.base == wish.base) {
             return Err(Refusal::Exists);
         }
