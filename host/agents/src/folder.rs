@@ -39,6 +39,9 @@ pub struct AgentRecord {
     pub protocol: u32,
     /// What keeps its processes together.
     pub containment: ContainedBy,
+    /// The control group's folder, if that is what it is.
+    #[serde(default)]
+    pub cgroup: Option<PathBuf>,
     /// What holds it to its limits.
     pub limited_by: LimitedBy,
 }
@@ -118,6 +121,7 @@ mod tests {
             agent: None,
             protocol: 1,
             containment: ContainedBy::default(),
+            cgroup: None,
             limited_by: LimitedBy::default(),
         }
     }

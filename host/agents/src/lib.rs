@@ -24,6 +24,7 @@ mod byte_text;
 mod connection;
 mod containment;
 mod control;
+mod control_group;
 mod environment;
 mod exit;
 mod folder;

@@ -25,10 +25,8 @@ pub struct LimitedBy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MemoryLimiter {
-    /// The kernel.
-    Cgroup,
-    /// The supervisor, who adds up the resident memory of all processes each
-    /// second. Memory that processes have in common counts for each.
+    /// The supervisor, who adds up the memory of all processes each second. What a
+    /// fork has in common with its parent counts for both.
     Watch,
 }
 
@@ -36,8 +34,6 @@ pub enum MemoryLimiter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CpuLimiter {
-    /// The kernel, by time.
-    Cgroup,
     /// A choice of processors, handed down from process to process.
     Affinity,
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::control_group::ControlGroup;
 use crate::exit::{Exit, Survivor, TreeProof};
 use crate::folder::{AgentRecord, Folder};
 use crate::marker::Marker;
@@ -106,26 +107,40 @@ fn wait_for_end(shim: &ProcessId) {
     }
 }
 
-/// Kills everything that carries the marker, the recorded processes, and all
-/// below them, until nothing is found any more.
+/// Kills everything that carries the marker, the recorded processes, all below
+/// them, and the members of the recorded control group, until nothing is found any more.
 pub(crate) fn sweep(marker: &Marker, record: Option<&AgentRecord>) -> io::Result<TreeProof> {
     let recorded: Vec<ProcessId> = record
         .into_iter()
         .flat_map(|record| [Some(record.shim.clone()), record.agent.clone()])
         .flatten()
         .collect();
+    let group = record.and_then(|record| ControlGroup::find(record.cgroup.as_ref()?, &record.shim));
     let deadline = Instant::now() + SWEEP_LIMIT;
     let mut killed = HashSet::new();
     let mut clean = 0;
     while clean < CLEAN_LOOKS {
-        let found = kill_marked(marker, &recorded, &mut killed)?;
+        let mut found = kill_marked(marker, &recorded, &mut killed)?;
+        found.extend(group.as_ref().map(kill_members).unwrap_or_default());
         clean = if found.is_empty() { clean + 1 } else { 0 };
         if !found.is_empty() && Instant::now() > deadline {
             return Ok(TreeProof::Survivors(found));
         }
     }
+    if let Some(group) = group {
+        group.remove();
+    }
     let others = killed.iter().filter(|id| !recorded.contains(id)).count();
     Ok(TreeProof::Empty { killed: u32::try_from(others).unwrap_or(u32::MAX) })
+}
+
+/// Those of the attempt's control group carry no mark that they could lose. Gives
+/// those who were there, so that another look follows.
+fn kill_members(group: &ControlGroup) -> Vec<Survivor> {
+    let members = group.members();
+    group.kill();
+    let seen = members.into_iter().filter_map(look).filter(|seen| !seen.ended);
+    seen.map(|seen| Survivor { pid: seen.id.pid, name: seen.name }).collect()
 }
 
 /// One look at all processes; what belongs to the attempt is killed as soon as

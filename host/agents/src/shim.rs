@@ -263,6 +263,7 @@ impl Life {
             self.wait(FLUSH_LOOK);
         }
         let state = self.state();
+        self.tree.remove();
         if let Some(mut host) = self.host {
             host.tell(state);
             host.last_words(&Report::Exited(exit));

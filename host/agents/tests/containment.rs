@@ -201,6 +201,72 @@ async fn a_tree_within_its_memory_is_left_alone() {
     assert_eq!((heard.stdout, heard.exits[0].cause), (vec!["done".to_owned()], Cause::Itself));
 }
 
+/// A control group that belongs to `nobody`, removed at the end of a test.
+struct Delegated(std::path::PathBuf);
+
+impl Drop for Delegated {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+/// A bench whose agents have no rights, but a control group delegated to them;
+/// `None`, said aloud, where this test cannot make one.
+fn with_a_control_group() -> Option<(Delegated, Bench)> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let mount = mounts.lines().find(|line| line.contains(" cgroup2 "))?.split(' ').nth(1)?;
+    let mut bench = without_rights();
+    let group = std::path::Path::new(mount).join(format!("hostler-test-{}", bench.run));
+    if !rustix::process::getuid().is_root() || std::fs::create_dir(&group).is_err() {
+        eprintln!("skipped: no control group can be delegated here");
+        return None;
+    }
+    for path in [group.clone(), group.join("cgroup.procs")] {
+        std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let script = format!(
+        "echo $$ > {}/cgroup.procs && exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups {FIXTURE} shim",
+        group.display()
+    );
+    bench.agents = Agents::new("/bin/sh".into(), vec!["-c".into(), script.into()]);
+    Some((Delegated(group), bench))
+}
+
+/// Leaves its parents, takes its marker off, and stays.
+const ESCAPE: &str = "setsid env -i sleep 60 & echo ready; exec sleep 60";
+
+#[tokio::test]
+async fn a_control_group_is_used_where_there_is_no_namespace_and_is_gone_with_its_tree() {
+    let Some((_delegated, bench)) = with_a_control_group() else { return };
+    let script = format!("trap '' TERM HUP; exec {FIXTURE} nasty");
+    let mut agent = bench.agents.start(bench.launch(&script)).await.unwrap();
+    assert_eq!(agent.record.containment, ContainedBy::Cgroup);
+    let group = agent.record.cgroup.clone().unwrap();
+    hear_line(&mut agent, "ready").await;
+    assert!(std::fs::read_to_string(group.join("cgroup.procs")).unwrap().lines().count() >= 5);
+    agent.handle().end(EndReason::Cancelled, Duration::ZERO).await;
+    let heard = hear(&mut agent).await;
+    assert_eq!(bench.marked(), Vec::<i32>::new());
+    assert!(heard.exit().tree.is_empty(), "{:?}", heard.exit());
+    assert!(!group.exists());
+}
+
+#[tokio::test]
+async fn who_took_its_marker_off_and_left_its_parents_is_found_in_the_control_group() {
+    let Some((_delegated, bench)) = with_a_control_group() else { return };
+    let mut agent = bench.agents.start(bench.launch(ESCAPE)).await.unwrap();
+    hear_line(&mut agent, "ready").await;
+    let (shim, group) = (agent.record.shim.pid, agent.record.cgroup.clone().unwrap());
+    let members = || std::fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    until("both are asleep", || members().lines().count() == 2).await;
+    drop(agent);
+    kill(shim);
+    let reaped = bench.agents.reap(&bench.folder(), &bench.run, 1).await.unwrap();
+    assert!(reaped.tree.is_empty(), "{reaped:?}");
+    assert_eq!(members(), "");
+    assert!(!group.exists());
+}
+
 /// Bytes of memory that no file is behind; what processes share is shared out.
 fn memory(pid: i32) -> u64 {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();

@@ -83,6 +83,7 @@ async fn a_process_that_took_a_number_over_is_not_touched() {
         agent: Some(old),
         protocol: 1,
         containment: ContainedBy::Sweep,
+        cgroup: None,
         limited_by: LimitedBy::default(),
     };
     fs::create_dir(bench.folder()).unwrap();

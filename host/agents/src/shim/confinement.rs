@@ -1,6 +1,7 @@
 //! What an agent's first process puts on before it becomes the agent, and what
 //! everything below inherits.
 
+use std::fs::File;
 use std::io;
 
 use super::affinity::{Processors, allowed};
@@ -12,8 +13,10 @@ use crate::limits::{CpuLimiter, LimitedBy, Limits, MemoryLimiter};
 const NICE: i32 = 5;
 
 /// Prepared in the shim, put on in the child.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Confinement {
+    /// The entrance of a control group.
+    group: Option<File>,
     processors: Option<Processors>,
 }
 
@@ -25,7 +28,13 @@ impl Confinement {
             let count = usize::try_from(count).unwrap_or(usize::MAX);
             Processors::of(&choose(&allowed, count, turn))
         });
-        Self { processors }
+        Self { group: None, processors }
+    }
+
+    /// In a control group too, by its entrance.
+    pub(super) fn inside(mut self, group: File) -> Self {
+        self.group = Some(group);
+        self
     }
 
     /// What it, and the shim, hold an agent to.
@@ -39,6 +48,9 @@ impl Confinement {
     /// Puts it on. Nothing but system calls on what is there already, so it may
     /// be called between fork and exec.
     pub(super) fn enter(&self) -> io::Result<()> {
+        if let Some(group) = &self.group {
+            rustix::io::write(group, b"0")?;
+        }
         rustix::process::nice(NICE)?;
         self.processors.as_ref().map_or(Ok(()), Processors::stay_on)
     }

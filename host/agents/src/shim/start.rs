@@ -12,10 +12,11 @@ use super::door::Door;
 use super::input::Input;
 use super::log_pump::LogPump;
 use super::memory_watch::MemoryWatch;
-use super::namespace::{Init, NotInside, start_inside};
-use super::tree::Tree;
+use super::namespace::{NotInside, start_inside};
+use super::tree::{Around, Tree};
 use crate::containment::{ContainedBy, Containment};
 use crate::control::{Orders, PROTOCOL, Step};
+use crate::control_group::ControlGroup;
 use crate::folder::{AgentRecord, Folder};
 use crate::limits::LimitedBy;
 use crate::process::{ProcessId, become_subreaper, look};
@@ -48,6 +49,7 @@ pub(super) fn start(orders: &Orders, folder: &Folder) -> Result<Started, (Step, 
         agent: None,
         protocol: PROTOCOL,
         containment: ContainedBy::Sweep,
+        cgroup: None,
         limited_by: LimitedBy::default(),
     };
     folder.write_record(&record).map_err(in_folder)?;
@@ -55,25 +57,28 @@ pub(super) fn start(orders: &Orders, folder: &Folder) -> Result<Started, (Step, 
         let confinement = Confinement::new(orders.limits, usize::try_from(shim.pid).unwrap_or(0));
         record.limited_by = confinement.limited_by(orders.limits);
         let streams = Streams { stdin: their_in, stdout: their_out, stderr: their_err };
-        Ok((input, spawn(orders, streams, confinement)?))
+        Ok((input, spawn(orders, streams, confinement, &shim)?))
     });
-    let (input, (agent, init)) = match started {
+    let (input, (agent, around)) = match started {
         Ok(started) => started,
         Err(error) => {
             door.close();
             return Err((Step::Exec, error));
         }
     };
-    if init.is_some() {
-        record.containment = ContainedBy::PidNamespace;
-    }
+    record.containment = match &around {
+        Around::Namespace(_) => ContainedBy::PidNamespace,
+        Around::Group(_) => ContainedBy::Cgroup,
+        Around::Nothing => ContainedBy::Sweep,
+    };
+    record.cgroup = around.group().map(|group| group.path().to_owned());
     record.agent = look(agent).map(|seen| seen.id);
     // Should this fail, the record on disk still names the shim, which is what
     // a later host asks.
     let _ = folder.write_record(&record);
     let logs = Both { stdout: out, stderr: err };
     let memory = orders.limits.memory.map(|limit| MemoryWatch::new(limit, Instant::now()));
-    Ok(Started { record, tree: Tree::new(shim, agent, init), logs, input, door, memory })
+    Ok(Started { record, tree: Tree::new(shim, agent, around), logs, input, door, memory })
 }
 
 /// The agent's ends.
@@ -85,7 +90,12 @@ struct Streams {
 
 /// The agent, in the strongest containment there is. Our copies of the streams
 /// are gone afterwards, so their end is seen when the agents' copies are closed.
-fn spawn(orders: &Orders, streams: Streams, confinement: Confinement) -> io::Result<(i32, Option<Init>)> {
+fn spawn(
+    orders: &Orders,
+    streams: Streams,
+    confinement: Confinement,
+    shim: &ProcessId,
+) -> io::Result<(i32, Around)> {
     let mut program = Program::new(&orders.program);
     program
         .args(&orders.args)
@@ -103,14 +113,32 @@ fn spawn(orders: &Orders, streams: Streams, confinement: Confinement) -> io::Res
     };
     for user_namespace in with_user_namespace {
         match start_inside(&mut program, &confinement, *user_namespace) {
-            Ok((init, agent)) => return Ok((agent, Some(init))),
+            Ok((init, agent)) => return Ok((agent, Around::Namespace(init))),
             Err(NotInside::NoNamespace) => {}
             Err(NotInside::Agent(error)) => return Err(error),
         }
     }
+    let group = match orders.containment {
+        Containment::Auto | Containment::Namespace => ControlGroup::make(shim),
+        Containment::Sweep => None,
+    };
+    let (around, confinement) = match group {
+        Some(group) => {
+            let confinement = confinement.inside(group.entrance()?);
+            (Around::Group(group), confinement)
+        }
+        None => (Around::Nothing, confinement),
+    };
     // SAFETY: `enter` makes system calls and nothing else: no allocation, no lock.
-    let child = unsafe { program.pre_exec(move || confinement.enter()) }.spawn()?;
-    Ok((i32::try_from(child.id()).map_err(io::Error::other)?, None))
+    let child = unsafe { program.pre_exec(move || confinement.enter()) }.spawn();
+    let agent = child.and_then(|child| i32::try_from(child.id()).map_err(io::Error::other));
+    match agent {
+        Ok(agent) => Ok((agent, around)),
+        Err(error) => {
+            around.remove();
+            Err(error)
+        }
+    }
 }
 
 fn log(folder: &Folder, stream: Stream) -> io::Result<(LogPump, OwnedFd)> {

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, WaitStatus};
 
 use super::namespace::Init;
+use crate::control_group::ControlGroup;
 use crate::exit::{Ending, Survivor, TreeProof};
 use crate::process::{ProcessId, Seen, Sent, descendants, exit_watch, memory, signal};
 
@@ -21,11 +22,42 @@ use crate::process::{ProcessId, Seen, Sent, descendants, exit_watch, memory, sig
 pub(super) struct Tree {
     shim: ProcessId,
     agent: i32,
-    /// The agent's parent, where it has a PID namespace.
-    init: Option<Init>,
+    around: Around,
     agent_ending: Option<Ending>,
     /// Processes other than the agent that were killed.
     killed: HashSet<ProcessId>,
+}
+
+/// What the kernel keeps the tree together with.
+#[derive(Debug)]
+pub(super) enum Around {
+    /// A PID namespace, whose init is the agent's parent.
+    Namespace(Init),
+    Group(ControlGroup),
+    Nothing,
+}
+
+impl Around {
+    pub(super) fn group(&self) -> Option<&ControlGroup> {
+        match self {
+            Self::Group(group) => Some(group),
+            Self::Namespace(_) | Self::Nothing => None,
+        }
+    }
+
+    /// Leaves nothing of it, once the tree is empty.
+    pub(super) fn remove(self) {
+        if let Self::Group(group) = self {
+            group.remove();
+        }
+    }
+
+    fn init(&self) -> Option<&Init> {
+        match self {
+            Self::Namespace(init) => Some(init),
+            Self::Group(_) | Self::Nothing => None,
+        }
+    }
 }
 
 /// What is left after reaping.
@@ -36,13 +68,13 @@ pub(super) enum Left {
 }
 
 impl Tree {
-    pub(super) fn new(shim: ProcessId, agent: i32, init: Option<Init>) -> Self {
-        Self { shim, agent, init, agent_ending: None, killed: HashSet::new() }
+    pub(super) fn new(shim: ProcessId, agent: i32, around: Around) -> Self {
+        Self { shim, agent, around, agent_ending: None, killed: HashSet::new() }
     }
 
     /// A descriptor that becomes readable when the agent ends.
     pub(super) fn watch(&self) -> Option<OwnedFd> {
-        match &self.init {
+        match self.around.init() {
             Some(init) => init.watch(),
             None => exit_watch(self.agent),
         }
@@ -67,7 +99,7 @@ impl Tree {
     }
 
     fn note(&mut self, pid: i32, status: WaitStatus) {
-        if self.init.as_ref().is_some_and(|init| init.id.pid == pid) {
+        if self.around.init().is_some_and(|init| init.id.pid == pid) {
             // Its last word may have come just before.
             self.hear_init();
             // An agent that had not ended by then was killed with its namespace.
@@ -78,8 +110,8 @@ impl Tree {
     }
 
     fn hear_init(&mut self) {
-        if self.agent_ending.is_none() {
-            self.agent_ending = self.init.as_mut().and_then(Init::agent_ending);
+        if let (None, Around::Namespace(init)) = (self.agent_ending, &mut self.around) {
+            self.agent_ending = init.agent_ending();
         }
     }
 
@@ -90,17 +122,29 @@ impl Tree {
         }
     }
 
-    /// Kills every process that one look finds; in a namespace, all at once.
+    /// Kills every process that one look finds; where the kernel keeps them
+    /// together, all at once.
     pub(super) fn kill(&mut self) {
         let agents = self.agents();
-        let all_at_once =
-            self.init.as_ref().is_some_and(|init| signal(&init.id, Signal::KILL) == Sent::Delivered);
+        let all_at_once = match &self.around {
+            Around::Namespace(init) => signal(&init.id, Signal::KILL) == Sent::Delivered,
+            Around::Group(group) => {
+                group.kill();
+                false
+            }
+            Around::Nothing => false,
+        };
         for seen in agents {
             let killed = all_at_once || signal(&seen.id, Signal::KILL) == Sent::Delivered;
             if killed && seen.id.pid != self.agent {
                 self.killed.insert(seen.id);
             }
         }
+    }
+
+    /// Leaves nothing of what was around it.
+    pub(super) fn remove(self) {
+        self.around.remove();
     }
 
     /// The memory that all its processes have for themselves, in bytes.
@@ -110,7 +154,7 @@ impl Tree {
 
     /// The agent and all below it that one look finds.
     fn agents(&self) -> Vec<Seen> {
-        let init = self.init.as_ref().map(|init| init.id.pid);
+        let init = self.around.init().map(|init| init.id.pid);
         descendants(&self.shim).into_iter().filter(|seen| Some(seen.id.pid) != init).collect()
     }
 
