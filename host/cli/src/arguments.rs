@@ -52,6 +52,9 @@ pub enum Command {
     Logs(LogsArgs),
     /// End a run that is under way
     Stop(StopArgs),
+    /// End the running host and leave its agents at work
+    #[command(after_help = DETACH_HELP)]
+    Detach,
     /// Show what the running host does, or what one would work with
     Status(Box<StatusArgs>),
     /// Show what takes how much space
@@ -110,6 +113,15 @@ pub struct SettingsArgs {
     /// US dollars for one run [default: none]
     #[arg(long, value_name = "DOLLARS")]
     pub cost_limit: Option<String>,
+    /// Memory for one attempt and all it starts: 512M, 4G or none [default: none]
+    #[arg(long, value_name = "SIZE")]
+    pub memory_limit: Option<String>,
+    /// Processors for one attempt and all it starts [default: none, so all]
+    #[arg(long, value_name = "N")]
+    pub cpu_limit: Option<String>,
+    /// What holds an attempt's processes together: auto, namespace or sweep [default: auto]
+    #[arg(long, value_name = "HOW")]
+    pub containment: Option<String>,
     /// How far finished work may land: granted, leave, push, pull-request or merge [default: granted]
     #[arg(long, value_name = "KIND")]
     pub landing: Option<String>,
@@ -249,6 +261,13 @@ pub struct StopArgs {
     /// Part of the run's id, or the task's key
     pub run: String,
 }
+
+/// `host detach`, whose only argument is the command itself.
+const DETACH_HELP: &str = "Examples:
+  host detach    before an upgrade; `host run` takes the agents up again
+
+An agent works on until its lease or its time limit is over. A terminal that is closed
+does the same.";
 
 /// `host status`.
 #[derive(Args, Debug)]
@@ -418,6 +437,9 @@ impl SettingsArgs {
             (Key::StallLimit, &self.stall_limit),
             (Key::TokenLimit, &self.token_limit),
             (Key::CostLimit, &self.cost_limit),
+            (Key::MemoryLimit, &self.memory_limit),
+            (Key::CpuLimit, &self.cpu_limit),
+            (Key::Containment, &self.containment),
             (Key::Landing, &self.landing),
             (Key::Verify, &self.verify),
             (Key::VerifyLimit, &self.verify_limit),

@@ -171,7 +171,7 @@ impl Setup {
             policy: self.configuration.policy(),
             once,
             environment: context.environment.clone(),
-            containment: hostler_daemon::Containment::Auto,
+            containment: self.configuration.containment.value,
             test_clock: context.environment.get(TEST_CLOCK).is_some_and(|value| value == "1"),
             base: context.folder.clone(),
         })

@@ -62,12 +62,17 @@ pub fn listen(home: &Home) -> Result<UnixListener, Failure> {
     Ok(listener)
 }
 
-/// Serves until the host ends.
+/// Serves until the engine's loop ends, and the answers under way are given.
 pub async fn serve(listener: UnixListener, desk: Desk) {
-    let routes =
-        axum::Router::new().route("/v1/status", get(status)).route("/v1/runs/{run}/stop", post(stop));
+    let routes = axum::Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/runs/{run}/stop", post(stop))
+        .route("/v1/detach", post(detach));
     let routes = if desk.test_clock { routes.route("/v1/test/clock", post(advance_clock)) } else { routes };
-    if let Err(error) = axum::serve(listener, routes.with_state(Arc::new(desk))).await {
+    let mut situation = desk.situation.clone();
+    let over = async move { while situation.changed().await.is_ok() {} };
+    let serving = axum::serve(listener, routes.with_state(Arc::new(desk))).with_graceful_shutdown(over);
+    if let Err(error) = serving.await {
         tracing::warn!("the control socket is closed: {error}");
     }
 }
@@ -127,6 +132,25 @@ async fn advance_clock(State(desk): State<Arc<Desk>>, Json(jump): Json<Jump>) ->
         return ending();
     }
     Json(serde_json::json!({ "now": desk.rooms.clock.now() })).into_response()
+}
+
+/// Agents that a host left at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// How many.
+    pub working: u32,
+}
+
+/// Ends the host and leaves the agents at work.
+async fn detach(State(desk): State<Arc<Desk>>) -> Response {
+    let (ask, answer) = oneshot::channel();
+    if desk.rooms.inbox.send(Message::Detach(Some(ask))).await.is_err() {
+        return ending();
+    }
+    match answer.await {
+        Ok(working) => Json(Left { working }).into_response(),
+        Err(_) => ending(),
+    }
 }
 
 /// A run that is not open may be over: then that is the answer.
@@ -202,6 +226,11 @@ impl Client {
             segments.push(run).push("stop");
         }
         self.ask(self.http.post(url)).await
+    }
+
+    /// Ends the host and leaves the agents at work.
+    pub async fn detach(&self) -> Result<Left, ClientError> {
+        self.ask(self.http.post("http://host/v1/detach")).await
     }
 
     async fn ask<T: serde::de::DeserializeOwned>(

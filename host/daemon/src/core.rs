@@ -167,8 +167,12 @@ impl Core {
                 self.tell_situation();
                 Ok(())
             }
-            Message::Detach => {
+            Message::Detach(answer) => {
                 self.detached = true;
+                if let Some(answer) = answer {
+                    // Whoever asked may have gone away.
+                    let _ = answer.send(self.final_summary().working);
+                }
                 Ok(())
             }
             Message::Runs(answer) => {

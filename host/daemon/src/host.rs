@@ -14,6 +14,7 @@ use hostler_engine::landing::LandingKind;
 use hostler_engine::policy::{Policy, VerifyRule};
 use hostler_engine::problem::{Problem, ProblemKind};
 use hostler_engine::task::Runner;
+use hostler_engine::time::Millis;
 use hostler_journal::JournalError;
 use hostler_workspaces::{Repository, WorkspaceError};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -51,13 +52,17 @@ const MOST_ADVISED: u32 = 16;
 /// Notices a slow screen may be behind.
 const NOTICES: usize = 1024;
 
+/// How long an ending host goes on answering those who have asked.
+const LAST_ANSWERS: Millis = Millis::seconds(1);
+
 /// A running host.
 pub struct Host {
     rooms: Arc<Rooms>,
     core: JoinHandle<Result<Summary, JournalError>>,
     hands: JoinHandle<Result<(), JournalError>>,
     poll: JoinHandle<Result<(), Problem>>,
-    others: Vec<JoinHandle<()>>,
+    heartbeat: JoinHandle<()>,
+    control: JoinHandle<()>,
     socket: PathBuf,
     _lock: StateLock,
 }
@@ -169,10 +174,8 @@ impl Host {
             core: tokio::spawn(core.work(messages)),
             hands,
             poll: tokio::spawn(poll(Arc::clone(&rooms), situation.clone(), contact, settings.once)),
-            others: vec![
-                tokio::spawn(heartbeat(Arc::clone(&rooms), situation)),
-                tokio::spawn(control::serve(listener, desk)),
-            ],
+            heartbeat: tokio::spawn(heartbeat(Arc::clone(&rooms), situation)),
+            control: tokio::spawn(control::serve(listener, desk)),
             socket: home.socket(),
             rooms,
             _lock: lock,
@@ -194,9 +197,10 @@ impl Host {
     pub async fn finished(mut self) -> Result<Summary, Failure> {
         let ended = self.wait().await;
         self.poll.abort();
-        for other in &self.others {
-            other.abort();
-        }
+        self.heartbeat.abort();
+        // Whoever asked for the end is told that it comes; who keeps a line open is not
+        // waited for.
+        let _ = tokio::time::timeout(LAST_ANSWERS.duration(), &mut self.control).await;
         // A socket that stays is replaced at the next start.
         let _ = std::fs::remove_file(&self.socket);
         ended
@@ -245,7 +249,7 @@ impl Stopper {
     /// Ends the host and leaves the agents at work: the next host takes them up again.
     pub async fn detach(&self) {
         // A host that has ended needs no stopping.
-        let _ = self.inbox.send(Message::Detach).await;
+        let _ = self.inbox.send(Message::Detach(None)).await;
     }
 
     /// Ends what runs; it goes on at the next start.

@@ -17,8 +17,8 @@ pub enum Message {
         /// Whether the tracker answered.
         worked: bool,
     },
-    /// The host is to end and leave the agents at work.
-    Detach,
+    /// The host is to end and leave the agents at work. Whoever asks hears how many.
+    Detach(Option<oneshot::Sender<u32>>),
     /// Somebody wants to see all runs.
     Runs(oneshot::Sender<Vec<RunView>>),
 }

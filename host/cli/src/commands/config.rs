@@ -69,6 +69,11 @@ pub fn of_configuration(configuration: &Configuration) -> Vec<Shown> {
             Key::CostLimit => {
                 shown(key, &c.cost_limit, |value| value.map_or_else(none, |it| format!("${it:.2}")))
             }
+            Key::MemoryLimit => shown(key, &c.memory_limit, |value| value.map_or_else(none, memory)),
+            Key::CpuLimit => shown(key, &c.cpu_limit, |value| value.map_or_else(none, |it| it.to_string())),
+            Key::Containment => {
+                shown(key, &c.containment, |value| value::containment_word(*value).to_owned())
+            }
             Key::Landing => shown(key, &c.landings, |kinds| landing_word(kinds)),
             Key::Verify => shown(key, &c.verify, |rule| verify_word(*rule).to_owned()),
             Key::VerifyLimit => shown(key, &c.verify_limit, |value| length(*value)),
@@ -80,6 +85,10 @@ pub fn of_configuration(configuration: &Configuration) -> Vec<Shown> {
 
 fn shown<T>(key: Key, setting: &Setting<T>, text: impl Fn(&T) -> String) -> Shown {
     Shown { name: key.name().to_owned(), value: text(&setting.value), origin: setting.origin.clone() }
+}
+
+fn memory(bytes: u64) -> String {
+    format!("{}M", bytes / (1024 * 1024))
 }
 
 fn landing_word(kinds: &[LandingKind]) -> String {

@@ -2,6 +2,7 @@
 //! [`crate::screens`].
 
 mod config;
+mod detach;
 mod disk;
 mod doctor;
 mod gc;
@@ -36,6 +37,7 @@ pub fn execute(command: Command, context: &Context) -> Result<ExitCode, Failure>
         Command::Show(args) => done(show::show(&args, context)),
         Command::Logs(args) => done(logs::logs(&args, context)),
         Command::Stop(args) => done(in_runtime(stop::stop(&args, context))),
+        Command::Detach => done(in_runtime(detach::detach(context))),
         Command::Status(args) => done(in_runtime(status::status(&args, context))),
         Command::Disk(args) => done(disk::disk(&args, context)),
         Command::Gc(args) => done(gc::gc(&args, context)),

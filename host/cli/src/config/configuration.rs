@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hostler_daemon::Containment;
 use hostler_daemon::engine::landing::LandingKind;
 use hostler_daemon::engine::plan::Permission;
 use hostler_daemon::engine::policy::{self, Policy, VerifyRule};
@@ -48,6 +49,12 @@ pub struct Configuration {
     pub token_limit: Setting<Option<u64>>,
     /// US dollars per run.
     pub cost_limit: Setting<Option<f64>>,
+    /// Bytes for one attempt.
+    pub memory_limit: Setting<Option<u64>>,
+    /// Processors for one attempt.
+    pub cpu_limit: Setting<Option<u32>>,
+    /// How the processes of an attempt are held together.
+    pub containment: Setting<Containment>,
     /// Landings allowed, as far as the tracker plugin's grant goes.
     pub landings: Setting<Vec<LandingKind>>,
     /// Whether verify commands are run, as far as the grant goes.
@@ -93,6 +100,9 @@ impl Configuration {
             stall_limit: layers.read(Key::StallLimit, value::duration, Some(policy::DEFAULT_STALL))?,
             token_limit: layers.read(Key::TokenLimit, value::tokens, None)?,
             cost_limit: layers.read(Key::CostLimit, value::dollars, None)?,
+            memory_limit: layers.read(Key::MemoryLimit, value::bytes, None)?,
+            cpu_limit: layers.read(Key::CpuLimit, value::processors, None)?,
+            containment: layers.read(Key::Containment, value::containment, Containment::Auto)?,
             landings: layers.read(Key::Landing, value::landings, value::ALL_LANDINGS.to_vec())?,
             verify: layers.read(Key::Verify, value::verify, VerifyRule::Allow)?,
             verify_limit: layers.read(
@@ -119,6 +129,8 @@ impl Configuration {
         policy.limits.tokens = self.token_limit.value;
         policy.limits.cost_usd = self.cost_limit.value;
         policy.limits.attempts = self.attempts.value;
+        policy.limits.memory = self.memory_limit.value;
+        policy.limits.cpus = self.cpu_limit.value;
         policy.usual.time = self.time_limit.origin == Origin::Default;
         policy.usual.slots = self.slots.origin == Origin::Default;
         policy.usual.stall = self.stall_limit.origin == Origin::Default;

@@ -25,6 +25,12 @@ pub enum Key {
     TokenLimit,
     /// US dollars for one run.
     CostLimit,
+    /// Memory for one attempt.
+    MemoryLimit,
+    /// Processors for one attempt.
+    CpuLimit,
+    /// How the processes of an attempt are held together.
+    Containment,
     /// How far finished work may land.
     Landing,
     /// Whether verify commands of trackers are run.
@@ -39,7 +45,7 @@ pub enum Key {
 
 impl Key {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Plugin,
         Self::Provider,
         Self::Model,
@@ -51,6 +57,9 @@ impl Key {
         Self::StallLimit,
         Self::TokenLimit,
         Self::CostLimit,
+        Self::MemoryLimit,
+        Self::CpuLimit,
+        Self::Containment,
         Self::Landing,
         Self::Verify,
         Self::VerifyLimit,
@@ -72,6 +81,9 @@ impl Key {
             Self::StallLimit => "stall-limit",
             Self::TokenLimit => "token-limit",
             Self::CostLimit => "cost-limit",
+            Self::MemoryLimit => "memory-limit",
+            Self::CpuLimit => "cpu-limit",
+            Self::Containment => "containment",
             Self::Landing => "landing",
             Self::Verify => "verify",
             Self::VerifyLimit => "verify-limit",

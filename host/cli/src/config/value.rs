@@ -1,5 +1,6 @@
 //! Reads single values. An error is what was expected instead.
 
+use hostler_daemon::Containment;
 use hostler_daemon::engine::landing::LandingKind;
 use hostler_daemon::engine::plan::Permission;
 use hostler_daemon::engine::policy::VerifyRule;
@@ -7,6 +8,15 @@ use hostler_daemon::engine::time::Millis;
 
 /// More agents at once than any one machine does.
 pub const MAX_SLOTS: u32 = 256;
+
+/// More processors than any one machine has.
+pub const MAX_CPUS: u32 = 4096;
+
+/// Less memory than this starts no agent, in bytes.
+pub const LEAST_MEMORY: u64 = 16 * MIB;
+
+/// Memory is given in these.
+const MIB: u64 = 1024 * 1024;
 
 /// More tries than any task deserves.
 pub const MAX_ATTEMPTS: u32 = 100;
@@ -57,6 +67,47 @@ pub fn tokens(text: &str) -> Read<Option<u64>> {
             let number = number.replace('_', "").parse().ok().filter(|tokens| *tokens > 0);
             number.map(Some).ok_or_else(expected)
         }
+    }
+}
+
+/// `512M`, `4G`, or `none`, as bytes.
+pub fn bytes(text: &str) -> Read<Option<u64>> {
+    let expected = || "an amount of memory of at least 16M, such as 512M or 4G, or `none`".to_owned();
+    let text = text.trim();
+    if text == "none" {
+        return Ok(None);
+    }
+    let (number, unit) = if let Some(number) = text.strip_suffix('G') {
+        (number, 1024 * MIB)
+    } else {
+        (text.strip_suffix('M').ok_or_else(expected)?, MIB)
+    };
+    let bytes = number.trim().parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    bytes.filter(|bytes| *bytes >= LEAST_MEMORY).map(Some).ok_or_else(expected)
+}
+
+/// A whole number of processors, or `none`.
+pub fn processors(text: &str) -> Read<Option<u32>> {
+    match text.trim() {
+        "none" => Ok(None),
+        number => positive(number, MAX_CPUS).map(Some).map_err(|expected| format!("{expected}, or `none`")),
+    }
+}
+
+/// `auto`, `namespace` or `sweep`.
+pub fn containment(text: &str) -> Read<Containment> {
+    [Containment::Auto, Containment::Namespace, Containment::Sweep]
+        .into_iter()
+        .find(|containment| containment_word(*containment) == text.trim())
+        .ok_or_else(|| "one of `auto`, `namespace`, `sweep`".to_owned())
+}
+
+/// As it stands in a file.
+pub const fn containment_word(containment: Containment) -> &'static str {
+    match containment {
+        Containment::Auto => "auto",
+        Containment::Namespace => "namespace",
+        Containment::Sweep => "sweep",
     }
 }
 
@@ -150,6 +201,20 @@ mod tests {
         assert!(positive("101", MAX_ATTEMPTS).is_err());
         assert_eq!(duration("49d"), Ok(Some(MAX_DURATION)));
         assert!(duration("49d1s").is_err());
+        assert_eq!(processors("4096"), Ok(Some(MAX_CPUS)));
+        assert!(processors("4097").is_err() && processors("0").is_err());
+        assert_eq!(bytes("16M"), Ok(Some(LEAST_MEMORY)));
+        assert!(bytes("15M").is_err());
+    }
+
+    #[test]
+    fn memory_needs_a_unit_and_containment_a_known_word() {
+        assert_eq!((bytes("2G"), bytes("none")), (Ok(Some(2048 * MIB)), Ok(None)));
+        for wrong in ["512", "", "4T", "-1G", "1.5G", "99999999999999999999G"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(containment(" sweep "), Ok(Containment::Sweep));
+        assert!(containment("jail").is_err());
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub fn summary_line(summary: &Summary) -> String {
 }
 
 /// Agents outlive a host that was told to leave them.
-fn left_working(agents: u32) -> Option<String> {
+pub fn left_working(agents: u32) -> Option<String> {
     match agents {
         0 => None,
         1 => Some("1 agent works on; `host run` takes it up again.".to_owned()),
