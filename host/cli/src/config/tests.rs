@@ -79,6 +79,12 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
         stall-limit = "none"
         token-limit = 2000000
         cost-limit = 2.5
+        memory-limit = "4G"
+        cpu-limit = 2
+        containment = "sweep"
+        landing = "push"
+        verify = "ignore"
+        verify-limit = "5m"
         in-place = true
         name = "desk"
     "#;
@@ -95,6 +101,12 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
         ("HOSTLER_STALL_LIMIT", "none"),
         ("HOSTLER_TOKEN_LIMIT", "2000000"),
         ("HOSTLER_COST_LIMIT", "2.5"),
+        ("HOSTLER_MEMORY_LIMIT", "4G"),
+        ("HOSTLER_CPU_LIMIT", "2"),
+        ("HOSTLER_CONTAINMENT", "sweep"),
+        ("HOSTLER_LANDING", "push"),
+        ("HOSTLER_VERIFY", "ignore"),
+        ("HOSTLER_VERIFY_LIMIT", "5m"),
         ("HOSTLER_IN_PLACE", "true"),
         ("HOSTLER_NAME", "desk"),
     ];
@@ -105,6 +117,8 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
     assert_eq!(from_file.policy().limits.time, Some(Millis::minutes(90)));
     assert_eq!(from_file.policy().limits.stall, None);
     assert_eq!(from_file.policy().limits.cost_usd, Some(2.5));
+    assert_eq!((from_file.policy().limits.memory, from_file.policy().limits.cpus), (Some(4 << 30), Some(2)));
+    assert_eq!(from_file.containment.value, from_environment.containment.value);
     assert_eq!(from_environment.name.value, "desk");
     assert!(from_file.in_place.value && from_environment.in_place.value);
 }

@@ -137,5 +137,7 @@ fn report(state: ReportState, message: &str) -> Report {
         elapsed: Millis::seconds(190),
         session: None,
         provider: "claude-code".to_owned(),
+        landed: None,
+        verified: None,
     }
 }
