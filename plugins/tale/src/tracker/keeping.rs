@@ -59,7 +59,11 @@ impl Tale {
         let RunRef { run, task, .. } = &status.at;
         let Some(hold) = Hold::of(&status.at) else { return Ok(()) };
         if self.runs.borrow().is_stale(&hold) {
-            cx.control(run, Control::LeaseLost(given_out_again(task)));
+            // A run that has ended here may be out again because of its own report,
+            // which has no answer yet: that answer decides.
+            if status.state != "reporting" {
+                cx.control(run, Control::LeaseLost(given_out_again(task)));
+            }
             return Ok(());
         }
         if !self.runs.borrow().is_renewal_due(run, cx.now()) {

@@ -107,6 +107,19 @@ fn an_earlier_run_changes_nothing_once_the_same_one_was_claimed_again() {
 }
 
 #[test]
+fn a_run_that_is_out_again_because_of_its_own_report_is_not_lost() {
+    let mut stage = Stage::new();
+    let earlier = stage.claimed("one");
+    stage.next("/fail", Answer::Cut);
+    stage.fail(&earlier);
+    stage.at_second(5.0);
+    let newer = stage.claimed("one");
+    let words = stage.heartbeat(&[(&earlier, "reporting"), (&newer, "preparing")]).controls;
+    assert!(matches!(&words[..], [(run, Control::Renewed(_))] if *run == at(&newer).run), "{words:?}");
+    assert_eq!(stage.fail(&earlier).result, Some(Ok(())), "its first report was taken");
+}
+
+#[test]
 fn a_run_that_was_claimed_again_before_its_first_report_is_gone() {
     let mut stage = Stage::new();
     let earlier = stage.claimed("one");
