@@ -13,6 +13,12 @@ pub enum BuildError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// A component stands nowhere.
+    #[error("the plugin {} is not built: run `cargo xtask plugins` first", path.display())]
+    NoPlugin {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// Cargo could not build it.
     #[error("cannot build `{name}`: {why}")]
     Failed {
@@ -27,6 +33,12 @@ pub enum BuildError {
 pub fn program(name: &str) -> Result<PathBuf, BuildError> {
     let path = profile_folder().join(name);
     if path.is_file() { Ok(path) } else { Err(BuildError::Missing { path }) }
+}
+
+/// A bundled plugin, which `cargo xtask plugins` builds.
+pub fn plugin(name: &str) -> Result<PathBuf, BuildError> {
+    let path = target_folder().join("plugins").join(format!("{name}.wasm"));
+    if path.is_file() { Ok(path) } else { Err(BuildError::NoPlugin { path }) }
 }
 
 /// The `host` program, brought up to date once per test process: cargo does not

@@ -17,6 +17,7 @@ pub mod processes;
 pub mod real_cli;
 pub mod scratch_repository;
 pub mod scripted_agent;
+pub mod soak;
 pub mod waiting;
 
 pub use host_process::HostProcess;

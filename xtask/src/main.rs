@@ -6,6 +6,7 @@ mod cargo;
 mod demo;
 mod install;
 mod plugins;
+mod soak;
 mod test;
 mod totals;
 
@@ -27,6 +28,8 @@ enum Verb {
     Test(test::Options),
     /// Measure what the host costs, against a floor measured in the same run
     Bench(bench::Options),
+    /// Work through hundreds of tasks of a server that misbehaves
+    Soak(soak::Options),
     /// Install the program `host` and the plugins for yourself
     Install,
 }
@@ -55,6 +58,7 @@ fn carry_out(verb: &Verb) -> anyhow::Result<()> {
         Verb::Demo(options) => demo::demo(root, *options),
         Verb::Test(options) => test::test(root, *options),
         Verb::Bench(options) => bench::bench(root, *options),
+        Verb::Soak(options) => soak::soak(root, *options),
         Verb::Install => install::install(root),
     }
 }

@@ -23,6 +23,6 @@ mod world;
 pub use api::Endpoint;
 pub use board::Board;
 pub use fault::{Fault, Harm, Moment};
-pub use record::{Answered, RecordedRequest};
+pub use record::{Answered, RecordedRequest, Traffic};
 pub use standin::{ORGANIZATION, Options, Standin, StartError};
 pub use time::{Clock, Time};

@@ -58,6 +58,16 @@ pub enum Answered {
 pub(crate) struct Record {
     kept: VecDeque<RecordedRequest>,
     forgotten: u64,
+    unanswered: usize,
+}
+
+/// How busy the clients are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests that have come since the start.
+    pub requests: u64,
+    /// Those of them that have no answer yet; also ones whose client did not wait for it.
+    pub unanswered: usize,
 }
 
 /// Names a request in the record.
@@ -71,14 +81,21 @@ impl Record {
             self.kept.pop_front();
             self.forgotten += 1;
         }
-        Ticket(self.forgotten + self.kept.len() as u64 - 1)
+        self.unanswered += 1;
+        Ticket(self.traffic().requests - 1)
     }
 
+    /// Notes the answer to a request; to be told once of each.
     pub(crate) fn end(&mut self, ticket: Ticket, answer: Answered) {
+        self.unanswered = self.unanswered.saturating_sub(1);
         let place = ticket.0.checked_sub(self.forgotten).and_then(|place| usize::try_from(place).ok());
         if let Some(request) = place.and_then(|place| self.kept.get_mut(place)) {
             request.answer = answer;
         }
+    }
+
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic { requests: self.forgotten + self.kept.len() as u64, unanswered: self.unanswered }
     }
 
     pub(crate) fn list(&self) -> impl Iterator<Item = &RecordedRequest> {
@@ -150,8 +167,11 @@ mod tests {
         let last = record.begin(request(limits::KEPT_REQUESTS));
         assert_eq!(record.list().count(), limits::KEPT_REQUESTS);
         assert_eq!(record.list().next().unwrap().path, "1");
+        let requests = limits::KEPT_REQUESTS as u64 + 1;
+        assert_eq!(record.traffic(), Traffic { requests, unanswered: limits::KEPT_REQUESTS + 1 });
         record.end(first, Answered::Cut);
         record.end(last, Answered::Cut);
+        assert_eq!(record.traffic(), Traffic { requests, unanswered: limits::KEPT_REQUESTS - 1 });
         let cut: Vec<_> = record.list().filter(|request| request.answer == Answered::Cut).collect();
         assert_eq!(cut.len(), 1);
         assert_eq!(cut[0].path, limits::KEPT_REQUESTS.to_string());

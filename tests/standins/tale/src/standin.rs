@@ -13,7 +13,7 @@ use crate::board::{
     Agent, Board, Cancelled, NewTask, Organization, Refusal, Rules, Run, RunId, Task, TaskId, User,
 };
 use crate::fault::Fault;
-use crate::record::RecordedRequest;
+use crate::record::{RecordedRequest, Traffic};
 use crate::server::{self, Shared};
 use crate::time::{Clock, Time};
 use crate::world::World;
@@ -204,6 +204,11 @@ impl Standin {
     /// What clients sent, oldest first, and what they were answered.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.world().record.list().cloned().collect()
+    }
+
+    /// How many requests came, and how many of them wait for their answer.
+    pub fn traffic(&self) -> Traffic {
+        self.shared.world().record.traffic()
     }
 
     /// Cuts all connections and refuses new ones until [`Standin::come_up`].
