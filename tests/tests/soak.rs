@@ -2,9 +2,9 @@
 
 use hostler_tests::soak::{Plan, soak};
 
-/// Takes up to a minute: forty tasks are the fewest that meet every kind of fault and
-/// leave enough looks at the host to see it grow, and each of them is a real worktree
-/// with a real commit.
+/// Takes between five and thirty seconds, by the number of slow answers that the dice
+/// give: forty tasks are the fewest that meet about ten faults and leave enough looks
+/// at the host to see it grow, and each is a worktree with an agent that lives.
 #[test]
 fn forty_tasks_of_a_misbehaving_server_end_exactly_once_and_leave_nothing_behind() {
     let account = soak(Plan { tasks: 40, parallel: 8, faults: 5.0, seed: 1 });

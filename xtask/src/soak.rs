@@ -13,7 +13,7 @@ use crate::{built, plugins};
 /// How much it is to be.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Options {
-    /// How many tasks, up to 2,000
+    /// How many tasks, up to 1,500
     #[arg(long, value_name = "N", default_value_t = 500)]
     tasks: u64,
     /// How many at once

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use hostler_tests::soak::{Plan, soak};
 
-/// The server remembers 10,000 requests, and a task takes up to five.
-const MOST_TASKS: u64 = 2_000;
+/// The server remembers 10,000 requests, and a task takes about five.
+const MOST_TASKS: u64 = 1_500;
 
 /// Work through many tasks of a misbehaving server
 #[derive(Parser)]
