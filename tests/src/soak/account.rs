@@ -9,6 +9,7 @@ use super::drive::Driven;
 use super::faults;
 use super::findings::Findings;
 use super::growth::{self, Part};
+use super::vitals::Vitals;
 
 /// The result of a soak; printed, it is a table.
 #[derive(Debug)]
@@ -25,7 +26,9 @@ pub struct Account {
     lost_claims: usize,
     starts: usize,
     kept: usize,
+    before: Part,
     parts: Vec<Part>,
+    after: Part,
 }
 
 impl Account {
@@ -34,6 +37,7 @@ impl Account {
         let Findings { mut wrong, requests, lost_claims, starts, kept } = findings;
         let parts = growth::parts(&driven.samples, plan.tasks);
         wrong.extend(growth::growth(&parts));
+        wrong.extend(growth::remains(&driven.before, &driven.after));
         let mut durations: Vec<Duration> = driven.tasks.iter().filter_map(super::Dispatched::took).collect();
         durations.sort_unstable();
         let mut struck = BTreeMap::new();
@@ -51,14 +55,23 @@ impl Account {
             lost_claims,
             starts,
             kept,
+            before: still(driven.before),
             parts,
+            after: still(driven.after),
         }
     }
 
     fn row(&self, what: &str, of: impl Fn(&Part) -> Option<String>) -> String {
-        let cells = self.parts.iter().map(|part| format!("{:>8}", of(part).unwrap_or("-".to_owned())));
+        let parts = [&self.before].into_iter().chain(&self.parts).chain([&self.after]);
+        let cells = parts.map(|part| format!("{:>9}", of(part).unwrap_or("-".to_owned())));
         format!("{what:<19}{}", cells.collect::<String>())
     }
+}
+
+/// A single look at the host.
+fn still(vitals: Vitals) -> Part {
+    let Vitals { resident_kib, descriptors, threads } = vitals;
+    Part { resident_kib, descriptors, threads }
 }
 
 /// The duration that so many percent do not exceed.
@@ -89,8 +102,8 @@ impl fmt::Display for Account {
         let all: usize = self.faults.values().sum();
         writeln!(f, "requests           {}, of them struck {all}: {}", self.requests, struck.join(", "))?;
         writeln!(f, "claims lost        {}", self.lost_claims)?;
-        let heads = (1..=self.parts.len()).map(|part| format!("{:>6} %", part * 100 / growth::PARTS));
-        writeln!(f, "\nhost at            {}", heads.collect::<String>().trim_end())?;
+        let heads = (1..=self.parts.len()).map(|part| format!("{:>7} %", part * 100 / growth::PARTS));
+        writeln!(f, "\nhost                  before{}    after", heads.collect::<String>())?;
         writeln!(f, "{}", self.row("memory, MiB", mibibytes))?;
         writeln!(f, "{}", self.row("descriptors", |part| part.descriptors.map(|count| count.to_string())))?;
         write!(f, "{}", self.row("threads", |part| part.threads.map(|count| count.to_string())))?;

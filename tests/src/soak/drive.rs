@@ -14,7 +14,7 @@ use super::control::{self, ControlError, Status};
 use super::machine::Machine;
 use super::vitals::{self, Vitals};
 use super::work::Work;
-use crate::HostProcess;
+use crate::{HostProcess, PATIENCE, wait_until};
 
 /// How often the board is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -72,8 +72,12 @@ pub struct Sample {
 pub struct Driven {
     /// All tasks.
     pub tasks: Vec<Dispatched>,
+    /// The host before its first task.
+    pub before: Vitals,
     /// The host while it worked, oldest first.
     pub samples: Vec<Sample>,
+    /// The host after its last task.
+    pub after: Vitals,
     /// Real time.
     pub took: Duration,
     /// How far the clocks were moved beside that.
@@ -108,6 +112,7 @@ pub enum DriveError {
 
 /// Works until every task has ended and the host has forgotten its runs.
 pub fn drive(machine: &Machine, host: &mut HostProcess, plan: &Plan) -> Result<Driven, DriveError> {
+    let before = idle(machine, host)?;
     let now = Instant::now();
     let mut drive = Drive {
         machine,
@@ -128,12 +133,21 @@ pub fn drive(machine: &Machine, host: &mut HostProcess, plan: &Plan) -> Result<D
         drive.look();
         drive.measure()?;
         if let Some(status) = drive.end()? {
-            let Drive { tasks, samples, moved, .. } = drive;
-            return Ok(Driven { tasks, samples, took: begun.elapsed(), moved, status });
+            let Drive { tasks, samples, moved, host, .. } = drive;
+            let after = idle(machine, host)?;
+            return Ok(Driven { tasks, before, samples, after, took: begun.elapsed(), moved, status });
         }
         drive.let_time_pass()?;
         drive.check_for_progress()?;
     }
+}
+
+/// What the host takes without any work, as soon as it is ready for some.
+fn idle(machine: &Machine, host: &HostProcess) -> Result<Vitals, DriveError> {
+    let ready = || if machine.server.traffic().requests > 0 { Ok(()) } else { Err(host.stderr()) };
+    wait_until(PATIENCE, "the host registers", ready);
+    control::status(&machine.socket())?;
+    vitals::of(host.pid()).ok_or_else(|| DriveError::HostEnded(host.stderr()))
 }
 
 struct Drive<'a> {
@@ -215,8 +229,7 @@ impl Drive<'_> {
             self.quiet_since = Instant::now();
         }
         let settled = traffic.unanswered == 0 && self.quiet_since.elapsed() >= SETTLED;
-        // A host that has just been started does not listen yet.
-        if settled && traffic.requests > 0 && self.leases_are_safe()? {
+        if settled && self.leases_are_safe()? {
             control::advance(&self.machine.socket(), STEP)?;
             self.machine.server.advance(STEP);
             self.moved += STEP;

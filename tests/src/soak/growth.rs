@@ -1,10 +1,12 @@
 //! Whether a host that goes on working goes on growing. Pure.
 //!
 //! The soak is cut into fifths by the tasks that have ended. The host may grow while
-//! caches and pools fill, in the first two; what it takes in the last one is compared
-//! with the second.
+//! caches and pools fill, in the first two; the memory it takes in the last one is
+//! compared with the second. Descriptors and threads come and go with each agent, so
+//! they are compared while it has nothing to do: before the first task, after the last.
 
 use super::drive::Sample;
+use super::vitals::Vitals;
 
 /// Parts of a soak.
 pub const PARTS: usize = 5;
@@ -15,17 +17,21 @@ const GROWTH_PERCENT: u64 = 15;
 /// Or so many KiB, whichever is more: a small host is not measured more exactly.
 const GROWTH_KIB: u64 = 8 << 10;
 
-/// Descriptors and threads by which it may grow: connections and workers come and go.
-const GROWTH_COUNT: usize = 8;
+/// Descriptors that may stay: connections to the server that wait for the next request.
+const STAYING_DESCRIPTORS: usize = 8;
+
+/// Threads that may stay: workers that wait a while for more work, about two for each
+/// of eight agents.
+const STAYING_THREADS: usize = 20;
 
 /// What the host took in a fifth of the soak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     /// The median, in KiB: a single look may meet a burst.
     pub resident_kib: u64,
-    /// The least: what is never given back shows here.
+    /// The most.
     pub descriptors: Option<usize>,
-    /// The least.
+    /// The most.
     pub threads: Option<usize>,
 }
 
@@ -38,70 +44,77 @@ pub fn parts(samples: &[Sample], tasks: usize) -> Vec<Part> {
         resident.sort_unstable();
         Some(Part {
             resident_kib: *resident.get(resident.len() / 2)?,
-            descriptors: vitals.iter().filter_map(|vitals| vitals.descriptors).min(),
-            threads: vitals.iter().filter_map(|vitals| vitals.threads).min(),
+            descriptors: vitals.iter().filter_map(|vitals| vitals.descriptors).max(),
+            threads: vitals.iter().filter_map(|vitals| vitals.threads).max(),
         })
     };
     (0..PARTS).filter_map(of).collect()
 }
 
-/// What grew too much between the second fifth and the last, in words.
-pub fn growth(parts: &[Part]) -> Vec<String> {
+/// How much too much the memory grew between the second fifth and the last, in words.
+pub fn growth(parts: &[Part]) -> Option<String> {
     let [_, early, _, _, late] = parts else {
-        return vec!["the host was not looked at often enough to see whether it grows".to_owned()];
+        return Some("the host was not looked at often enough to see whether it grows".to_owned());
     };
-    let allowed = GROWTH_KIB.max(early.resident_kib * GROWTH_PERCENT / 100);
-    let mut grown = Vec::new();
-    if late.resident_kib > early.resident_kib + allowed {
-        let (early, late) = (early.resident_kib, late.resident_kib);
-        grown.push(format!("its memory grew from {early} to {late} KiB, by more than {allowed}"));
-    }
-    let counts =
-        [("descriptors", early.descriptors, late.descriptors), ("threads", early.threads, late.threads)];
-    for (what, early, late) in counts {
-        if let (Some(early), Some(late)) = (early, late)
-            && late > early + GROWTH_COUNT
-        {
-            grown.push(format!("its {what} grew from {early} to {late}, by more than {GROWTH_COUNT}"));
-        }
-    }
-    grown
+    let (early, late) = (early.resident_kib, late.resident_kib);
+    let allowed = GROWTH_KIB.max(early * GROWTH_PERCENT / 100);
+    let grown = late > early + allowed;
+    grown.then(|| format!("its memory grew from {early} to {late} KiB, by more than {allowed}"))
+}
+
+/// What stayed that should have been given back, in words.
+pub fn remains(before: &Vitals, after: &Vitals) -> Vec<String> {
+    let counts = [
+        ("descriptors", before.descriptors, after.descriptors, STAYING_DESCRIPTORS),
+        ("threads", before.threads, after.threads, STAYING_THREADS),
+    ];
+    let grown = |(what, before, after, allowed): (&str, Option<usize>, Option<usize>, usize)| {
+        let (before, after) = (before?, after?);
+        let text = || format!("without work it has {after} {what}; before it worked it had {before}");
+        (after > before + allowed).then(text)
+    };
+    counts.into_iter().filter_map(grown).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::vitals::Vitals;
     use super::*;
 
-    fn part(resident_kib: u64, descriptors: usize, threads: usize) -> Part {
-        Part { resident_kib, descriptors: Some(descriptors), threads: Some(threads) }
-    }
-
-    fn grown(early: Part, late: Part) -> usize {
-        growth(&[part(1, 1, 1), early, early, early, late]).len()
+    fn grows(early: u64, late: u64) -> bool {
+        let part = |resident_kib| Part { resident_kib, descriptors: None, threads: None };
+        growth(&[part(1), part(early), part(early), part(early), part(late)]).is_some()
     }
 
     #[test]
     fn memory_may_grow_by_its_bound_and_not_by_one_more() {
-        assert_eq!(grown(part(10_000, 9, 9), part(10_000 + GROWTH_KIB, 9, 9)), 0);
-        assert_eq!(grown(part(10_000, 9, 9), part(10_001 + GROWTH_KIB, 9, 9)), 1);
-        assert_eq!(grown(part(100_000, 9, 9), part(115_000, 9, 9)), 0);
-        assert_eq!(grown(part(100_000, 9, 9), part(115_001, 9, 9)), 1);
+        assert!(!grows(10_000, 10_000 + GROWTH_KIB));
+        assert!(grows(10_000, 10_001 + GROWTH_KIB));
+        assert!(!grows(100_000, 115_000));
+        assert!(grows(100_000, 115_001));
     }
 
     #[test]
-    fn descriptors_and_threads_may_grow_by_their_bound_and_not_by_one_more() {
-        assert_eq!(grown(part(1, 9, 9), part(1, 9 + GROWTH_COUNT, 9 + GROWTH_COUNT)), 0);
-        assert_eq!(grown(part(1, 9, 9), part(1, 10 + GROWTH_COUNT, 10 + GROWTH_COUNT)), 2);
+    fn descriptors_and_threads_may_stay_up_to_their_bound_and_not_one_more() {
+        let took = |descriptors, threads| Vitals {
+            resident_kib: 1,
+            descriptors: Some(descriptors),
+            threads: Some(threads),
+        };
+        let stayed = |descriptors, threads| remains(&took(9, 9), &took(9 + descriptors, 9 + threads)).len();
+        assert_eq!(stayed(STAYING_DESCRIPTORS, STAYING_THREADS), 0);
+        assert_eq!(stayed(STAYING_DESCRIPTORS + 1, STAYING_THREADS), 1);
+        assert_eq!(stayed(STAYING_DESCRIPTORS, STAYING_THREADS + 1), 1);
     }
 
     #[test]
     fn a_host_that_was_hardly_looked_at_is_no_proof() {
-        assert_eq!(growth(&[part(1, 1, 1); 2]).len(), 1);
+        let part = Part { resident_kib: 1, descriptors: None, threads: None };
+        assert!(growth(&[part; PARTS - 1]).is_some());
+        assert!(growth(&[part; PARTS]).is_none());
     }
 
     #[test]
-    fn a_part_is_the_median_of_memory_and_the_least_of_the_rest() {
+    fn a_part_is_the_median_of_memory_and_the_most_of_the_rest() {
         let sample = |done, resident_kib, count| {
             let vitals = Vitals { resident_kib, descriptors: Some(count), threads: None };
             Sample { done, vitals }
@@ -109,7 +122,7 @@ mod tests {
         let samples = [sample(0, 5, 9), sample(1, 900, 7), sample(1, 6, 8), sample(10, 50, 4)];
         let parts = parts(&samples, 10);
         assert_eq!(parts.len(), 2, "fifths without a look are left out");
-        assert_eq!(parts[0], Part { resident_kib: 6, descriptors: Some(7), threads: None });
+        assert_eq!(parts[0], Part { resident_kib: 6, descriptors: Some(9), threads: None });
         assert_eq!(parts[1], Part { resident_kib: 50, descriptors: Some(4), threads: None });
     }
 }
