@@ -10,17 +10,20 @@ use clap::Args;
 use crate::cargo::{cargo, succeed};
 use crate::{built, plugins};
 
+/// The stand-in server remembers 10,000 requests, and a task takes about five.
+const MOST_TASKS: u64 = 1_500;
+
 /// How much it is to be.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Options {
     /// How many tasks, up to 1,500
-    #[arg(long, value_name = "N", default_value_t = 500)]
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=MOST_TASKS))]
     tasks: u64,
     /// How many at once
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
     parallel: u32,
     /// How many percent of the requests go wrong
-    #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0, value_parser = percent)]
     faults: f64,
     /// Decides what goes wrong and how long agents take
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -35,7 +38,26 @@ pub fn soak(root: &Path, options: Options) -> anyhow::Result<()> {
     let Options { tasks, parallel, faults, seed } = options;
     let mut command = Command::new(programs.scripted_agent.with_file_name("soak"));
     command.env("HOSTLER_TEST_HOST", &programs.host);
-    command.args(["--tasks", &tasks.to_string(), "--parallel", &parallel.to_string()]);
-    command.args(["--faults", &faults.to_string(), "--seed", &seed.to_string()]);
+    command.args([tasks.to_string(), parallel.to_string(), faults.to_string(), seed.to_string()]);
     succeed(&mut command)
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let percent: Option<f64> = text.parse().ok();
+    percent
+        .filter(|percent| (0.0..=100.0).contains(percent))
+        .ok_or_else(|| "it must be a number from 0 to 100".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_lies_between_nothing_and_all() {
+        assert_eq!(["0", "5.5", "100"].map(percent), [Ok(0.0), Ok(5.5), Ok(100.0)]);
+        for text in ["100.1", "-1", "NaN", "", "5 %"] {
+            assert!(percent(text).is_err(), "{text}");
+        }
+    }
 }

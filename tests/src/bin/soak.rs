@@ -1,34 +1,17 @@
-//! See `hostler_tests::soak`; `cargo xtask soak` builds what it needs and starts it.
+//! `soak TASKS PARALLEL FAULTS SEED`: see `hostler_tests::soak`. `cargo xtask soak`
+//! builds what it needs, knows the defaults, and starts it.
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use hostler_tests::soak::{Plan, soak};
 
-/// The server remembers 10,000 requests, and a task takes about five.
-const MOST_TASKS: u64 = 1_500;
-
-/// Work through many tasks of a misbehaving server
-#[derive(Parser)]
-struct Arguments {
-    /// How many tasks
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MOST_TASKS))]
-    tasks: u64,
-    /// How many at once
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=256))]
-    parallel: u32,
-    /// How many percent of the requests go wrong
-    #[arg(long)]
-    faults: f64,
-    /// Decides what goes wrong
-    #[arg(long)]
-    seed: u64,
-}
-
 fn main() -> ExitCode {
-    let Arguments { tasks, parallel, faults, seed } = Arguments::parse();
-    let tasks = usize::try_from(tasks).unwrap_or(usize::MAX);
-    match soak(Plan { tasks, parallel, faults, seed }) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let Some(plan) = plan(&words) else {
+        eprintln!("soak: four numbers are needed, TASKS PARALLEL FAULTS SEED; `cargo xtask soak` gives them");
+        return ExitCode::FAILURE;
+    };
+    match soak(plan) {
         Ok(account) => {
             println!("{account}");
             if account.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -38,4 +21,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn plan(words: &[String]) -> Option<Plan> {
+    let [tasks, parallel, faults, seed] = words else { return None };
+    Some(Plan {
+        tasks: tasks.parse().ok()?,
+        parallel: parallel.parse().ok()?,
+        faults: faults.parse().ok()?,
+        seed: seed.parse().ok()?,
+    })
 }

@@ -158,9 +158,7 @@ fn arguments<'a>(first: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
 
 /// A bundled plugin.
 pub fn plugin(name: &str) -> PathBuf {
-    let path = built::target_folder().join("plugins").join(format!("{name}.wasm"));
-    assert!(path.is_file(), "{} is not built: run `cargo xtask plugins` first", path.display());
-    path
+    built::plugin(name).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A task file after the host had it.
