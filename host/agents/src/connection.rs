@@ -156,3 +156,24 @@ impl Supervised {
         exit
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::io::Write;
+
+    use super::*;
+    use crate::control::to_line;
+
+    #[tokio::test]
+    async fn a_report_of_another_version_is_passed_over() {
+        let (host, mut shim) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut conversation = Conversation::new(host).unwrap();
+        shim.write_all(b"{\"weather\":{\"rain\":true}}\n").unwrap();
+        shim.write_all(&to_line(&Report::TakenOver).unwrap()).unwrap();
+        assert_eq!(conversation.next().await.unwrap(), Report::TakenOver);
+        drop(shim);
+        assert!(conversation.next().await.is_err());
+    }
+}

@@ -107,6 +107,7 @@ struct Life {
     watch: Option<OwnedFd>,
     /// `None` while there is none.
     host: Option<HostLink>,
+    host_since: Instant,
 }
 
 impl Life {
@@ -114,9 +115,20 @@ impl Life {
         let Started { record, tree, logs, input, door, memory } = started;
         let watch = tree.watch();
         let (ending, switch) = (Ending::new(), Switch::default());
-        let host_to_be = None;
-        let mut life =
-            Self { folder, record, tree, ending, switch, logs, input, door, memory, watch, host: host_to_be };
+        let mut life = Self {
+            folder,
+            record,
+            tree,
+            ending,
+            switch,
+            logs,
+            input,
+            door,
+            memory,
+            watch,
+            host: None,
+            host_since: Instant::now(),
+        };
         life.welcome(host);
         life
     }
@@ -214,6 +226,7 @@ impl Life {
     /// The newest host is the host.
     fn welcome(&mut self, mut host: HostLink) {
         host.greet(&Report::Here { record: self.record.clone(), state: self.state() });
+        self.host_since = Instant::now();
         if let Some(before) = self.host.replace(host) {
             before.last_words(&Report::TakenOver);
         }
@@ -258,7 +271,6 @@ impl Life {
             self.wait(FLUSH_LOOK);
         }
         exit.truncated = self.logs.stdout.is_truncated() || self.logs.stderr.is_truncated();
-        let began = Instant::now();
         while self.write(&exit).is_err() && !self.gives_up(began) {
             self.wait(FLUSH_LOOK);
         }
@@ -273,7 +285,8 @@ impl Life {
 
     /// Whether a disk without room is waited for no longer.
     fn gives_up(&self, began: Instant) -> bool {
-        told_to_end() || (self.host.is_some() && began.elapsed() > FLUSH_LIMIT)
+        let since = began.max(self.host_since);
+        told_to_end() || (self.host.is_some() && since.elapsed() > FLUSH_LIMIT)
     }
 
     fn drain(&mut self) -> bool {

@@ -9,11 +9,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use hostler_agents::{
-    AgentRecord, Cause, ContainedBy, LimitedBy, ProcessId, RECORD_FILE, ReapError, TreeProof,
+    AgentRecord, Cause, ContainedBy, Containment, LimitedBy, ProcessId, RECORD_FILE, ReapError, TreeProof,
 };
 use hostler_engine::outcome::EndReason;
 use rustix::process::Signal;
-use support::{Bench, FIXTURE, hear, kill, send, until};
+use support::{Bench, FIXTURE, hear, hear_line, kill, send, until};
 
 /// A host of its own, with one agent that has said `ready`.
 fn host(bench: &Bench, script: &str) -> Child {
@@ -144,4 +144,38 @@ async fn an_agent_that_ended_before_its_host_is_reaped_with_its_own_exit() {
     host.wait().unwrap();
     let reaped = bench.agents.reap(&bench.folder(), &bench.run, 1).await.unwrap();
     assert_eq!(reaped.exit.unwrap().code(), Some(6));
+}
+
+#[tokio::test]
+async fn a_supervisor_that_was_started_and_never_got_its_orders_is_cleared_away() {
+    let bench = Bench::new();
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut shim = Command::new(FIXTURE)
+        .arg("shim")
+        .env_clear()
+        .envs([("HOSTLER_RUN", bench.run.as_str()), ("HOSTLER_ATTEMPT", "1")])
+        .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+        .spawn()
+        .unwrap();
+    let reaped = bench.agents.reap(&bench.folder(), &bench.run, 1).await.unwrap();
+    assert_eq!((reaped.exit, reaped.tree), (None, TreeProof::Empty { killed: 1 }));
+    assert!(!shim.wait().unwrap().success());
+    drop(ours);
+}
+
+#[tokio::test]
+async fn an_agent_that_its_record_does_not_know_yet_is_found() {
+    let bench = Bench::new();
+    let mut launch = bench.launch("echo ready; exec sleep 60");
+    launch.containment = Containment::Sweep;
+    let mut agent = bench.agents.start(launch).await.unwrap();
+    hear_line(&mut agent, "ready").await;
+    let mut record = agent.record.clone();
+    drop(agent);
+    kill(record.shim.pid);
+    record.agent = None;
+    fs::write(bench.folder().join(RECORD_FILE), serde_json::to_vec(&record).unwrap()).unwrap();
+    let reaped = bench.agents.reap(&bench.folder(), &bench.run, 1).await.unwrap();
+    assert!(reaped.tree.is_empty());
+    assert_eq!(bench.marked(), Vec::<i32>::new());
 }
