@@ -153,6 +153,8 @@ fn percent_decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
     use super::*;
 
     fn url(text: &str) -> RemoteUrl {
@@ -211,5 +213,27 @@ mod tests {
             url.redact("user ghp_secret at https://ghp_secret@github.com/a/b"),
             "user *** at https://github.com/a/b"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_password_survives_whatever_stands_around_it(
+            user in "[a-z]{1,8}",
+            password in "[A-Z0-9%~:@]{4,16}",
+            around in "[ -~]{0,40}",
+        ) {
+            let address = format!("https://{user}:{password}@host.example/a.git");
+            let url = url(&address);
+            prop_assert!(!url.to_string().contains(&password));
+            let clean = url.redact(&format!("{around} {address} {password} {around}"));
+            prop_assert!(!clean.contains(&password), "{clean}");
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_of_addresses_fall_over(text in any::<String>()) {
+            if let Some(url) = RemoteUrl::new(&text, Path::new("/home/a")) {
+                let _ = (url.server(), url.to_string(), url.redact(&text));
+            }
+        }
     }
 }

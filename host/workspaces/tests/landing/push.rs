@@ -1,4 +1,4 @@
-use hostler_workspaces::{LandedKind, Landing, LandingError, RemoteError};
+use hostler_workspaces::{LandedKind, Landing, LandingError, Order, RemoteError, Repository};
 use standin_forge::{Fault, Harm, Part};
 
 use crate::scene::{self, git, write};
@@ -149,4 +149,21 @@ fn credentials_of_the_address_reach_the_forge_and_no_result() {
     git(&workspace.path, &["commit", "-q", "--allow-empty", "-m", "x"]);
     let error = repository.push(&workspace, &stage.push()).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error}");
+}
+
+#[test]
+fn work_in_a_shallow_clone_is_fetched_for_and_pushed() {
+    let stage = Stage::new();
+    stage.commit_at_forge("main", "second.txt", "2\n");
+    let clone = stage.scene.path("shallow");
+    let url = stage.forge.url(REPOSITORY);
+    stage.scene.git(&["clone", "-q", "--depth", "1", &url, clone.to_str().unwrap()]);
+    let repository = Repository::open_as(stage.operator(), &clone, &stage.scene.state()).unwrap();
+    stage.commit_at_forge("main", "third.txt", "3\n");
+    let start = repository.fetch(&stage.fetch()).unwrap().commit;
+    let workspace = repository.prepare(&Order { start, ..scene::order(&repository, "a") }).unwrap();
+    write(&workspace.path.join("done.txt"), "done\n");
+    let landed = repository.land(&workspace, &to_origin(), "T", &stage.means(None)).unwrap();
+    assert_eq!(git(&stage.bare, &["rev-parse", "hostler/a~1"]), stage.at_forge("refs/heads/main"));
+    assert_eq!(stage.at_forge("refs/heads/hostler/a"), landed.head.unwrap().to_string());
 }

@@ -25,6 +25,9 @@ pub enum Harm {
     CutRequest(usize),
     /// It is carried out, and the line is cut instead of an answer.
     CutAnswer,
+    /// It is carried out, and after so many bytes of the answer nothing follows;
+    /// the line stays open until the server ends.
+    HangAnswer(usize),
     /// It is never answered; the line stays open until the server ends.
     Hang,
 }

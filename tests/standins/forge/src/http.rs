@@ -107,13 +107,18 @@ impl Answer {
     }
 
     pub(crate) fn write(&self, line: &mut impl Write) -> io::Result<()> {
+        self.write_start(line, self.body.len())
+    }
+
+    /// Writes the head, which promises the whole body, and the start of it.
+    pub(crate) fn write_start(&self, line: &mut impl Write, bytes: usize) -> io::Result<()> {
         let mut head = format!("HTTP/1.1 {} Standin\r\nConnection: close\r\n", self.status);
         for (name, value) in &self.headers {
             head.extend([name, ": ", value, "\r\n"]);
         }
         head.extend(["Content-Length: ", &self.body.len().to_string(), "\r\n\r\n"]);
         line.write_all(head.as_bytes())?;
-        line.write_all(&self.body)?;
+        line.write_all(&self.body[..bytes.min(self.body.len())])?;
         line.flush()
     }
 }

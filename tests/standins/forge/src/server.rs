@@ -115,6 +115,11 @@ fn serve(line: &TcpStream, shared: &Shared) -> io::Result<()> {
         return line.shutdown(Shutdown::Both);
     }
     record(shared, &request, Some(answer.status));
+    if let Some(Harm::HangAnswer(bytes)) = harm {
+        answer.write_start(&mut &*line, bytes)?;
+        shared.hang();
+        return line.shutdown(Shutdown::Both);
+    }
     answer.write(&mut &*line)
 }
 
