@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::adopt::{Adopted, adopt, reap};
 use crate::agent::Agent;
+use crate::byte_text::Word;
 use crate::connection::{Conversation, Supervised};
 use crate::containment::Containment;
 use crate::control::{Orders, Report, to_line};
@@ -166,13 +167,14 @@ fn prepare(launch: &Launch) -> Result<(Folder, Orders), StartError> {
     let cwd = std::path::absolute(&launch.cwd).map_err(|_| no_cwd())?;
     let is_marker = |name: &OsStr| name == RUN_VARIABLE || name == ATTEMPT_VARIABLE;
     let env = launch.env.iter().filter(|(name, _)| !is_marker(name)).cloned();
+    let marker = Marker::new(&launch.run, launch.attempt);
     let orders = Orders {
         run: launch.run.clone(),
         attempt: launch.attempt,
         folder: folder.clone().into(),
         program: program.into(),
-        args: launch.args.clone(),
-        env: env.chain(Marker::new(&launch.run, launch.attempt).entries()).collect(),
+        args: launch.args.iter().cloned().map(Word::from).collect(),
+        env: env.chain(marker.entries()).map(|(name, value)| (name.into(), value.into())).collect(),
         cwd: cwd.into(),
         stdin: launch.stdin.clone(),
         limits: launch.limits,

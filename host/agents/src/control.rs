@@ -5,13 +5,12 @@
 //! host says hello first. A line that one side does not know is of another
 //! version and is passed over.
 
-use std::ffi::OsString;
 use std::io;
 
 use hostler_engine::outcome::EndReason;
 use serde::{Deserialize, Serialize};
 
-use crate::byte_text;
+use crate::byte_text::{self, Word};
 use crate::containment::Containment;
 use crate::exit::Exit;
 use crate::folder::AgentRecord;
@@ -29,11 +28,11 @@ pub(crate) const PROTOCOL: u32 = 1;
 pub(crate) struct Orders {
     pub run: String,
     pub attempt: u32,
-    pub folder: OsString,
-    pub program: OsString,
-    pub args: Vec<OsString>,
-    pub env: Vec<(OsString, OsString)>,
-    pub cwd: OsString,
+    pub folder: Word,
+    pub program: Word,
+    pub args: Vec<Word>,
+    pub env: Vec<(Word, Word)>,
+    pub cwd: Word,
     pub stdin: Stdin,
     pub limits: Limits,
     pub containment: Containment,
@@ -42,8 +41,9 @@ pub(crate) struct Orders {
 impl Orders {
     /// Bytes of arguments and environment, as the system counts them.
     pub(crate) fn size(&self) -> usize {
-        let args: usize = self.args.iter().map(|arg| arg.len() + 1).sum();
-        let env: usize = self.env.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+        let size = |word: &Word| word.as_ref().len() + 1;
+        let args: usize = self.args.iter().map(size).sum();
+        let env: usize = self.env.iter().map(|(name, value)| size(name) + size(value)).sum();
         args + env
     }
 }

@@ -78,7 +78,7 @@ fn supervise(socket: UnixStream) -> io::Result<()> {
     allocator::give_back_what_is_large();
     let mut inbox = Inbox::default();
     let orders: Orders = inbox.wait(&socket)?;
-    let folder = Folder::at(Path::new(&orders.folder));
+    let folder = Folder::at(Path::new(orders.folder.as_ref()));
     let host = HostLink::new(socket, inbox)?;
     let started = start(&orders, &folder);
     // It may be long, and the agent's life longer.

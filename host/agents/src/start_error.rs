@@ -94,22 +94,22 @@ impl StartError {
     }
 
     pub(crate) fn too_long(orders: &Orders) -> Self {
-        Self::ArgumentsTooLong { program: PathBuf::from(&orders.program), bytes: orders.size() }
+        Self::ArgumentsTooLong { program: PathBuf::from(orders.program.as_ref()), bytes: orders.size() }
     }
 
     /// What the shim reported, read with what is true now about the files.
     pub(crate) fn from_shim(step: Step, errno: i32, orders: &Orders, shim: &Path) -> Self {
         let source = io::Error::from_raw_os_error(errno);
-        let cwd = Path::new(&orders.cwd);
+        let cwd = Path::new(orders.cwd.as_ref());
         match (step, Errno::from_raw_os_error(errno)) {
-            (Step::Record, _) => Self::folder(Path::new(&orders.folder), source),
+            (Step::Record, _) => Self::folder(Path::new(orders.folder.as_ref()), source),
             (Step::Supervise, _) => Self::Shim { shim: shim.to_owned(), source },
             (Step::Exec, Errno::TOOBIG) => Self::too_long(orders),
             (Step::Exec, Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE) => {
                 Self::TooManyProcesses { source }
             }
             (Step::Exec, _) if !cwd.is_dir() => Self::NoFolderToWorkIn { cwd: cwd.to_owned() },
-            (Step::Exec, _) => Self::NotRunnable { program: PathBuf::from(&orders.program), source },
+            (Step::Exec, _) => Self::NotRunnable { program: PathBuf::from(orders.program.as_ref()), source },
         }
     }
 }
@@ -117,19 +117,24 @@ impl StartError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::byte_text::Word;
     use crate::containment::Containment;
     use crate::limits::Limits;
     use crate::stdin::Stdin;
+
+    fn word(text: &str) -> Word {
+        std::ffi::OsString::from(text).into()
+    }
 
     fn told(step: Step, errno: Errno) -> String {
         let orders = Orders {
             run: "r".into(),
             attempt: 1,
-            folder: "/runs/1".into(),
-            program: "/bin/tool".into(),
-            args: vec!["abc".into()],
-            env: vec![("A".into(), "b".into())],
-            cwd: "/".into(),
+            folder: word("/runs/1"),
+            program: word("/bin/tool"),
+            args: vec![word("abc")],
+            env: vec![(word("A"), word("b"))],
+            cwd: word("/"),
             stdin: Stdin::Closed,
             limits: Limits::default(),
             containment: Containment::default(),

@@ -101,7 +101,7 @@ fn spawn(
         .args(&orders.args)
         .env_clear()
         .envs(orders.env.iter().map(|(name, value)| (name, value)))
-        .current_dir(&orders.cwd)
+        .current_dir(orders.cwd.as_ref())
         .stdin(streams.stdin)
         .stdout(streams.stdout)
         .stderr(streams.stderr)
