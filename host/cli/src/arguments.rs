@@ -5,7 +5,7 @@ mod setup;
 
 use std::path::PathBuf;
 
-pub use record::{DiskArgs, GcArgs};
+pub use record::{DiskArgs, ExplainArgs, GcArgs, ReplayArgs};
 pub use setup::SetupArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -57,6 +57,10 @@ pub enum Command {
     Detach,
     /// Show what the running host does, or what one would work with
     Status(Box<StatusArgs>),
+    /// Tell why a run is in its state, and what led there
+    Explain(ExplainArgs),
+    /// Decide everything about a run again, and compare
+    Replay(ReplayArgs),
     /// Show what takes how much space
     Disk(DiskArgs),
     /// Remove what of the past may go, after a look at what that is

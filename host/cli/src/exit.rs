@@ -30,11 +30,13 @@ pub enum Exit {
     Task = 10,
     /// There is no such run, or no host is running.
     Absent = 11,
+    /// A replay came out differently.
+    Differs = 12,
 }
 
 impl Exit {
     /// All of them, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Ok,
         Self::Failed,
         Self::Usage,
@@ -47,6 +49,7 @@ impl Exit {
         Self::Record,
         Self::Task,
         Self::Absent,
+        Self::Differs,
     ];
 
     /// The number that the shell sees.
@@ -69,6 +72,7 @@ impl Exit {
             Self::Record => "the record cannot be read or written (disk full, damaged)",
             Self::Task => "a task did not succeed (only `host run --once`)",
             Self::Absent => "there is no such run, or no host is running",
+            Self::Differs => "a run was not decided the same way again (only `host replay`)",
         }
     }
 

@@ -12,6 +12,7 @@ mod keep;
 mod listener;
 mod listening;
 mod records;
+mod rereading;
 mod starting;
 
 use std::sync::Arc;
@@ -22,10 +23,12 @@ use hostler_engine::outcome::Outcome;
 use hostler_engine::run::Run;
 use hostler_engine::step::Step;
 
+pub use self::rereading::read_again;
 use self::starting::Starting;
 use crate::conceal::Conceal;
 use crate::providers::Provider;
 use crate::rooms::Rooms;
+use crate::store::Build;
 
 /// Carries an attempt through and tells the engine. Never fails: what goes wrong
 /// is an outcome.
@@ -55,10 +58,16 @@ async fn tell_end(rooms: &Rooms, run: Run, attempt: u32, outcome: Outcome) {
     rooms.tell(Input::AttemptEnded { run: run.id, attempt, outcome }).await;
 }
 
-/// The provider whose plugin of this digest reads an attempt's output: an attempt stays
-/// with the version it began with. `None` if this host does not have it.
-fn provider_for(rooms: &Rooms, run: &Run, digest: &str) -> Option<Arc<Provider>> {
-    rooms.provider_of(run).filter(|provider| provider.plugin.digest().to_string() == digest)
+/// The provider whose plugin reads an attempt's output in the build it began with.
+async fn provider_for(rooms: &Rooms, run: &Run, build: &Build) -> Result<Arc<Provider>, String> {
+    let provider = rooms.provider_of(run).ok_or("its provider is not configured any more")?;
+    if provider.plugin.digest().to_string() == build.digest {
+        return Ok(provider);
+    }
+    let (builds, build) = (Arc::clone(&rooms.builds), build.clone());
+    let loaded = crate::blocking::run(move || builds.get(&build)).await.map_err(|error| error.to_string())?;
+    let plugin = loaded.map_err(|error| error.to_string())?;
+    Ok(Arc::new(provider.read_by(plugin)))
 }
 
 /// What the agent must not get anybody to hear: the operator's keys, and all that the

@@ -13,6 +13,7 @@ use hostler_engine::{Action, Effect, Input};
 use hostler_workspaces::WorkspaceError;
 
 use crate::attempt;
+use crate::judgement;
 use crate::rooms::Rooms;
 use crate::view::Notice;
 
@@ -80,12 +81,9 @@ async fn claim(rooms: &Rooms, run: &Run, at: Step) {
 }
 
 async fn plan(rooms: &Rooms, run: &Run, at: Step) {
-    let (judge, config, task) = (Arc::clone(&rooms.judge), rooms.judge_config.clone(), run.task.clone());
-    let wish = match crate::blocking::run(move || judge.plan(&config, task)).await {
-        Ok(Ok(wish)) => wish,
-        Ok(Err(error)) => Err(Problem::permanent(format!("A plugin failed: {error}."))),
-        Err(error) => Err(Problem::permanent(error.to_string())),
-    };
+    let wish = judgement::plan(rooms, run)
+        .await
+        .unwrap_or_else(|error| Err(Problem::permanent(format!("A plugin failed: {error}."))));
     rooms.tell(Input::Planned { at, wish }).await;
 }
 
@@ -127,11 +125,7 @@ async fn collect(rooms: &Rooms, run: &Run, at: Step) {
 }
 
 async fn advise(rooms: &Rooms, run: &Run, at: Step) {
-    let (judge, config, task) = (Arc::clone(&rooms.judge), rooms.judge_config.clone(), run.task.clone());
-    let history = run.attempts.clone();
-    let asked = crate::blocking::run(move || judge.retry(&config, task, &history)).await;
-    let verdict =
-        asked.and_then(|advice| Ok(advice?)).inspect_err(|failure| tracing::warn!("{failure}")).ok();
+    let verdict = judgement::retry(rooms, run).await;
     rooms.tell(Input::Advised { at, verdict }).await;
 }
 

@@ -9,7 +9,7 @@ use hostler_engine::outcome::Outcome;
 pub const SHORTEST: usize = 6;
 
 /// What stands where a secret would have stood.
-const REMOVED: &str = "[secret removed]";
+pub const REMOVED: &str = "[secret removed]";
 
 /// Parts of a variable's name that tell a secret.
 const TELLING: [&str; 6] = ["KEY", "TOKEN", "SECRET", "AUTH", "PASSWORD", "HEADERS"];
@@ -39,6 +39,18 @@ impl Conceal {
                 *text = text.replace(secret.as_str(), REMOVED);
             }
         }
+    }
+
+    /// A line of JSON without secrets, also where they had to be written another way.
+    pub fn json(&self, mut line: String) -> String {
+        self.text(&mut line);
+        let escaped = |secret: &String| {
+            let quoted = serde_json::to_string(secret).ok()?;
+            let inner = quoted.get(1..quoted.len() - 1)?;
+            (inner != secret).then(|| inner.to_owned())
+        };
+        Self(self.0.iter().filter_map(escaped).collect()).text(&mut line);
+        line
     }
 
     /// The same without secrets. What goes to the agent itself stays as it is.
@@ -99,6 +111,14 @@ mod tests {
         let conceal = Conceal::new(["a".repeat(SHORTEST), "b".repeat(SHORTEST - 1)]);
         assert_eq!(said(&conceal, &"a".repeat(SHORTEST)), REMOVED);
         assert_eq!(said(&conceal, &"b".repeat(SHORTEST - 1)), "b".repeat(SHORTEST - 1));
+    }
+
+    #[test]
+    fn a_secret_with_quotes_does_not_pass_a_line_of_json() {
+        let secret = "a\"quoted\\secret".to_owned();
+        let line = serde_json::to_string(&[secret.as_str(), "abcdef", "other"]).unwrap_or_default();
+        let conceal = Conceal::new([secret, "abcdef".to_owned()]);
+        assert_eq!(conceal.json(line), format!(r#"["{REMOVED}","{REMOVED}","other"]"#));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Questions about past and present runs, also while no host runs.
 
+use std::path::{Path, PathBuf};
+
 use hostler_engine::task::RunId;
 use hostler_engine::time::Timestamp;
-use hostler_journal::{Pruned, Reader, RunFilter, RunRow};
+use hostler_journal::{Pruned, Reader, RecordedEntry, Recovered, RunFilter, RunRow, Seq, Span};
 
 use crate::failure::Failure;
 use crate::home::Home;
@@ -11,6 +13,7 @@ use crate::view::RunView;
 /// The record, for reading.
 pub struct History {
     reader: Reader,
+    path: PathBuf,
 }
 
 /// Why a run was not found.
@@ -39,7 +42,7 @@ impl History {
         if !path.exists() {
             return Ok(None);
         }
-        Ok(Some(Self { reader: Reader::open(&path)? }))
+        Ok(Some(Self { reader: Reader::open(&path)?, path }))
     }
 
     /// Runs, newest first.
@@ -54,6 +57,34 @@ impl History {
     pub fn get(&self, id: &str) -> Result<Option<RunView>, Failure> {
         let row = self.reader.run(id)?.filter(|row| row.id == id);
         Ok(row.as_ref().and_then(view))
+    }
+
+    /// Where the record is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The part of the record in which a run lived.
+    pub fn span(&self, run: &RunId) -> Result<Option<Span>, Failure> {
+        Ok(self.reader.span(&run.0)?)
+    }
+
+    /// Every entry of a run's own history, in order.
+    pub fn entries(&self, run: &RunId) -> Result<Vec<RecordedEntry>, Failure> {
+        let mut entries: Vec<RecordedEntry> = Vec::new();
+        loop {
+            let after = entries.last().map_or(Seq::START, |entry| entry.seq);
+            let more = self.reader.history(&run.0, after, hostler_journal::MAX_LIMIT)?;
+            if more.is_empty() {
+                return Ok(entries);
+            }
+            entries.extend(more);
+        }
+    }
+
+    /// What a start would begin with now.
+    pub fn recovered(&self) -> Result<Recovered, Failure> {
+        Ok(self.reader.recovered()?)
     }
 
     /// How much of the record could be pruned.

@@ -21,6 +21,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::attempts::Attempts;
+use crate::builds::Builds;
 use crate::clock::Clock;
 use crate::control::{self, Desk};
 use crate::core::{Core, Situation, Summary};
@@ -91,7 +92,9 @@ impl Host {
         let home = settings.home.clone();
         let (runtime, grants) = (runtime(&home)?, Grants::load(&home.grants())?);
         let tracker = load_tracker(&runtime, &grants, &settings).await?;
-        let providers = load_providers(&runtime, &grants, &settings).await?;
+        let installed = load_providers(&runtime, &grants, &settings).await?;
+        let builds = Builds::keep(&home, runtime, installed.iter().chain([&tracker]))?;
+        let providers = detect(installed, &settings).await?;
         let places = open_places(&home, &settings.repositories).await?;
         let policy = Policy {
             repositories: settings.repositories.iter().map(|repository| repository.key.clone()).collect(),
@@ -129,6 +132,7 @@ impl Host {
             tracker: connection,
             judge,
             judge_config: tracker.config,
+            builds: Arc::new(builds),
             providers: providers.into_iter().map(|one| (one.view.name.clone(), Arc::new(one))).collect(),
             places,
             agents: agents(&settings.shim),
@@ -278,18 +282,27 @@ async fn load_providers(
     runtime: &Runtime,
     grants: &Grants,
     settings: &Settings,
-) -> Result<Vec<Provider>, Failure> {
+) -> Result<Vec<Installed>, Failure> {
     if settings.providers.is_empty() {
         return Err(Failure::NoProvider);
     }
+    let mut installed = Vec::new();
+    for provider in settings.providers.clone() {
+        let (runtime, grants) = (runtime.clone(), grants.clone());
+        installed.push(
+            crate::blocking::run(move || install(&runtime, &grants, &provider, Kind::Provider)).await??,
+        );
+    }
+    Ok(installed)
+}
+
+/// Finds the programs of the providers.
+async fn detect(installed: Vec<Installed>, settings: &Settings) -> Result<Vec<Provider>, Failure> {
     let environment: Vec<(OsString, OsString)> =
         settings.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
     let mut providers = Vec::new();
-    for provider in settings.providers.clone() {
-        let (runtime, grants) = (runtime.clone(), grants.clone());
-        let installed =
-            crate::blocking::run(move || install(&runtime, &grants, &provider, Kind::Provider)).await??;
-        providers.push(Provider::detect(installed, &environment).await?);
+    for one in installed {
+        providers.push(Provider::detect(one, &environment).await?);
     }
     Ok(providers)
 }

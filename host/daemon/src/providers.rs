@@ -109,6 +109,19 @@ impl Provider {
         }
     }
 
+    /// The same CLI, read by another build of the plugin.
+    pub fn read_by(&self, plugin: Arc<Plugin>) -> Self {
+        Self {
+            plugin,
+            config: self.config.clone(),
+            view: self.view.clone(),
+            right: self.right.clone(),
+            template: self.template.clone(),
+            program: self.program.clone(),
+            environment: self.environment.clone(),
+        }
+    }
+
     /// Absolute path of the program.
     pub fn program(&self) -> PathBuf {
         self.program.clone()

@@ -12,6 +12,7 @@ use hostler_engine::task::RunId;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::attempts::Attempts;
+use crate::builds::Builds;
 use crate::clock::Clock;
 use crate::core::Situation;
 use crate::environments::Environments;
@@ -31,8 +32,10 @@ pub struct Rooms {
     pub clock: Clock,
     /// The way to the tracker.
     pub tracker: Tracker,
-    /// The tracker's judgement.
+    /// The tracker's judgement, for runs that begin now.
     pub judge: Arc<Plugin>,
+    /// What earlier runs began with.
+    pub builds: Arc<Builds>,
     /// The tracker's configuration, as JSON.
     pub judge_config: String,
     /// Coding CLIs by name.

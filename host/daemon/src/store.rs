@@ -39,7 +39,7 @@ pub struct Pinned {
 const RUN_FILE: &str = "plugins.json";
 
 /// Name of the file of an attempt that says which provider plugin it began with.
-const ATTEMPT_FILE: &str = "attempt.json";
+pub const ATTEMPT_FILE: &str = "attempt.json";
 
 /// The kept plugins.
 pub struct Store {
@@ -78,6 +78,9 @@ impl Store {
     pub fn use_now(&self, builds: &[Build]) -> Result<(), Failure> {
         let path = self.use_file();
         let text = serde_json::to_vec(builds).unwrap_or_default();
+        if fs::read(&path).is_ok_and(|known| known == text) {
+            return Ok(());
+        }
         crate::files::note(&path, &text).map_err(Failure::folder(path))
     }
 

@@ -17,6 +17,7 @@ mod hostile_plugins;
 mod main_job;
 mod providers;
 mod real_claude;
+mod record;
 mod refusals;
 mod repositories;
 mod secrets;

@@ -1,4 +1,4 @@
-//! The commands about the past: `host gc`, `host disk`.
+//! The commands about the past: `host gc`, `host disk`, `host explain`, `host replay`.
 
 use clap::Args;
 
@@ -45,6 +45,44 @@ pub struct GcArgs {
 
 `host gc` says what of it may go.")]
 pub struct DiskArgs {
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `host explain`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  host explain fix-login           why it is in its state, and what led there
+  host explain fix-login --json    the same for a program
+
+It reads the record, so it works with and without a running host.")]
+pub struct ExplainArgs {
+    /// Part of the run's id, or the task's key
+    pub run: String,
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `host replay`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  host replay fix-login                       is everything decided the same way again?
+  host replay fix-login --plugin ./new.wasm   what another version would have decided
+  host replay fix-login --json                the same for a program
+
+Everything that plugins and the engine decided about a run is asked again, with the
+same builds, from the record; every answer must be the same, byte for byte. The exit
+code is 0 if they are, and 12 if one differs. Nothing is started and nothing is sent,
+so it works with and without a running host, and a plugin needs no grant for it.
+With --plugin the exit code is 0 whatever comes out.")]
+pub struct ReplayArgs {
+    /// Part of the run's id, or the task's key
+    pub run: String,
+    /// Another version of the run's tracker or provider plugin, by name or file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub plugin: Option<String>,
     /// Write JSON
     #[arg(long)]
     pub json: bool,

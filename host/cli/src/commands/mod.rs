@@ -5,10 +5,12 @@ mod config;
 mod detach;
 mod disk;
 mod doctor;
+mod explain;
 mod gc;
 mod help;
 mod logs;
 mod plugin;
+mod replay;
 mod run;
 mod runs;
 mod setup;
@@ -39,6 +41,8 @@ pub fn execute(command: Command, context: &Context) -> Result<ExitCode, Failure>
         Command::Stop(args) => done(in_runtime(stop::stop(&args, context))),
         Command::Detach => done(in_runtime(detach::detach(context))),
         Command::Status(args) => done(in_runtime(status::status(&args, context))),
+        Command::Explain(args) => done(explain::explain(&args, context)),
+        Command::Replay(args) => in_runtime(replay::replay(&args, context)),
         Command::Disk(args) => done(disk::disk(&args, context)),
         Command::Gc(args) => done(gc::gc(&args, context)),
         Command::Doctor(args) => in_runtime(doctor::doctor(&args, context)),

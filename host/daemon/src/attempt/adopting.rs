@@ -81,8 +81,8 @@ async fn take_up(rooms: &Arc<Rooms>, run: &Run, attempt: u32) -> Result<TakenUp,
     let folder = rooms.home.attempt(&run.id, attempt);
     let records = Records::read(&folder)
         .ok_or_else(|| not_done("The host was stopped or killed before the agent was started."))?;
-    let provider = provider_for(rooms, run, &records.plugin.digest).ok_or_else(|| {
-        not_done("The host was restarted with another version of the provider's plugin, which cannot read on where the one before stopped; the agent was ended.")
+    let provider = provider_for(rooms, run, &records.plugin).await.map_err(|why| {
+        not_done(&format!("The host was restarted and cannot read on where the one before stopped: {why}."))
     })?;
     if environment_is_lost(rooms, run) {
         return Err(not_done(

@@ -3,37 +3,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hostler_components::Plugin;
 use hostler_components::job::Job;
-use serde::{Deserialize, Serialize};
 
-/// File of an attempt's folder: the provider plugin that reads the attempt's output.
-const ATTEMPT_FILE: &str = "attempt.json";
+use crate::store::{ATTEMPT_FILE, Build};
 
 /// File of an attempt's folder: what the plugin was told at the start.
 const JOB_FILE: &str = "job.json";
-
-/// The provider plugin an attempt began with, which it stays with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PluginUsed {
-    /// Its name.
-    pub id: String,
-    /// SHA-256 of its file, as 64 hexadecimal digits.
-    pub digest: String,
-}
-
-impl PluginUsed {
-    /// Names a loaded plugin.
-    pub fn of(plugin: &Plugin) -> Self {
-        Self { id: plugin.id().to_owned(), digest: plugin.digest().to_string() }
-    }
-}
 
 /// What is written before an agent is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Records {
     /// Who reads its output.
-    pub plugin: PluginUsed,
+    pub plugin: Build,
     /// What it was told.
     pub job: Job,
 }

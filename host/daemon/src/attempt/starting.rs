@@ -16,12 +16,14 @@ use hostler_engine::step::Step;
 
 use super::listener::Listener;
 use super::listening::Listening;
-use super::records::{PluginUsed, Records, prompt_file};
+use super::records::{Records, prompt_file};
 use super::secrets;
 use crate::environments::merge;
+use crate::judgement;
 use crate::providers::Provider;
 use crate::reading::Reading;
 use crate::rooms::Rooms;
+use crate::store::Build;
 
 /// An attempt whose command line is known.
 pub struct Starting {
@@ -70,12 +72,15 @@ impl Starting {
             attempt,
             config: provider.config.clone(),
         };
-        let records = Records { plugin: PluginUsed::of(&provider.plugin), job };
+        let records = Records { plugin: Build::of(&provider.plugin), job };
         records
             .write(&folder)
             .map_err(|error| could_not_start(format!("{} cannot be written: {error}", folder.display())))?;
         let job = records.job;
-        let invocation = invocation(&provider, job.clone()).await?;
+        let invocation = judgement::launch(rooms, run, &provider, job.clone())
+            .await
+            .map_err(plugin_failed)?
+            .map_err(could_not_start)?;
         let args = provider.words(&invocation.command, &invocation.slots).map_err(could_not_start)?;
         let launch = Launch {
             run: run.id.0.clone(),
@@ -117,24 +122,9 @@ async fn prompt_text(rooms: &Rooms, run: &Run, attempt: u32) -> Result<String, O
         base: workspace.base.clone(),
         continued: workspace.holds_work_at(attempt),
     };
-    let history = run.attempts.clone();
-    let (judge, config, task) = (Arc::clone(&rooms.judge), rooms.judge_config.clone(), run.task.clone());
-    let sections = crate::blocking::run(move || judge.prompt(&config, task, at, &history))
-        .await
-        .map_err(plugin_failed)?
-        .map_err(plugin_failed)?
-        .map_err(plugin_failed)?;
+    let sections = judgement::prompt(rooms, run, at).await.map_err(plugin_failed)?.map_err(plugin_failed)?;
     let nonce = uuid::Uuid::new_v4().simple().to_string();
     Ok(prompt::render(&sections, &nonce))
-}
-
-async fn invocation(provider: &Provider, job: Job) -> Result<Invocation, Outcome> {
-    let plugin = Arc::clone(&provider.plugin);
-    crate::blocking::run(move || plugin.launch(job))
-        .await
-        .map_err(plugin_failed)?
-        .map_err(plugin_failed)?
-        .map_err(could_not_start)
 }
 
 /// The operator's part, and below it what the tracker gave for this run. `None` if
