@@ -267,7 +267,7 @@ async fn who_took_its_marker_off_and_left_its_parents_is_found_in_the_control_gr
     assert!(!group.exists());
 }
 
-/// Bytes of memory that no file is behind; what processes share is shared out.
+/// Bytes of memory that no file is behind; what several have in common is divided among them.
 fn memory(pid: i32) -> u64 {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
     let line = rollup.lines().find(|line| line.starts_with("Pss_Anon:")).unwrap();

@@ -32,6 +32,9 @@ pub(in super::super) fn start_inside(
     confinement: &Confinement,
     user_namespace: bool,
 ) -> Result<(Init, i32), NotInside> {
+    if !has_one_thread() {
+        return Err(NotInside::NoNamespace);
+    }
     let (ours, theirs) = UnixStream::pair().map_err(NotInside::Agent)?;
     let identity = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     let Some(pid) = clone_into_namespace(user_namespace).map_err(|_| NotInside::NoNamespace)? else {
@@ -74,12 +77,17 @@ fn meet(socket: UnixStream, pid: Pid) -> Result<(Init, i32), NotInside> {
     Ok((Init { id, socket, inbox }, agent))
 }
 
-/// `None` in the new process.
+/// Whether nobody else is in this process whom a copy of it would be without.
+fn has_one_thread() -> bool {
+    fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
+}
+
+/// `None` in the new process. For a process with one thread.
 fn clone_into_namespace(user_namespace: bool) -> io::Result<Option<Pid>> {
     let user = if user_namespace { libc::CLONE_NEWUSER } else { 0 };
     let flags = libc::CLONE_NEWPID | libc::CLONE_NEWNS | user | libc::SIGCHLD;
     // SAFETY: without CLONE_VM and with no stack given this is a fork: the new
-    // process has a copy of everything. The shim has a single thread, so no lock
+    // process has a copy of everything. This one has a single thread, so no lock
     // of the allocator is held by a thread that is not copied, and the copy may
     // do what this process may do, allocate too.
     let pid = unsafe { libc::syscall(libc::SYS_clone, libc::c_long::from(flags), 0, 0, 0, 0) };
@@ -190,4 +198,18 @@ fn note(socket: &UnixStream, agent: u32, pid: Pid, status: WaitStatus) -> io::Re
         say(socket, Word::Ended(read(status)))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    #[test]
+    fn a_process_with_threads_is_not_copied() {
+        // A test never is alone in its process.
+        let mut program = Command::new("true");
+        let refused = start_inside(&mut program, &Confinement::new(Limits::default(), 0), false);
+        assert!(matches!(refused, Err(NotInside::NoNamespace)));
+    }
 }
