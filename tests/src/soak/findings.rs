@@ -164,13 +164,17 @@ fn timeline(task: &Task, run: &Run, requests: &[RecordedRequest]) -> Vec<String>
     lines.iter().map(|(at, line)| format!("    {:>7} ms {line}", at.since(begun).as_millis())).collect()
 }
 
-/// Whether a report counted, and its sender does not know.
+/// Whether a report counted, and its sender perhaps does not know in time.
 fn is_unacknowledged(request: &RecordedRequest) -> bool {
-    let is_report = matches!(request.endpoint, Some(Endpoint::Complete | Endpoint::Fail));
-    is_report
-        && request.fault.is_some_and(|fault| {
-            fault.harm == Harm::Duplicate || (fault.harm == Harm::Cut && fault.moment == Moment::AfterCommit)
-        })
+    let struck = request.fault.is_some_and(|fault| {
+        fault.harm == Harm::Duplicate || (fault.harm == Harm::Cut && fault.moment == Moment::AfterCommit)
+    });
+    let counted = matches!(request.answer, Answered::Reply { status: 200, .. });
+    match request.endpoint {
+        Some(Endpoint::Complete) => struck,
+        Some(Endpoint::Fail) => struck || counted,
+        _ => false,
+    }
 }
 
 fn is_lost_claim(request: &RecordedRequest) -> bool {

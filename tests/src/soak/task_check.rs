@@ -27,9 +27,10 @@ pub struct Evidence<'a> {
     pub host: Vec<&'a HostRun>,
     /// Starts of its agent, oldest first.
     pub starts: Vec<Start>,
-    /// Reports of it that counted without the host hearing so: their answer was lost, or
-    /// they arrived twice and the host got the second answer, which says that the run
-    /// is over. Such a run may look to the host as if it had lost it.
+    /// Reports of it that counted, and perhaps without the host knowing: their answer
+    /// was lost, or they arrived twice and the second answer says that the run is over,
+    /// or they told a failure, after which the server may hand the run out again before
+    /// the host has read the answer. Such a run may look to the host as if it were lost.
     pub unacknowledged: usize,
 }
 
