@@ -20,9 +20,9 @@ const GROWTH_KIB: u64 = 8 << 10;
 /// Descriptors that may stay: connections to the server that wait for the next request.
 const STAYING_DESCRIPTORS: usize = 8;
 
-/// Threads that may stay: workers that wait a while for more work, about two for each
-/// of eight agents.
-const STAYING_THREADS: usize = 20;
+/// Threads that may stay: workers that wait a while for more work, at most four for each
+/// of eight agents. One for each task would be more, even in the shortest soak.
+const STAYING_THREADS: usize = 32;
 
 /// What the host took in a fifth of the soak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
