@@ -66,51 +66,61 @@ pub fn without_here_document(line: &str) -> &str {
 
 // ── code ────────────────────────────────────────────────────────────────────
 
+/// A fence of code; the text of a CLI on one line has it anywhere.
+const FENCE: &str = "```";
+
+/// The other fence, at the start of a line.
+const OTHER_FENCE: &str = "~~~";
+
+/// How an object of JSON begins: the output of a program, or code.
+const OBJECT: &str = "{\"";
+
+fn without_code(text: &str) -> String {
+    let mut prose = String::with_capacity(text.len());
+    for (index, part) in text.split(FENCE).enumerate() {
+        prose.push_str(if index % 2 == 0 { part } else { CODE });
+    }
+    without_blocks(&prose)
+}
+
 /// Where in a text we are.
 #[derive(PartialEq)]
 enum Place {
     Prose,
-    /// Inside a fence of this character.
-    Code(char),
+    Code,
     /// After the head of a diff or of a hunk.
     Diff,
 }
 
-fn without_code(text: &str) -> String {
+fn without_blocks(text: &str) -> String {
     let mut place = Place::Prose;
     let mut lines = Vec::new();
     for line in text.lines() {
-        let fence = fence_of(line);
+        let is_fence = line.trim_start().starts_with(OTHER_FENCE);
         match place {
-            Place::Code(mark) => {
-                if fence == Some(mark) {
-                    place = Place::Prose;
+            Place::Code if is_fence => place = Place::Prose,
+            Place::Code => {}
+            Place::Diff if line.starts_with(['+', '-', ' ', '\\']) => {}
+            Place::Prose | Place::Diff if is_fence => {
+                place = Place::Code;
+                lines.push(CODE.to_owned());
+            }
+            Place::Prose | Place::Diff if begins_diff(line) => {
+                if place != Place::Diff {
+                    lines.push(DIFF.to_owned());
                 }
+                place = Place::Diff;
             }
             Place::Prose | Place::Diff => {
-                if let Some(mark) = fence {
-                    place = Place::Code(mark);
-                    lines.push(CODE);
-                } else if begins_diff(line) {
-                    if place != Place::Diff {
-                        lines.push(DIFF);
-                    }
-                    place = Place::Diff;
-                } else if place == Place::Diff && line.starts_with(['+', '-', ' ', '\\']) {
-                    // Still the diff.
-                } else {
-                    place = Place::Prose;
-                    lines.push(line);
-                }
+                place = Place::Prose;
+                lines.push(match line.find(OBJECT) {
+                    Some(start) => format!("{}{CODE}", &line[..start]),
+                    None => line.to_owned(),
+                });
             }
         }
     }
     lines.join("\n")
-}
-
-fn fence_of(line: &str) -> Option<char> {
-    let line = line.trim_start().trim_start_matches("> ");
-    ['`', '~'].into_iter().find(|mark| line.starts_with(&mark.to_string().repeat(3)))
 }
 
 fn begins_diff(line: &str) -> bool {
@@ -202,8 +212,15 @@ mod tests {
     fn code_in_fences_is_left_out_and_the_words_around_it_stay() {
         let text = "Before.\n```ts\nconst x = 1;\n~~~\n```\nBetween.\n~~~\nlet y;\n~~~\nAfter.";
         assert_eq!(speakable(text), "Before.\n[code left out]\nBetween.\n[code left out]\nAfter.");
-        assert_eq!(speakable("  ```\nsecret code that never ends"), "[code left out]");
-        assert_eq!(speakable("> ```\n> code\n> ```\nAfter."), "[code left out]\nAfter.");
+        assert_eq!(speakable("So:\n```\nsecret code that never ends"), "So:\n[code left out]");
+        assert_eq!(speakable("> ```\n> code\n> ```\nAfter."), "> [code left out]\nAfter.");
+    }
+
+    #[test]
+    fn code_on_one_line_with_words_is_left_out_and_so_is_the_output_of_programs() {
+        let raw = r#"Ended without a result. {"type":"result","result":"let x = 1;"}"#;
+        assert_eq!(speakable(raw), "Ended without a result. [code left out]");
+        assert_eq!(speakable("Done. ``` let x = 1; ``` Bye."), "Done. [code left out] Bye.");
     }
 
     #[test]
