@@ -46,12 +46,12 @@ impl Agent {
     }
 
     /// What a person should know before work begins.
-    pub fn warnings(&self, settings: &Settings, slots: u32) -> Vec<String> {
-        let at_once = self.concurrency(settings).min(slots);
+    pub fn warnings(&self, settings: &Settings) -> Vec<String> {
+        let at_once = self.concurrency(settings);
         let mut warnings = Vec::new();
         if at_once > 1 && !settings.dry_run {
             warnings.push(format!(
-                "Up to {at_once} tasks run at once: the plan's monthly credit is used up about {at_once} times as fast, and verify commands need about {at_once} times the processor and memory; `max-concurrency` bounds it."
+                "Up to {at_once} tasks run at once, as far as this host has slots: the plan's monthly credit is used up about {at_once} times as fast, and verify commands need about {at_once} times the processor and memory; `max-concurrency` bounds it."
             ));
         }
         if let Some(worker) = self.worker.as_deref().filter(|worker| *worker != settings.worker.name()) {
@@ -111,16 +111,16 @@ mod tests {
 
     #[test]
     fn several_tasks_at_once_are_warned_of_and_one_is_not() {
-        let warned = |slots| agent(&json!(null)).warnings(&settings("{}"), slots);
-        assert_eq!(warned(1), Vec::<String>::new());
-        assert!(warned(2)[0].contains("about 2 times as fast"));
-        assert!(warned(20)[0].contains("about 6 times as fast"));
-        assert_eq!(agent(&json!(4)).warnings(&settings(r#"{"dry-run":true}"#), 4), Vec::<String>::new());
+        let warned = |max| agent(&max).warnings(&settings("{}"));
+        assert_eq!(warned(json!(1)), Vec::<String>::new());
+        assert!(warned(json!(2))[0].contains("about 2 times as fast"));
+        assert!(warned(json!(null))[0].contains("about 6 times as fast"));
+        assert_eq!(agent(&json!(4)).warnings(&settings(r#"{"dry-run":true}"#)), Vec::<String>::new());
     }
 
     #[test]
     fn another_cli_than_the_agents_is_pointed_out() {
-        let warnings = agent(&json!(1)).warnings(&settings(r#"{"provider":"cursor"}"#), 4);
+        let warnings = agent(&json!(1)).warnings(&settings(r#"{"provider":"cursor"}"#));
         assert!(warnings[0].contains("set up for claude_code"), "{warnings:?}");
     }
 

@@ -174,7 +174,8 @@ fn summary(report: &Report) -> String {
         "" if report.state == "succeeded" => NO_SUMMARY,
         spoken => spoken,
     };
-    let branch = report.branch.as_deref().filter(|branch| !branch.is_empty());
+    // A branch without work on it goes with its worktree.
+    let branch = report.branch.as_deref().filter(|branch| !branch.is_empty() && !report.files.is_empty());
     let verified = report.verified.as_ref().map(|found| one_line(&speakable(&found.summary)));
     let facts: Vec<String> =
         branch.map(|branch| format!("Branch `{branch}`.")).into_iter().chain(verified).collect();

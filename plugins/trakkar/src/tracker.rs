@@ -29,7 +29,7 @@ pub struct Trakkar {
     server: Server,
     settings: Settings,
     /// Absent until the host has said who it is.
-    runner: RefCell<Option<RunnerId>>,
+    runner: RefCell<Option<String>>,
     /// Absent until the server has said who the token is for.
     agent: RefCell<Option<Agent>>,
     runs: RefCell<Runs>,
@@ -40,13 +40,6 @@ pub struct Trakkar {
     shown: Cell<Option<Instant>>,
     /// Tasks that a dry run has told of.
     rehearsed: RefCell<Vec<String>>,
-}
-
-/// Who this host is, towards the server.
-#[derive(Clone, Debug)]
-struct RunnerId {
-    id: String,
-    slots: u32,
 }
 
 impl Tracker for Trakkar {
@@ -72,7 +65,7 @@ impl Tracker for Trakkar {
         }
         // The server wants a bare UUID.
         let id = runner.id.strip_prefix("host_").unwrap_or(&runner.id).to_owned();
-        self.runner.replace(Some(RunnerId { id, slots: runner.slots }));
+        self.runner.replace(Some(id));
         self.ask_who_we_are(cx).await.map(|_| ()).map_err(Trouble::into_problem)
     }
 

@@ -163,6 +163,12 @@ fn a_success_without_a_word_says_so_and_a_failure_names_its_branch_only() {
 }
 
 #[test]
+fn a_branch_without_work_is_not_named() {
+    let nothing = Report { files: Vec::new(), ..report("succeeded", "", "") };
+    assert_eq!(finish(&nothing).summary, "Added the export.");
+}
+
+#[test]
 fn what_a_cli_does_not_count_is_left_out() {
     let uncounted = Report { usage: Usage::default(), ..report("succeeded", "", "") };
     assert_eq!(finish(&uncounted).usage, None);

@@ -5,7 +5,7 @@ use hostler_sdk::{Context, Milliseconds, Problem};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{RunnerId, Trakkar};
+use super::Trakkar;
 use crate::agent::Agent;
 use crate::assignment::{self, Assignment};
 use crate::runs::LEASE;
@@ -25,11 +25,11 @@ impl Trakkar {
     /// Reads the agent's settings. They count until the next start.
     pub(super) async fn ask_who_we_are(&self, cx: &Context) -> Result<Agent, Trouble> {
         let runner = self.runner()?;
-        let answer = self.server.get(cx, &runner.id, "me", PATIENCE).await?;
+        let answer = self.server.get(cx, &runner, "me", PATIENCE).await?;
         let agent = Agent::read(&answer);
         cx.slots(agent.concurrency(&self.settings));
         cx.log("info", format!("Works as {} for Trakkar.", agent.name));
-        for warning in agent.warnings(&self.settings, runner.slots) {
+        for warning in agent.warnings(&self.settings) {
             cx.log("warn", warning);
         }
         self.agent.replace(Some(agent.clone()));
@@ -71,7 +71,7 @@ impl Trakkar {
 
     async fn claim(&self, cx: &Context, slots: u32) -> Result<Vec<Value>, Trouble> {
         let runner = self.runner()?;
-        let body = json!({ "runner_id": runner.id, "slots": slots, "provider": self.settings.worker.name() });
+        let body = json!({ "runner_id": runner, "slots": slots, "provider": self.settings.worker.name() });
         match self.post(cx, "tasks/claim", &body, PATIENCE).await {
             Ok(mut answer) => match answer.get_mut("tasks").map(Value::take) {
                 Some(Value::Array(tasks)) => Ok(tasks),
@@ -112,7 +112,7 @@ impl Trakkar {
             let Some(task) = assignment::read(payload, None, None) else { continue };
             let Ok(assignment) = Assignment::of(&task) else { continue };
             let runner = self.runner()?;
-            let read = self.server.get(cx, &runner.id, &of_task(&task.id), PATIENCE).await;
+            let read = self.server.get(cx, &runner, &of_task(&task.id), PATIENCE).await;
             self.tell_rehearsal(cx, &task, &assignment, read.is_ok());
             if let Err(problem) = self.give_back(cx, &assignment.run_id, "dry_run").await {
                 cx.log("warn", format!("{} could not be given back: {}", task.key, problem.message));
@@ -152,7 +152,7 @@ impl Trakkar {
             running: Vec<String>,
             free_slots: u32,
         }
-        let RunnerId { id, .. } = self.runner()?;
+        let id = self.runner()?;
         let agent = self.agent.borrow().clone().unwrap_or_default();
         self.shown.set(Some(cx.now()));
         let life = Life {
@@ -175,7 +175,7 @@ impl Trakkar {
         at_once.saturating_sub(self.runs.borrow().working())
     }
 
-    pub(super) fn runner(&self) -> Result<RunnerId, Trouble> {
+    pub(super) fn runner(&self) -> Result<String, Trouble> {
         self.runner.borrow().clone().ok_or_else(|| {
             Trouble::Refused(Problem::transient(
                 "The host has not said yet who it is; it is asked for tasks as soon as it has.",
@@ -191,6 +191,6 @@ impl Trakkar {
         timeout: Milliseconds,
     ) -> Result<Value, Trouble> {
         let runner = self.runner()?;
-        self.server.post(cx, &runner.id, path, body, timeout).await
+        self.server.post(cx, &runner, path, body, timeout).await
     }
 }

@@ -55,7 +55,7 @@ impl Trakkar {
         }
         let runner = self.runner()?;
         let path = of_run(run_id, "control");
-        let answered = self.server.get(cx, &runner.id, &path, SHORT_PATIENCE).await;
+        let answered = self.server.get(cx, &runner, &path, SHORT_PATIENCE).await;
         let heard = self.note_trouble(cx, run_id, answered)?;
         if let Some(known) = self.runs.borrow_mut().get(run_id) {
             known.hear(&heard);
