@@ -10,6 +10,7 @@ use crate::base::commit_of;
 use crate::cancel::Cancel;
 use crate::error::WorkspaceError;
 use crate::files;
+use crate::incoming::Incoming;
 use crate::lock::Lock;
 use crate::network::{Conversation, REMOTE, Remote};
 use crate::object_id::ObjectId;
@@ -85,6 +86,7 @@ impl Repository {
             action: "fetching from",
             time_limit: deadline.saturating_duration_since(Instant::now()),
             cancel: fetch.cancel,
+            store: None,
         };
         let fetched = self.fetch_default(&conversation, &remote)?;
         let text = serde_json::to_vec(&Note { began, url: remote.url.to_string(), fetched: fetched.clone() });
@@ -109,7 +111,9 @@ impl Repository {
         }
         self.offer_haves(&tracking)?;
         let refspec = format!("+refs/heads/{branch}:{FETCHED_REF}");
-        conversation.run(&[
+        let incoming = Incoming::begin(&self.common_dir().join("objects"))?;
+        let receiving = Conversation { store: Some(incoming.path()), ..*conversation };
+        receiving.run(&[
             "fetch",
             "--quiet",
             "--no-tags",
@@ -120,6 +124,7 @@ impl Repository {
             REMOTE,
             &refspec,
         ])?;
+        incoming.accept()?;
         let own = git2::Repository::open_bare(self.network_git_dir()?)
             .map_err(WorkspaceError::repository("open", self.common_dir()))?;
         // The branch may have moved since it was listed.

@@ -212,6 +212,7 @@ impl Repository {
             action: "fetching from",
             time_limit: deadline.saturating_duration_since(Instant::now()),
             cancel: means.cancel,
+            store: None,
         };
         default_branch(&conversation, None).map(|(branch, _)| branch)
     }

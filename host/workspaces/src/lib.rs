@@ -36,6 +36,7 @@ mod forge_api;
 mod forge_repository;
 mod gh;
 mod git;
+mod incoming;
 mod inventory;
 mod landing;
 mod landing_error;

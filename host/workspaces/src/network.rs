@@ -68,18 +68,24 @@ impl Remote {
 }
 
 /// One conversation with a remote.
+#[derive(Clone, Copy)]
 pub(crate) struct Conversation<'a> {
     pub(crate) repository: &'a Repository,
     pub(crate) url: &'a RemoteUrl,
     pub(crate) action: &'static str,
     pub(crate) time_limit: Duration,
     pub(crate) cancel: &'a Cancel,
+    /// Where objects are stored that arrive; the repository's store if `None`.
+    pub(crate) store: Option<&'a Path>,
 }
 
 impl Conversation<'_> {
     /// Runs a command whose failure the caller reads.
     pub(crate) fn try_run(&self, arguments: &[&str]) -> Result<Output, RemoteError> {
-        let link = self.repository.link(self.url)?;
+        let mut link = self.repository.link(self.url)?;
+        if let Some(store) = self.store {
+            store.clone_into(&mut link.objects);
+        }
         let call = Call {
             time_limit: self.time_limit,
             max_output: MAX_ANSWER_BYTES,

@@ -25,8 +25,8 @@ const EXIT_POLL: Duration = Duration::from_millis(1);
 /// How long a cancellation may go unseen.
 const CANCEL_POLL: Duration = Duration::from_millis(50);
 
-/// How long a child that was asked to end may take to remove its temporary
-/// files: a fetch leaves half a pack behind if it is killed at once.
+/// How long a child that was asked to end may take to remove its lock files,
+/// which would stand in the way of the next command.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Bounds and input of one command.

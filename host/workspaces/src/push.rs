@@ -85,6 +85,7 @@ impl Repository {
             action: "pushing to",
             time_limit: deadline.saturating_duration_since(Instant::now()),
             cancel: push.cancel,
+            store: None,
         };
         let earlier = Tips::note(&desk.join("pushed.json"), head)?;
         let mut output = send(&conversation(), branch, head, None)?;

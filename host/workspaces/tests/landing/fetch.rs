@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use hostler_workspaces::{Fetch, RemoteError};
 use standin_forge::{Fault, Harm, Part};
 
-use crate::scene::git;
+use crate::scene::{git, write};
 use crate::stage::{PATIENCE, REPOSITORY, Stage};
 
 #[test]
@@ -137,8 +137,8 @@ fn credentials_in_the_address_work_and_are_in_no_message() {
 }
 
 /// Text that does not compress, so that most of it is still to come when the line hangs.
-fn noise(bytes: usize) -> String {
-    let mut state = 1_u32;
+fn noise(seed: u32, bytes: usize) -> String {
+    let mut state = seed;
     let step = |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         char::from(b' ' + u8::try_from(state >> 26).unwrap())
@@ -150,7 +150,12 @@ fn noise(bytes: usize) -> String {
 fn a_large_fetch_that_is_called_off_ends_at_once_and_leaves_nothing_behind() {
     let stage = Stage::new();
     let repository = stage.open();
-    stage.commit_at_forge("main", "large.txt", &noise(4 << 20));
+    stage.commit_at_forge("main", "first.txt", "1\n");
+    // Git stores a few objects one by one; of many it makes a pack, in a temporary file.
+    for number in 0..128 {
+        write(&stage.scene.path(&format!("colleague/{number}.txt")), &noise(number, 32 << 10));
+    }
+    stage.commit_at_forge("main", "last.txt", "2\n");
     let before = stage.scene.git(&["rev-parse", "origin/main"]);
     let objects = || {
         let mut files = Vec::new();
@@ -169,6 +174,11 @@ fn a_large_fetch_that_is_called_off_ends_at_once_and_leaves_nothing_behind() {
     let error = std::thread::scope(|scope| {
         let fetch = scope.spawn(|| repository.fetch(&stage.fetch()).unwrap_err());
         stage.forge.wait_until_hanging();
+        let deadline = Instant::now() + PATIENCE;
+        while !objects().iter().any(|it| it.to_string_lossy().contains("tmp_")) {
+            assert!(Instant::now() < deadline, "git has not begun to write: {:?}", objects());
+            std::thread::yield_now();
+        }
         stage.cancel.cancel();
         fetch.join().unwrap()
     });
