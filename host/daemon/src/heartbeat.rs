@@ -16,9 +16,11 @@ use crate::rooms::Rooms;
 const IDLE_EVERY: Millis = Millis::seconds(30);
 
 /// Sends heartbeats until the host ends: as often as the runs want it, and now and
-/// then without any.
+/// then without any. Counted from when one was begun: a slow answer, or a machine that
+/// slept meanwhile, must not put the next renewal off.
 pub async fn heartbeat(rooms: Arc<Rooms>, mut situation: watch::Receiver<Situation>) {
     loop {
+        let begun = rooms.clock.now();
         let now = situation.borrow_and_update().clone();
         beat(&rooms, &now.held).await;
         if now.held.is_empty() {
@@ -28,10 +30,10 @@ pub async fn heartbeat(rooms: Arc<Rooms>, mut situation: watch::Receiver<Situati
                         return;
                     }
                 }
-                () = rooms.clock.sleep(IDLE_EVERY) => {}
+                () = rooms.clock.sleep_until(begun + IDLE_EVERY) => {}
             }
         } else {
-            rooms.clock.sleep(now.heartbeat_every).await;
+            rooms.clock.sleep_until(begun + now.heartbeat_every).await;
         }
     }
 }

@@ -43,6 +43,7 @@ pub async fn poll(
         let waited = situation.wait_for(|now| now.free_slots > 0).await.map(|now| now.free_slots);
         let Ok(slots) = waited else { return Ok(()) };
         let answered = rooms.tracker.operate(Operation::Poll(slots)).await;
+        let (sent, heard) = (answered.sent, rooms.clock.now());
         pace = answered.pace.unwrap_or(pace);
         let problem = answered.result.clone().err();
         note(&rooms, &state, problem.as_ref());
@@ -50,10 +51,10 @@ pub async fn poll(
         if rooms.inbox.send(polled).await.is_err() {
             return Ok(());
         }
-        let pause = match problem {
+        let next = match problem {
             None => {
                 failures = 0;
-                pace
+                sent + pace
             }
             Some(problem) if problem.kind == ProblemKind::Auth => return Err(problem),
             Some(problem) => {
@@ -61,10 +62,10 @@ pub async fn poll(
                 if once && failures >= TRIES_ONCE {
                     return Err(problem);
                 }
-                backoff(failures).max(problem.retry_after.unwrap_or_default())
+                heard + backoff(failures).max(problem.retry_after.unwrap_or_default())
             }
         };
-        rooms.clock.sleep(pause).await;
+        rooms.clock.sleep_until(next).await;
     }
 }
 
