@@ -112,6 +112,11 @@ impl Assignment {
     pub fn is_revision(&self) -> bool {
         self.kind == "revision"
     }
+
+    /// The session in which the run is to go on.
+    pub fn resumed(&self) -> Option<String> {
+        self.resume_session_ref.clone().filter(|_| self.is_revision())
+    }
 }
 
 /// Key and title of the task, from the prompt's line `[APP-12] Fix the login`. They

@@ -17,6 +17,10 @@ const EXCERPT_CHARS: usize = 400;
 /// The server refuses an empty summary.
 const NO_SUMMARY: &str = "The agent finished without a closing word.";
 
+/// What stands above the summary of a revision that could not go on in its session.
+const WITHOUT_SESSION: &str =
+    "(The earlier session could not be resumed, so the agent began without it.)\n\n";
+
 /// Why a run ends that somebody cancelled in Tale. The server's own daemon says the same.
 pub const CANCELLED: &str = "cancelled by server request";
 
@@ -76,11 +80,13 @@ impl Failure {
 }
 
 impl Ending {
-    /// The ending that a report stands for.
-    pub fn of(report: &Report) -> Self {
+    /// The ending that a report stands for. `resumed` is the session in which the run
+    /// was to go on, if it was.
+    pub fn of(report: &Report, resumed: Option<&str>) -> Self {
         if report.state == "succeeded" {
+            let note = if began_anew(report, resumed) { WITHOUT_SESSION } else { "" };
             return Self::Complete(Completion {
-                summary: summary(&report.summary),
+                summary: summary(note, &report.summary),
                 diff_stat: diff_stat::of(report),
                 session_ref: report.session.clone().filter(|session| !session.is_empty()),
                 usage: used(&report.usage),
@@ -95,11 +101,18 @@ impl Ending {
     }
 }
 
-fn summary(text: &str) -> String {
-    match text.trim() {
-        "" => NO_SUMMARY.to_owned(),
-        text => head(text, SUMMARY_CHARS),
-    }
+fn summary(note: &str, text: &str) -> String {
+    let text = match text.trim() {
+        "" => NO_SUMMARY,
+        text => text,
+    };
+    head(&format!("{note}{text}"), SUMMARY_CHARS)
+}
+
+/// Whether the session was refused: only then is there a second attempt, and one in
+/// another session.
+fn began_anew(report: &Report, resumed: Option<&str>) -> bool {
+    resumed.is_some() && report.attempts > 1 && report.session.as_deref() != resumed
 }
 
 fn used(usage: &Usage) -> Option<Used> {
@@ -206,12 +219,12 @@ pub(crate) mod tests {
     fn failure(reason: &str, message: &str) -> Failure {
         let mut report = report("failed", reason);
         report.message = message.into();
-        let Ending::Fail(failure) = Ending::of(&report) else { panic!("{reason} is no failure") };
+        let Ending::Fail(failure) = Ending::of(&report, None) else { panic!("{reason} is no failure") };
         failure
     }
 
     fn completion(report: &Report) -> Completion {
-        let Ending::Complete(completion) = Ending::of(report) else { panic!("no completion") };
+        let Ending::Complete(completion) = Ending::of(report, None) else { panic!("no completion") };
         completion
     }
 
@@ -241,9 +254,25 @@ pub(crate) mod tests {
 
     #[test]
     fn a_summary_is_never_empty_and_at_most_ten_thousand_characters() {
-        assert_eq!(summary(" \n"), NO_SUMMARY);
-        assert_eq!(summary(&"s".repeat(SUMMARY_CHARS)), "s".repeat(SUMMARY_CHARS));
-        assert_eq!(units(&summary(&"s".repeat(SUMMARY_CHARS + 1))), SUMMARY_CHARS);
+        assert_eq!(summary("", " \n"), NO_SUMMARY);
+        assert_eq!(summary("", &"s".repeat(SUMMARY_CHARS)), "s".repeat(SUMMARY_CHARS));
+        for note in ["", WITHOUT_SESSION] {
+            assert_eq!(units(&summary(note, &"s".repeat(SUMMARY_CHARS + 1))), SUMMARY_CHARS);
+        }
+    }
+
+    #[test]
+    fn a_revision_whose_session_was_refused_says_so() {
+        let told = |attempts, session: &str, resumed| {
+            let mut report = report("succeeded", "");
+            (report.attempts, report.session) = (attempts, Some(session.into()));
+            let Ending::Complete(completion) = Ending::of(&report, resumed) else { panic!("no completion") };
+            completion.summary
+        };
+        assert_eq!(told(2, "s2", Some("s1")), format!("{WITHOUT_SESSION}Fixed it."));
+        assert_eq!(told(1, "s1", Some("s1")), "Fixed it.");
+        assert_eq!(told(2, "s1", Some("s1")), "Fixed it.", "interrupted, and gone on with");
+        assert_eq!(told(2, "s2", None), "Fixed it.", "there was none to resume");
     }
 
     #[test]
@@ -302,7 +331,7 @@ pub(crate) mod tests {
             ("Stopped by the operator.", "cancelled on the daemon's machine: Stopped by the operator."),
         ] {
             report.message = message.into();
-            let ending = Ending::of(&report);
+            let ending = Ending::of(&report, None);
             assert_eq!(ending, Ending::Fail(Failure { error: error.into(), retryable: false }));
             assert!(!ending.may_come_back());
         }

@@ -31,7 +31,7 @@ pub fn plan(task: &Task) -> Result<RunPlan, Problem> {
             "Tale handed out a run without a prompt; assign the task there again.",
         ));
     }
-    let session = assignment.resume_session_ref.clone().filter(|_| assignment.is_revision());
+    let session = assignment.resumed();
     Ok(RunPlan {
         repository: assignment.workspace_key.clone(),
         base: if session.is_some() { Base::PreviousSession } else { Base::Head },

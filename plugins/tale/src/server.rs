@@ -74,7 +74,7 @@ impl Server {
     }
 
     /// Sends a request in the name of a daemon. What comes back is the answer's
-    /// object; a success whose body is anything else is `{}`.
+    /// object; a success without one is `{}`. What is no JSON does not come from Tale.
     pub async fn post(
         &self,
         cx: &Context,
@@ -118,7 +118,13 @@ fn encoded(id: &str) -> String {
 
 fn read(path: &str, response: &Response) -> Result<Value, Trouble> {
     let status = response.status();
-    let body: Value = serde_json::from_slice(response.bytes()).unwrap_or_default();
+    let parsed: Result<Value, _> = serde_json::from_slice(response.bytes());
+    if (200..300).contains(&status) && parsed.is_err() && !response.bytes().trim_ascii().is_empty() {
+        return Err(Trouble::Unanswered(Problem::transient(format!(
+            "{path} was answered with something that is no JSON: a proxy or a login page may stand before Tale; it is tried again."
+        ))));
+    }
+    let body = parsed.unwrap_or_default();
     if (200..300).contains(&status) {
         return Ok(if body.is_object() { body } else { Value::Object(serde_json::Map::new()) });
     }

@@ -16,7 +16,7 @@ use hostler_sdk::{Config, Context, Instant, Milliseconds, Problem, Section, Trac
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::assignment::Work;
+use crate::assignment::{Assignment, Work};
 use crate::ending::{Ending, Failure};
 use crate::identity::Identity;
 use crate::judgement;
@@ -146,7 +146,8 @@ impl Tracker for Tale {
 
     async fn report(&self, cx: &Context, run: RunRef, report: Report) -> Result<(), Problem> {
         let hold = Hold::of(&run).ok_or_else(|| unreadable(&run.task))?;
-        let ending = Ending::of(&report);
+        let resumed = Assignment::of(&run.task).ok().and_then(|assignment| assignment.resumed());
+        let ending = Ending::of(&report, resumed.as_deref());
         if self.runs.borrow().is_stale(&hold) {
             return self.report_after_another_claim(&run);
         }

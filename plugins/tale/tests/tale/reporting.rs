@@ -72,10 +72,23 @@ fn a_first_report_of_a_run_that_is_over_is_gone() {
 }
 
 #[test]
-fn a_success_with_a_body_that_is_no_json_is_a_success() {
+fn a_success_without_a_body_is_a_success() {
     let mut stage = Stage::new();
     let claim = stage.claimed("one");
-    stage.next("/complete", Answer::Text(200, "ok"));
+    stage.next("/complete", Answer::Text(204, ""));
+    assert_eq!(stage.succeed(&claim).result, Some(Ok(())));
+}
+
+#[test]
+fn a_login_page_in_the_place_of_an_answer_is_no_success_and_the_report_is_told_again() {
+    let mut stage = Stage::new();
+    let claim = stage.claimed("one");
+    stage.next("/complete", Answer::Text(200, "<html>Please log in</html>"));
+    let done = stage.succeed(&claim);
+    assert_eq!(problem(&done).kind, "transient");
+    assert!(problem(&done).message.contains("login page"));
+    // Had it been Tale after all, the second one would be refused: that is a success too.
+    stage.next("/complete", Answer::error(409, "RUN_NOT_LIVE"));
     assert_eq!(stage.succeed(&claim).result, Some(Ok(())));
 }
 
