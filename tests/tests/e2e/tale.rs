@@ -100,6 +100,7 @@ fn a_failed_run_comes_back_once_to_a_clean_worktree_and_then_is_over() {
         assert!(error.contains('3') && error.contains("It broke down."), "{error}");
     }
     assert_eq!(scene.ends().len(), 1, "only the second failure ends it");
+    assert_eq!(scene.server.board(|board| board.events().len()), 1, "workflows hear of it once");
 
     let starts = scene.agent.starts().unwrap();
     let folders: BTreeSet<_> = starts.iter().map(|start| &start.cwd).collect();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod arrows;
+mod feature_tables;
 mod manifests;
 mod readmes;
 mod sources;

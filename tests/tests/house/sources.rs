@@ -14,12 +14,13 @@ const GENERATED: [&str; 1] = ["sdk/rust/src/bindings"];
 const EMPTY_NAMES: [&str; 8] = ["util", "utils", "common", "helper", "helpers", "misc", "shared", "stuff"];
 
 /// One source file: its path below the root, and its text.
-struct Source {
-    path: String,
-    text: String,
+pub struct Source {
+    pub path: String,
+    pub text: String,
 }
 
-fn sources() -> Vec<Source> {
+/// Every source file that somebody wrote.
+pub fn sources() -> Vec<Source> {
     let root = root();
     let mut paths = Vec::new();
     for folder in ["host", "plugins", "sdk", "tests", "xtask", "wit"] {

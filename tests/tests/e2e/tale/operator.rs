@@ -154,3 +154,18 @@ fn a_folder_without_git_is_worked_in_where_the_operator_says_so() {
     assert_eq!(start.cwd, folder.canonicalize().unwrap());
     assert!(start.stdin.unwrap().contains("it has no branch of its own"));
 }
+
+#[test]
+fn nothing_is_pushed() {
+    let scene = Scene::playing(&imitations::does_its_task());
+    let (remote, repository) = (scene.stage.sandbox.folder().join("remote.git"), &scene.stage.repository);
+    let remote = remote.to_str().unwrap();
+    repository.git(&["init", "--quiet", "--bare", remote]);
+    repository.git(&["remote", "add", "origin", remote]);
+    repository.git(&["push", "--quiet", "origin", "main"]);
+    let before = repository.git(&["ls-remote", "origin"]);
+    let host = scene.start();
+    scene.wait_for(&scene.run, "completed", &host);
+    scene.drain(host);
+    assert_eq!(repository.git(&["ls-remote", "origin"]), before);
+}

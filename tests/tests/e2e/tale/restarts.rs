@@ -1,5 +1,7 @@
 //! The host is killed or stopped in the middle; the run ends once all the same.
 
+use std::collections::BTreeSet;
+
 use hostler_tests::scripted_agent::{Script, Step, transcript};
 use hostler_tests::{HostProcess, PATIENCE};
 use rustix::process::Signal;
@@ -32,8 +34,10 @@ fn assert_done_once(scene: &Scene, host: HostProcess) {
     assert_no_overlap(&scene.agent);
     assert_eq!((run.attempts, scene.ends().len()), (1, 1), "one claim, one end");
     assert_eq!(scene.sent(Endpoint::Complete).len(), 1);
-    let folders: std::collections::BTreeSet<_> =
-        scene.agent.starts().unwrap().into_iter().map(|start| start.cwd).collect();
+    let daemons: BTreeSet<_> =
+        scene.server.requests().iter().map(|request| request.body["daemonId"].to_string()).collect();
+    assert_eq!(daemons.len(), 1, "always under the same name: {daemons:?}");
+    let folders: BTreeSet<_> = scene.agent.starts().unwrap().into_iter().map(|start| start.cwd).collect();
     assert_eq!(folders.len(), 1, "always in the same worktree: {folders:?}");
     let starts = scene.agent.starts().unwrap().len();
     let lines = scene.stage.on_branch(KEY, "hello.txt").lines().count();
