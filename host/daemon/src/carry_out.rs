@@ -42,10 +42,7 @@ pub async fn carry_out(rooms: Arc<Rooms>, run: Run, effect: Effect) {
         Action::Adopt { attempt } => attempt::adopt(rooms, run, at, attempt).await,
         Action::Reap { attempt } => attempt::reap(rooms, run, attempt).await,
         Action::Collect => collect(&rooms, &run, at).await,
-        Action::Verify { .. } => {
-            let found = Err(Problem::permanent("This host does not run verify commands yet."));
-            rooms.tell(Input::Verified { at, found }).await;
-        }
+        Action::Verify { verify } => crate::verify::verify(rooms, run, at, verify).await,
         Action::Land => {
             let landed = Err(Problem::permanent("This host only leaves work on its branch yet."));
             rooms.tell(Input::Landed { at, landed }).await;

@@ -33,7 +33,8 @@ impl Conceal {
         Self(values)
     }
 
-    fn text(&self, text: &mut String) {
+    /// The same for one text.
+    pub fn text(&self, text: &mut String) {
         for secret in &self.0 {
             if text.contains(secret.as_str()) {
                 *text = text.replace(secret.as_str(), REMOVED);

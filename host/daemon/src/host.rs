@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hostler_agents::Agents;
+use hostler_agents::{Agents, agent_environment};
 use hostler_broker::{Gate, Limits as GateLimits};
 use hostler_components::operation::Operation;
 use hostler_components::{Kind, Runtime};
@@ -137,6 +137,7 @@ impl Host {
             places,
             agents: agents(&settings.shim),
             containment: settings.containment,
+            plain_environment: plain_environment(&settings),
             notices: broadcast::channel(NOTICES).0,
             inbox,
             situation: situation.clone(),
@@ -271,6 +272,12 @@ fn agents(shim: &[PathBuf]) -> Agents {
     let mut words = shim.iter().cloned();
     let program = words.next().unwrap_or_default();
     Agents::new(program, words.map(PathBuf::into_os_string).collect())
+}
+
+fn plain_environment(settings: &Settings) -> Vec<(OsString, OsString)> {
+    let all: Vec<(OsString, OsString)> =
+        settings.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    agent_environment(&all, &[], &[])
 }
 
 async fn load_tracker(runtime: &Runtime, grants: &Grants, settings: &Settings) -> Result<Installed, Failure> {

@@ -50,7 +50,8 @@ pub mod store;
 mod told;
 mod tracker;
 pub mod trial;
-pub mod view;
+pub mod verify;
+mod view;
 
 pub use crate::core::Summary;
 pub use failure::{Failure, FailureKind};

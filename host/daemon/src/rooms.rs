@@ -1,6 +1,7 @@
 //! Everything an effect may need, in one place: the rooms, set up and shared.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use hostler_agents::{Agents, Containment};
@@ -46,6 +47,8 @@ pub struct Rooms {
     pub agents: Agents,
     /// How an attempt's processes are held together.
     pub containment: Containment,
+    /// What commands see of the environment that are nobody's agent: nothing secret.
+    pub plain_environment: Vec<(OsString, OsString)>,
     /// For progress on screens.
     pub notices: broadcast::Sender<Notice>,
     /// To the engine.
