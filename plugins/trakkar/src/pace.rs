@@ -15,6 +15,11 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// Whether the last look worked, or there was none.
+    pub fn is_fresh(self) -> bool {
+        self.failures == 0
+    }
+
     /// It worked.
     pub fn reset(&mut self) {
         self.failures = 0;
@@ -36,8 +41,10 @@ mod tests {
     fn pauses_double_up_to_five_minutes_and_begin_anew_after_an_answer() {
         let mut backoff = Backoff::default();
         let pauses: Vec<u32> = (0..7).map(|_| backoff.next(15_000) / 1_000).collect();
+        assert!(!backoff.is_fresh());
         assert_eq!(pauses, [15, 30, 60, 120, 240, 300, 300]);
         backoff.reset();
+        assert!(backoff.is_fresh());
         assert_eq!(backoff.next(15_000), 15_000);
         for _ in 0..100 {
             assert!(backoff.next(15_000) <= LONGEST);

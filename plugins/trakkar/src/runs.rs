@@ -125,12 +125,16 @@ impl Runs {
         for status in held {
             let Ok(assignment) = Assignment::of(&status.at.task) else { continue };
             let known = self.entry(&assignment.run_id);
-            if status.attempt > known.attempt && known.attempt > 0 {
-                let text =
-                    format!("Attempt {} begins: the one before ended without a result.", status.attempt);
-                known.feed.push(Event::status(&text, now));
+            // Once an attempt has ended, the number is that of the next one, which may
+            // never begin.
+            if status.state == "running" && status.attempt > known.attempt {
+                if known.attempt > 0 {
+                    let text =
+                        format!("Attempt {} begins: the one before ended without a result.", status.attempt);
+                    known.feed.push(Event::status(&text, now));
+                }
+                known.attempt = status.attempt;
             }
-            known.attempt = known.attempt.max(status.attempt);
             let before = known.state.replace(status.state.clone());
             if before.as_ref() != Some(&status.state)
                 && let Some(event) = stage(&status.state, now)

@@ -79,7 +79,8 @@ impl Trakkar {
             },
             // Another runner was faster.
             Err(Trouble::NotOurs(_)) => Ok(Vec::new()),
-            Err(Trouble::Unanswered(problem)) => {
+            // Once in an outage is enough.
+            Err(Trouble::Unanswered(problem)) if self.backoff.borrow().is_fresh() => {
                 cx.log(
                     "warn",
                     "A claim had no answer. If Trakkar has handed out a task with it, that task shows a runner without a sign of life; delegate it again.",
