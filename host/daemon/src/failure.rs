@@ -62,7 +62,7 @@ pub enum Failure {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// An entry of the record cannot be understood.
-    #[error("entry {seq} of {} cannot be understood ({problem}): it was written by another version of Hostler; use that one, or move the file away", path.display())]
+    #[error("entry {seq} of {} cannot be understood ({problem}): it was written by another version of Hostler; use that one, or {remedy}", path.display())]
     Entry {
         /// Which entry.
         seq: String,
@@ -70,6 +70,8 @@ pub enum Failure {
         path: PathBuf,
         /// What was wrong.
         problem: String,
+        /// What else can be done.
+        remedy: String,
     },
     /// The plugin runtime does not work here.
     #[error(transparent)]

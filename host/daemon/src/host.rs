@@ -24,6 +24,7 @@ use crate::attempts::Attempts;
 use crate::builds::Builds;
 use crate::clock::Clock;
 use crate::control::{self, Desk};
+use crate::copying::{copy, copy_now_and_then};
 use crate::core::{Core, Situation, Summary};
 use crate::environments::Environments;
 use crate::failure::Failure;
@@ -64,6 +65,7 @@ pub struct Host {
     poll: JoinHandle<Result<(), Problem>>,
     heartbeat: JoinHandle<()>,
     control: JoinHandle<()>,
+    copying: JoinHandle<()>,
     socket: PathBuf,
     _lock: StateLock,
 }
@@ -181,6 +183,7 @@ impl Host {
             poll: tokio::spawn(poll(Arc::clone(&rooms), situation.clone(), contact, settings.once)),
             heartbeat: tokio::spawn(heartbeat(Arc::clone(&rooms), situation)),
             control: tokio::spawn(control::serve(listener, desk)),
+            copying: tokio::spawn(copy_now_and_then(Arc::clone(&rooms))),
             socket: home.socket(),
             rooms,
             _lock: lock,
@@ -203,11 +206,15 @@ impl Host {
         let ended = self.wait().await;
         self.poll.abort();
         self.heartbeat.abort();
+        self.copying.abort();
         // Whoever asked for the end is told that it comes; who keeps a line open is not
         // waited for.
         let _ = tokio::time::timeout(LAST_ANSWERS.duration(), &mut self.control).await;
         // A socket that stays is replaced at the next start.
         let _ = std::fs::remove_file(&self.socket);
+        if ended.is_ok() {
+            copy(&self.rooms.home).await;
+        }
         ended
     }
 

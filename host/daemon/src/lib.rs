@@ -20,6 +20,7 @@ pub mod clock;
 pub mod collection;
 mod conceal;
 pub mod control;
+mod copying;
 mod core;
 mod environments;
 pub mod events;

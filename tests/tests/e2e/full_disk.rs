@@ -20,7 +20,7 @@ fn can_mount() -> bool {
 
 const IN_A_NAMESPACE: [&str; 3] = ["--user", "--map-root-user", "--mount"];
 
-/// Runs a shell script where the state lies on a file system of one megabyte, with
+/// Runs a shell script where the state lies on a file system of four megabytes, with
 /// `host run --once …` as `"$@"`. Standard output and error go to `$OUT.1` and so on.
 fn on_a_small_disk(stage: &Stage, script: &str) {
     let disk = stage.sandbox.folder().join("state");
@@ -29,7 +29,7 @@ fn on_a_small_disk(stage: &Stage, script: &str) {
     command
         .args(IN_A_NAMESPACE)
         .args(["sh", "-c"])
-        .arg(format!("set -u; mount -t tmpfs -o size=1m none \"$STATE\" || exit 99; {script}"))
+        .arg(format!("set -u; mount -t tmpfs -o size=4m none \"$STATE\" || exit 99; {script}"))
         .arg("sh")
         .arg(host.get_program())
         .args(host.get_args())

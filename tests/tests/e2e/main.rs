@@ -10,6 +10,7 @@ mod stage;
 mod abuse;
 mod collection;
 mod crashes;
+mod damage;
 mod failures;
 mod full_disk;
 mod hostile_agent;
