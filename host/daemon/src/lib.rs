@@ -51,8 +51,8 @@ pub mod store;
 mod told;
 mod tracker;
 pub mod trial;
-pub mod verify;
-mod view;
+mod verify;
+pub mod view;
 
 pub use crate::core::Summary;
 pub use failure::{Failure, FailureKind};
