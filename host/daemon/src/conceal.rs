@@ -11,6 +11,10 @@ pub const SHORTEST: usize = 6;
 /// What stands where a secret would have stood.
 pub const REMOVED: &str = "[secret removed]";
 
+/// What stands where any text could hold a secret that nobody knows any more.
+const WITHHELD: &str =
+    "[left out: the host was restarted and no longer knows which secrets came with the task]";
+
 /// Parts of a variable's name that tell a secret.
 const TELLING: [&str; 6] = ["KEY", "TOKEN", "SECRET", "AUTH", "PASSWORD", "HEADERS"];
 
@@ -22,7 +26,11 @@ pub fn is_secret(name: &str) -> bool {
 
 /// The secrets of one agent.
 #[derive(Clone, Default)]
-pub struct Conceal(Vec<String>);
+pub struct Conceal {
+    secrets: Vec<String>,
+    /// Whether there are secrets that are not known.
+    everything: bool,
+}
 
 impl Conceal {
     /// Conceals these values, the longest first: one may be a part of another.
@@ -30,12 +38,20 @@ impl Conceal {
         let mut values: Vec<String> = values.into_iter().filter(|value| value.len() >= SHORTEST).collect();
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         values.dedup();
-        Self(values)
+        Self { secrets: values, everything: false }
+    }
+
+    /// Conceals every text: for an agent whose secrets went away with an earlier host.
+    pub const fn everything() -> Self {
+        Self { secrets: Vec::new(), everything: true }
     }
 
     /// The same for one text.
     pub fn text(&self, text: &mut String) {
-        for secret in &self.0 {
+        if self.everything && !text.is_empty() {
+            WITHHELD.clone_into(text);
+        }
+        for secret in &self.secrets {
             if text.contains(secret.as_str()) {
                 *text = text.replace(secret.as_str(), REMOVED);
             }
@@ -44,13 +60,17 @@ impl Conceal {
 
     /// A line of JSON without secrets, also where they had to be written another way.
     pub fn json(&self, mut line: String) -> String {
+        if self.everything {
+            return format!("{WITHHELD:?}");
+        }
         self.text(&mut line);
         let escaped = |secret: &String| {
             let quoted = serde_json::to_string(secret).ok()?;
             let inner = quoted.get(1..quoted.len() - 1)?;
             (inner != secret).then(|| inner.to_owned())
         };
-        Self(self.0.iter().filter_map(escaped).collect()).text(&mut line);
+        let escaped = self.secrets.iter().filter_map(escaped).collect();
+        Self { secrets: escaped, everything: false }.text(&mut line);
         line
     }
 
@@ -120,6 +140,14 @@ mod tests {
         let line = serde_json::to_string(&[secret.as_str(), "abcdef", "other"]).unwrap_or_default();
         let conceal = Conceal::new([secret, "abcdef".to_owned()]);
         assert_eq!(conceal.json(line), format!(r#"["{REMOVED}","{REMOVED}","other"]"#));
+    }
+
+    #[test]
+    fn where_secrets_are_not_known_any_more_every_text_is_left_out() {
+        let conceal = Conceal::everything();
+        assert_eq!(said(&conceal, "who knows"), WITHHELD);
+        let outcome = conceal.outcome(Outcome::failed("x", Class::Auth, "who knows"));
+        assert_eq!((outcome.message.as_str(), outcome.summary.as_str()), (WITHHELD, ""));
     }
 
     #[test]

@@ -31,6 +31,7 @@ use crate::failure::Failure;
 use crate::grants::Grants;
 use crate::heartbeat::heartbeat;
 use crate::home::{Home, make_private};
+use crate::lease_thread::LeaseThread;
 use crate::lock::StateLock;
 use crate::message::Message;
 use crate::place::Place;
@@ -67,6 +68,7 @@ pub struct Host {
     control: JoinHandle<()>,
     copying: JoinHandle<()>,
     socket: PathBuf,
+    _leases: LeaseThread,
     _lock: StateLock,
 }
 
@@ -110,22 +112,10 @@ impl Host {
         let journal_path = home.journal();
         let (journal, engine, last) = crate::blocking::run(move || recovery::open(&journal_path)).await??;
         let clock = Clock::start(last);
-        let gate = Gate::new(
-            &tracker.rights,
-            &tracker.fields,
-            &tracker.secrets,
-            &settings.base,
-            GateLimits::default(),
-        )?;
         let judge = Arc::clone(&tracker.plugin);
-        let connection = Tracker::open(
-            Arc::clone(&judge),
-            tracker.config.clone(),
-            gate,
-            clock.clone(),
-            home.memory_of(judge.id()),
-        )
-        .await?;
+        let leases = LeaseThread::start()
+            .map_err(|error| Failure::Internal(format!("no thread for the leases: {error}")))?;
+        let connection = connect(&tracker, &settings, &clock, &leases).await?;
         let (listener, started) = (control::listen(&home)?, clock.now().0);
         let (inbox, messages) = mpsc::channel(INBOX);
         let (telling, situation) = watch::channel(Situation::default());
@@ -181,11 +171,12 @@ impl Host {
             core: tokio::spawn(core.work(messages)),
             hands,
             poll: tokio::spawn(poll(Arc::clone(&rooms), situation.clone(), contact, settings.once)),
-            heartbeat: tokio::spawn(heartbeat(Arc::clone(&rooms), situation)),
+            heartbeat: leases.handle().spawn(heartbeat(Arc::clone(&rooms), situation)),
             control: tokio::spawn(control::serve(listener, desk)),
             copying: tokio::spawn(copy_now_and_then(Arc::clone(&rooms))),
             socket: home.socket(),
             rooms,
+            _leases: leases,
             _lock: lock,
         };
         Ok((host, ready))
@@ -319,6 +310,20 @@ async fn detect(installed: Vec<Installed>, settings: &Settings) -> Result<Vec<Pr
         providers.push(Provider::detect(one, &environment).await?);
     }
     Ok(providers)
+}
+
+/// The connection to the tracker, on the leases' thread.
+async fn connect(
+    tracker: &Installed,
+    settings: &Settings,
+    clock: &Clock,
+    leases: &LeaseThread,
+) -> Result<Tracker, Failure> {
+    let limits = GateLimits::default();
+    let gate = Gate::new(&tracker.rights, &tracker.fields, &tracker.secrets, &settings.base, limits)?;
+    let plugin = Arc::clone(&tracker.plugin);
+    let memory = settings.home.memory_of(plugin.id());
+    Tracker::open(plugin, tracker.config.clone(), gate, clock.clone(), memory, leases.handle()).await
 }
 
 /// What the operator allows, as far as the grant goes.

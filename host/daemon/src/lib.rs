@@ -34,6 +34,7 @@ pub mod home;
 mod host;
 mod json_lines;
 mod judgement;
+mod lease_thread;
 mod lock;
 mod message;
 mod place;

@@ -1,6 +1,6 @@
 //! One tracker: its plugin's connection, and the gate through which its effects go.
 //!
-//! A task of its own owns the connection. Operations come in, effects go out
+//! A task on the leases' own thread owns the connection. Operations come in, effects go out
 //! through the gate, and whatever belongs to an operation is handed back when the
 //! plugin says it is done.
 
@@ -16,6 +16,7 @@ use hostler_engine::problem::{Problem, ProblemKind};
 use hostler_engine::request::PluginReply;
 use hostler_engine::task::{Control, RunId, Task};
 use hostler_engine::time::{Millis, Timestamp};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
@@ -55,6 +56,8 @@ pub struct Tracker {
     clock: Clock,
     gate: Arc<Gate>,
     queue: mpsc::Sender<Asked>,
+    /// For heartbeats, and for answers to what is under way: they wait behind nothing new.
+    urgent: mpsc::Sender<Asked>,
 }
 
 enum Asked {
@@ -67,7 +70,7 @@ enum Asked {
 type Generation = u64;
 
 impl Tracker {
-    /// Opens the connection and starts its task. What the plugin wants the next
+    /// Opens the connection and starts its task in `runtime`. What the plugin wants the next
     /// connection to know is kept in the file `memory`, over restarts.
     pub async fn open(
         plugin: Arc<Plugin>,
@@ -75,6 +78,7 @@ impl Tracker {
         gate: Gate,
         clock: Clock,
         memory: PathBuf,
+        runtime: &Handle,
     ) -> Result<Self, crate::failure::Failure> {
         let name: Arc<str> = plugin.id().into();
         let saved = std::fs::read(&memory).ok().filter(|saved| !saved.is_empty());
@@ -84,8 +88,8 @@ impl Tracker {
         };
         let connection = opened
             .map_err(|problem| crate::failure::Failure::Tracker { tracker: name.to_string(), problem })?;
-        let (queue, asked) = mpsc::channel(QUEUE);
-        let tracker = Self { name, clock, gate: Arc::new(gate), queue };
+        let ((queue, asked), (urgent, urgently_asked)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
+        let tracker = Self { name, clock, gate: Arc::new(gate), queue, urgent };
         let desk = Desk {
             tracker: tracker.clone(),
             plugin,
@@ -99,7 +103,7 @@ impl Tracker {
             register: None,
             calls: HashMap::new(),
         };
-        tokio::spawn(desk.work(asked));
+        runtime.spawn(desk.work(asked, urgently_asked));
         Ok(tracker)
     }
 
@@ -125,7 +129,8 @@ impl Tracker {
             slots: None,
             result: Err(Problem::transient("the connection to the tracker is closed")),
         };
-        if self.queue.send(Asked::Operate(operation, done)).await.is_err() {
+        let queue = if matches!(operation, Operation::Heartbeat(_)) { &self.urgent } else { &self.queue };
+        if queue.send(Asked::Operate(operation, done)).await.is_err() {
             return gone();
         }
         answer.await.unwrap_or_else(|_| gone())
@@ -160,12 +165,18 @@ struct Desk {
 }
 
 impl Desk {
-    async fn work(mut self, mut asked: mpsc::Receiver<Asked>) {
-        while let Some(asked) = asked.recv().await {
+    async fn work(mut self, mut asked: mpsc::Receiver<Asked>, mut urgently: mpsc::Receiver<Asked>) {
+        loop {
+            let next = tokio::select! {
+                biased;
+                next = urgently.recv() => next,
+                next = asked.recv() => next,
+            };
+            let Some(asked) = next else { return };
             match asked {
-                Asked::Operate(operation, done) => self.begin(operation, done).await,
+                Asked::Operate(operation, done) => self.begin(operation, done),
                 Asked::Reply(generation, call, reply) if generation == self.generation => {
-                    self.resume(call, reply).await;
+                    self.resume(call, reply);
                 }
                 Asked::Reply(..) => {}
                 Asked::Forget(id) => {
@@ -177,7 +188,7 @@ impl Desk {
         }
     }
 
-    async fn begin(&mut self, operation: Operation, done: oneshot::Sender<Answered>) {
+    fn begin(&mut self, operation: Operation, done: oneshot::Sender<Answered>) {
         if matches!(operation, Operation::Register(_)) {
             self.register = Some(operation.clone());
         }
@@ -195,37 +206,38 @@ impl Desk {
         };
         let limit = self.forget_later(id);
         self.open.insert(id, Open { so_far, done, limit });
-        self.step(Some(id), move |connection| connection.begin(id, operation, now)).await;
+        self.step(Some(id), move |connection| connection.begin(id, operation, now));
     }
 
-    async fn resume(&mut self, call: CallId, reply: Result<PluginReply, Problem>) {
+    fn resume(&mut self, call: CallId, reply: Result<PluginReply, Problem>) {
         let operation = self.calls.remove(&call);
         let now = self.tracker.clock.now();
-        self.step(operation, move |connection| connection.resume(call, reply, now)).await;
+        self.step(operation, move |connection| connection.resume(call, reply, now));
     }
 
-    /// One call into the plugin, and what it answers. A crash fails everything that
+    /// One call into the plugin, and what it answers. The call is made right here: its
+    /// time is limited, and it must not wait for a thread. A crash fails everything that
     /// is under way; the next operation gets a new connection.
-    async fn step(
+    fn step(
         &mut self,
         operation: Option<OperationId>,
-        call: impl FnOnce(&mut Connection) -> Result<Vec<TrackerOutput>, CallError> + Send + 'static,
+        call: impl FnOnce(&mut Connection) -> Result<Vec<TrackerOutput>, CallError>,
     ) {
         let connection = match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => self.connect().await.inspect(|_| self.register_again()),
+            None => self.connect().inspect(|_| self.register_again()),
         };
         let mut connection = match connection {
             Ok(connection) => connection,
             Err(problem) => return self.fail_all(&problem),
         };
         let (memory, known) = (self.memory.clone(), self.saved.clone());
-        let stepped = crate::blocking::run(move || {
+        let stepped = crate::blocking::here(move || {
             let outputs = call(&mut connection);
             let saved = outputs.as_ref().ok().and_then(|_| remember(&mut connection, &memory, known));
             (connection, saved, outputs)
         });
-        match stepped.await {
+        match stepped {
             Ok((connection, saved, Ok(outputs))) => {
                 self.connection = Some(connection);
                 self.saved = saved;
@@ -241,12 +253,11 @@ impl Desk {
         }
     }
 
-    async fn connect(&mut self) -> Result<Connection, Problem> {
+    fn connect(&mut self) -> Result<Connection, Problem> {
         self.generation += 1;
         self.calls.clear();
         let (plugin, config, saved) = (Arc::clone(&self.plugin), self.config.clone(), self.saved.clone());
-        crate::blocking::run(move || plugin.connect(&config, saved.as_deref()))
-            .await
+        crate::blocking::here(move || plugin.connect(&config, saved.as_deref()))
             .map_err(|error| Problem::transient(error.to_string()))?
             .map_err(|error| Problem::transient(error.to_string()))?
     }
@@ -309,7 +320,7 @@ impl Desk {
                 tracing::warn!(tracker = %tracker.name, "refused: {problem}");
             }
             // A closed queue means that the host is ending: nobody waits any more.
-            let _ = tracker.queue.send(Asked::Reply(generation, call, reply)).await;
+            let _ = tracker.urgent.send(Asked::Reply(generation, call, reply)).await;
         });
     }
 

@@ -8,6 +8,7 @@ mod guest;
 mod stage;
 
 mod abuse;
+mod chaos;
 mod collection;
 mod crashes;
 mod damage;

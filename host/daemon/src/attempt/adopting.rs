@@ -15,7 +15,7 @@ use super::feed;
 use super::listener::{Listener, ToAgent};
 use super::listening::Listening;
 use super::records::Records;
-use super::{environment_is_lost, provider_for, secrets};
+use super::{provider_for, secrets};
 use crate::reading::Reading;
 use crate::rooms::Rooms;
 use crate::view::Notice;
@@ -84,11 +84,6 @@ async fn take_up(rooms: &Arc<Rooms>, run: &Run, attempt: u32) -> Result<TakenUp,
     let provider = provider_for(rooms, run, &records.plugin).await.map_err(|why| {
         not_done(&format!("The host was restarted and cannot read on where the one before stopped: {why}."))
     })?;
-    if environment_is_lost(rooms, run) {
-        return Err(not_done(
-            "The host was restarted and no longer knows the secrets that came with the task, so it cannot keep them out of what the agent says; the agent was ended.",
-        ));
-    }
     let conceal = secrets(rooms, run, &provider);
     let reading = Reading::start(Arc::clone(&provider.plugin), records.job, conceal).await;
     let mut listener = Listener::new(Arc::clone(rooms), run.clone(), attempt, reading, &folder).await;
