@@ -10,6 +10,7 @@ use self::admission::Refusal;
 pub use self::admission::{FIRST_REFUSAL_PAUSE, MAX_REFUSAL_PAUSE, REMEMBERED_FENCES, REMEMBERED_REFUSALS};
 use crate::effect::{Action, Effect};
 use crate::input::Input;
+use crate::mutation::Mutation;
 use crate::outcome::EndReason;
 use crate::policy::Policy;
 use crate::run::{Run, State, Stop, lease_deadline};
@@ -82,7 +83,11 @@ impl Engine {
     }
 
     fn unoccupied(&self) -> u32 {
-        let occupied = self.awake().filter(|run| run.state.occupies_slot()).count();
+        let takes_one = |run: &&Run| match run.state {
+            State::Running { .. } => true,
+            _ => run.state.occupies_slot() && !Mutation::MiscountedSlots.is_on(),
+        };
+        let occupied = self.awake().filter(takes_one).count();
         self.policy.slots.max(1).saturating_sub(u32::try_from(occupied).unwrap_or(u32::MAX))
     }
 
@@ -217,6 +222,7 @@ impl Engine {
             }
             Input::Renewed { run, fence, sent, ttl } => {
                 let run = self.fenced(&run, fence)?;
+                let sent = if Mutation::LeaseFromReply.is_on() { now } else { sent };
                 if let Some(lease) = &mut run.lease {
                     lease.deadline = lease.deadline.max(lease_deadline(sent, ttl));
                     lease.confirmed = true;
@@ -239,7 +245,7 @@ impl Engine {
 
     /// The run that is at this step; a stale step finds nothing.
     fn at_step(&mut self, at: &Step) -> Option<&mut Run> {
-        self.runs.get_mut(&at.run).filter(|run| run.step == at.number)
+        self.runs.get_mut(&at.run).filter(|run| run.step == at.number || Mutation::StaleStep.is_on())
     }
 
     /// The run whose agent of this attempt may live.
@@ -249,7 +255,8 @@ impl Engine {
 
     /// The run, if the word about it came under the fence it holds (I5).
     fn fenced(&mut self, id: &RunId, fence: Fence) -> Option<&mut Run> {
-        self.runs.get_mut(id).filter(|run| run.fence == fence && !run.is_closed())
+        let holds = |run: &Run| run.fence == fence || Mutation::AnyFence.is_on();
+        self.runs.get_mut(id).filter(|run| holds(run) && !run.is_closed())
     }
 
     /// Runs whose predecessor is closed may begin. One that ends at once may free
@@ -264,7 +271,10 @@ impl Engine {
 
     fn first_unblocked(&self) -> Option<RunId> {
         let is_free = |run: &&Run| match &run.state {
-            State::Blocked { by } => self.runs.get(by).is_none_or(Run::is_closed),
+            State::Blocked { by } => self.runs.get(by).is_none_or(|run| {
+                let ending = Mutation::UnblockedEarly.is_on() && matches!(run.state, State::Ending { .. });
+                run.is_closed() || ending
+            }),
             _ => false,
         };
         self.runs.values().find(is_free).map(|run| run.id.clone())

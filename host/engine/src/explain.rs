@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{EndReason, Outcome};
+use crate::problem::Problem;
 use crate::run::{Closing, HeldLease, Run, State};
 use crate::time::Timestamp;
 
@@ -89,42 +90,17 @@ pub fn explain(run: &Run, now: Timestamp) -> Explanation {
             "git",
             "A result is judged and brought where it belongs; for a failure, the next step is decided.",
         ),
-        State::Verifying { paused: true } => words(
-            "The host was stopped while a command judged the work.",
-            "the host to be started again",
-            "The work is judged from the beginning.",
-        ),
-        State::Verifying { paused: false } => words(
-            "The agent is done, and a command judges its work.",
-            "the command to end",
-            "The work lands if it stands; otherwise the agent hears what is wrong, or the run is reported.",
-        ),
-        State::Landing { next_try: None, tries } => words(
-            format!("The work is brought where the plan says (try {tries})."),
-            "git and the remote",
-            "The result is reported.",
-        ),
-        State::Landing { tries, .. } => words(
-            "The work could not be brought where the plan says.",
-            "the pause before the next try",
-            &format!("It is tried again (try {}).", tries.saturating_add(1)),
-        ),
+        State::Verifying { paused } => verifying(*paused),
+        State::Landing { tries, next_try } => landing(*tries, next_try.is_some()),
         State::Advising => words(
             format!("{} The tracker's plugin is asked what to do about it.", failed(run)),
             "the plugin's answer",
             "Another attempt, a report, or a question to a person.",
         ),
         State::Waiting { until } => waiting(run, *until, now),
-        State::Reporting { next_try: None, tries, .. } => words(
-            format!("The result is being told to the tracker (try {tries})."),
-            "the tracker's answer",
-            "The run is closed.",
-        ),
-        State::Reporting { last_problem, tries, .. } => words(
-            format!("The tracker did not take the report{}.", because(last_problem.as_ref())),
-            "the pause before the next try",
-            &format!("The report is sent again (try {}).", tries.saturating_add(1)),
-        ),
+        State::Reporting { next_try, tries, last_problem, .. } => {
+            reporting(*tries, next_try.is_some(), last_problem.as_ref())
+        }
         State::Releasing => {
             words("The task is given back untouched.", "the tracker's answer", "The run is closed.")
         }
@@ -146,6 +122,51 @@ pub fn explain(run: &Run, now: Timestamp) -> Explanation {
         until: run.deadline(),
         next,
     }
+}
+
+fn verifying(paused: bool) -> Words {
+    if paused {
+        return words(
+            "The host was stopped while a command judged the work.",
+            "the host to be started again",
+            "The work is judged from the beginning.",
+        );
+    }
+    words(
+        "The agent is done, and a command judges its work.",
+        "the command to end",
+        "The work lands if it stands; otherwise the agent hears what is wrong, or the run is reported.",
+    )
+}
+
+fn landing(tries: u32, pausing: bool) -> Words {
+    if pausing {
+        return words(
+            "The work could not be brought where the plan says.",
+            "the pause before the next try",
+            &format!("It is tried again (try {}).", tries.saturating_add(1)),
+        );
+    }
+    words(
+        format!("The work is brought where the plan says (try {tries})."),
+        "git and the remote",
+        "The result is reported.",
+    )
+}
+
+fn reporting(tries: u32, pausing: bool, problem: Option<&Problem>) -> Words {
+    if pausing {
+        return words(
+            format!("The tracker did not take the report{}.", because(problem)),
+            "the pause before the next try",
+            &format!("The report is sent again (try {}).", tries.saturating_add(1)),
+        );
+    }
+    words(
+        format!("The result is being told to the tracker (try {tries})."),
+        "the tracker's answer",
+        "The run is closed.",
+    )
 }
 
 fn waiting(run: &Run, until: Timestamp, now: Timestamp) -> Words {
@@ -182,7 +203,7 @@ fn parked(reason: &str) -> String {
     format!("The run waits for a person: {}.", reason.trim_end_matches('.'))
 }
 
-fn because(problem: Option<&crate::problem::Problem>) -> String {
+fn because(problem: Option<&Problem>) -> String {
     problem.map(|problem| format!(": {}", problem.message.trim_end_matches('.'))).unwrap_or_default()
 }
 
@@ -218,7 +239,6 @@ mod tests {
 
     use super::*;
     use crate::outcome::Class;
-    use crate::problem::Problem;
     use crate::report::ReportState;
     use crate::run::Attempt;
     use crate::task::{RunId, Task};

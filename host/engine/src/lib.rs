@@ -17,6 +17,7 @@ pub mod event;
 pub mod explain;
 pub mod input;
 pub mod landing;
+pub mod mutation;
 pub mod outcome;
 pub mod plan;
 pub mod policy;

@@ -31,6 +31,7 @@ pub use self::finishing::{FIRST_LANDING_PAUSE, LANDING_TRIES};
 pub use self::state::{Attempt, Closing, HeldLease, State, Stop, Workspace};
 use crate::effect::{Action, Effect, WorkspaceOrder};
 use crate::landing::Landed;
+use crate::mutation::Mutation;
 use crate::outcome::{Class, EndReason, Outcome, Usage};
 use crate::plan::{Base, Plan, Refusal, Wish, folder_of};
 use crate::policy::Policy;
@@ -210,7 +211,7 @@ impl Run {
     fn workspace_order(&self) -> Option<WorkspaceOrder> {
         let plan = self.plan.as_ref()?;
         let number = match &self.workspace {
-            Some(workspace) if !self.fresh => workspace.number,
+            Some(workspace) if !self.fresh || Mutation::WorkspaceReused.is_on() => workspace.number,
             _ => self.next_attempt(),
         };
         Some(WorkspaceOrder {
@@ -242,8 +243,18 @@ impl Run {
             Err(problem) if self.stop.is_none() => return self.fail(now, "workspace", problem.message),
             Err(_) => {}
         }
+        if self.lease.is_some_and(|lease| lease.deadline <= now) && self.stop.is_none() {
+            // The machine slept, and nothing has looked at the clock since.
+            let message = "The lease ran out while the workspace was made.".to_owned();
+            self.stop = Some(Stop { why: EndReason::LeaseLost, message });
+        }
         if self.stop.is_some() {
             return self.finish(now);
+        }
+        if self.lease.is_some_and(|lease| !lease.confirmed) && !Mutation::UnconfirmedStart.is_on() {
+            // The task may have gone to somebody else while the host was down.
+            self.enter(now, State::Waiting { until: now });
+            return None;
         }
         let attempt = self.next_attempt();
         let session = self.session_to_resume();
@@ -288,7 +299,7 @@ impl Run {
 
     /// The agent was heard of.
     pub fn heard(&mut self, now: Timestamp, usage: Usage) -> Option<Effect> {
-        self.current = self.current.at_least(usage);
+        self.current = if Mutation::UsageReplaced.is_on() { usage } else { self.current.at_least(usage) };
         if let State::Running { heard, .. } = &mut self.state {
             *heard = now;
         }
@@ -313,6 +324,10 @@ impl Run {
     /// Ends the agent, if one runs.
     pub fn end(&mut self, now: Timestamp, why: EndReason) -> Option<Effect> {
         let State::Running { attempt, .. } = self.state else { return None };
+        if why == EndReason::Stalled && Mutation::UnprovenEnd.is_on() {
+            let outcome = Outcome::failed("stalled", Class::Retryable, "");
+            return self.attempt_ended(now, attempt, outcome);
+        }
         self.go(now, State::Ending { attempt, why: Some(why) }, Action::End { attempt, why })
     }
 
@@ -371,7 +386,11 @@ impl Run {
         let interruptions = self.attempts.iter().filter(interrupted).count();
         Some(Facts {
             outcome: &last.outcome,
-            failures: u32::try_from(self.attempts.len() - interruptions).unwrap_or(u32::MAX),
+            failures: if Mutation::EndlessAttempts.is_on() {
+                0
+            } else {
+                u32::try_from(self.attempts.len() - interruptions).unwrap_or(u32::MAX)
+            },
             interruptions: u32::try_from(interruptions).unwrap_or(u32::MAX),
             last_pause: self.last_pause,
             limits: &plan.limits,
@@ -427,19 +446,21 @@ impl Run {
 
     /// Somebody wants the run to end.
     pub fn stop(&mut self, now: Timestamp, stop: Stop) -> Option<Effect> {
-        if self.stop.is_none() {
+        // A host that is stopping takes the run up again later; a wish for its end lasts.
+        if self.stop.as_ref().is_none_or(|earlier| earlier.why == EndReason::Stopping) {
             self.stop = Some(stop);
         }
         let why = self.stop.as_ref().map_or(EndReason::Cancelled, |stop| stop.why);
         match self.state {
             State::Running { .. } => self.end(now, why),
             State::Verifying { paused: false } => Some(self.end_verification(why)),
-            State::Verifying { paused: true } => self.finish(now),
-            State::Landing { next_try: Some(_), .. } => self.finish(now),
             State::Parked { report: Some(_), .. } if why == EndReason::Cancelled => {
                 self.close(now, Closing::NotOurs("the report was given up by the operator".to_owned()))
             }
-            State::Waiting { .. } | State::Parked { .. } => self.finish(now),
+            State::Waiting { .. }
+            | State::Parked { .. }
+            | State::Verifying { paused: true }
+            | State::Landing { next_try: Some(_), .. } => self.finish(now),
             _ => None,
         }
     }
@@ -458,6 +479,7 @@ impl Run {
             State::Reporting { .. } | State::Planning | State::Releasing => {
                 self.close(now, Closing::Lost(message))
             }
+            State::Running { .. } if Mutation::ClosedAlive.is_on() => self.close(now, Closing::Lost(message)),
             _ => self.stop(now, Stop { why: EndReason::LeaseLost, message }),
         }
     }

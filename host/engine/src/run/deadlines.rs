@@ -2,6 +2,7 @@
 
 use super::{Run, State};
 use crate::effect::Effect;
+use crate::mutation::Mutation;
 use crate::outcome::EndReason;
 use crate::policy::LINGER;
 use crate::time::{Millis, Timestamp};
@@ -80,5 +81,8 @@ impl Run {
 /// When the agent must be ended so that the lease is not outlived. Short leases
 /// keep half of their time.
 pub fn lease_deadline(sent: Timestamp, ttl: Millis) -> Timestamp {
+    if Mutation::NoLeaseMargin.is_on() {
+        return sent + ttl;
+    }
     sent + Millis(ttl.0.saturating_sub(LEASE_MARGIN.0).max(ttl.0 / 2))
 }

@@ -2,6 +2,7 @@
 
 use super::{Attempt, Closing, Run, State, Stop};
 use crate::effect::{Action, Effect};
+use crate::mutation::Mutation;
 use crate::outcome::{Class, EndReason};
 use crate::problem::{Problem, ProblemKind};
 use crate::report::{Report, ReportState};
@@ -80,6 +81,7 @@ impl Run {
     pub fn reported(&mut self, now: Timestamp, answer: Result<(), Problem>) -> Option<Effect> {
         let State::Reporting { report, tries, .. } = &self.state else { return None };
         let (report, tries) = (report.clone(), *tries);
+        let answer = if Mutation::UnrepeatedReport.is_on() { Ok(()) } else { answer };
         let Err(problem) = answer else {
             return self.go(
                 now,
@@ -112,6 +114,7 @@ impl Run {
             State::Parked { report: Some(report), .. } => (report.clone(), 1, None),
             _ => return None,
         };
+        let report = if Mutation::RemadeReport.is_on() { Box::new(self.report(now)) } else { report };
         let state = State::Reporting { report: report.clone(), tries, next_try: None, last_problem };
         self.go(now, state, Action::Report { report })
     }

@@ -2,8 +2,9 @@
 
 use super::{Run, State, lease_deadline};
 use crate::effect::{Action, Effect};
+use crate::mutation::Mutation;
 use crate::outcome::EndReason;
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 
 impl Run {
     /// The host has started again. Whatever was under way is asked for again; an
@@ -18,7 +19,15 @@ impl Run {
             lease.confirmed = false;
             lease.deadline = lease_deadline(now, lease.ttl);
         }
-        if self.stop.as_ref().is_some_and(|stop| stop.why == EndReason::Stopping) {
+        if Mutation::ForgottenAttempts.is_on() {
+            self.attempts.clear();
+        }
+        if Mutation::ForgottenPause.is_on() {
+            self.last_pause = Millis::default();
+        }
+        if Mutation::ForgottenStop.is_on()
+            || self.stop.as_ref().is_some_and(|stop| stop.why == EndReason::Stopping)
+        {
             self.stop = None;
         }
         let action = match &self.state {
@@ -56,6 +65,10 @@ impl Run {
         finished: Option<Timestamp>,
         awake: bool,
     ) -> Option<Effect> {
+        if Mutation::NotAdopted.is_on() {
+            self.enter(now, State::Waiting { until: now });
+            return None;
+        }
         if awake {
             self.go(now, State::Adopting { attempt, finished }, Action::Adopt { attempt })
         } else {

@@ -80,6 +80,41 @@ fn after_a_restart_a_held_lease_must_be_confirmed_before_anything_starts() {
 }
 
 #[test]
+fn an_agent_whose_workspace_was_being_made_at_a_restart_waits_for_the_lease_as_well() {
+    let mut world = World::new();
+    world.give("a", "a", 1);
+    world.planned("a", Wish::default());
+    world.tell(Input::Restarted);
+    world.prepared("a");
+    assert_eq!((world.state("a"), world.effects.len()), ("waiting", 0));
+    let sent = world.now;
+    world.tell(Input::Renewed { run: run_id("a"), fence: Fence(1), sent, ttl: Millis::seconds(60) });
+    world.prepared("a");
+    assert!(matches!(world.effects[..], [Effect { action: Action::Start { attempt: 1, .. }, .. }]));
+}
+
+#[test]
+fn a_lease_that_ran_out_while_the_machine_slept_starts_no_agent() {
+    let mut world = World::new();
+    world.give("a", "a", 1);
+    world.planned("a", Wish::default());
+    world.now = world.run("a").lease.unwrap().deadline;
+    world.prepared("a");
+    assert!(matches!(&world.run("a").state, State::Closed { how: crate::run::Closing::Lost(_), .. }));
+}
+
+#[test]
+fn a_wish_to_end_a_run_that_comes_while_the_host_is_stopping_is_kept() {
+    let mut world = World::new();
+    world.running("a");
+    world.tell(Input::StopNow);
+    world.tell(Input::StopAsked { run: run_id("a") });
+    world.ended("a", failure());
+    world.collected("a");
+    assert_eq!(world.report("a").state, ReportState::Cancelled);
+}
+
+#[test]
 fn fences_are_remembered_for_exactly_the_stated_number_of_tasks() {
     let mut engine = Engine::default();
     for number in 0..=REMEMBERED_FENCES {
