@@ -6,6 +6,7 @@ mod cargo;
 mod demo;
 mod install;
 mod plugins;
+mod simulate;
 mod soak;
 mod test;
 mod totals;
@@ -30,6 +31,8 @@ enum Verb {
     Bench(bench::Options),
     /// Work through hundreds of tasks of a server that misbehaves
     Soak(soak::Options),
+    /// Play simulated worlds around the engine, each from a seed, with everything that can go wrong
+    Simulate(simulate::Options),
     /// Install the program `host` and the plugins for yourself
     Install,
 }
@@ -59,6 +62,7 @@ fn carry_out(verb: &Verb) -> anyhow::Result<()> {
         Verb::Test(options) => test::test(root, *options),
         Verb::Bench(options) => bench::bench(root, *options),
         Verb::Soak(options) => soak::soak(root, *options),
+        Verb::Simulate(options) => simulate::simulate(root, options),
         Verb::Install => install::install(root),
     }
 }

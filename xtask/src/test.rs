@@ -12,6 +12,11 @@ use crate::cargo::{cargo, succeed};
 use crate::totals::Totals;
 use crate::{demo, plugins};
 
+/// Shows that the simulation finds bugs. Apart from the other tests, because it builds
+/// the engine with deliberate faults, which must not get into what the others test.
+const MUTATIONS: [&str; 8] =
+    ["test", "--quiet", "--package", "hostler-simulation", "--features", "mutations", "--test", "mutations"];
+
 /// What may be left out.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Options {
@@ -69,6 +74,7 @@ pub fn test(root: &Path, options: Options) -> anyhow::Result<()> {
     // same crates, and compile them twice.
     steps
         .step("build", || succeed(&mut cargo(root, &["test", "--quiet", "--workspace", "--no-run"])).map(ok));
+    steps.step("mutations", || succeed(&mut cargo(root, &MUTATIONS)).map(ok));
     steps.step("tests", || run_tests(root, &mut totals).map(ok));
     steps.step("lints", || {
         let lints = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
