@@ -15,7 +15,7 @@ struct Row<'a> {
     tests: Vec<&'a str>,
 }
 
-/// The rows `| F12 what it is | `module::test`, … |` of a README.
+/// The rows of a README's table: those that begin with the number of a feature.
 fn rows(markdown: &str) -> Vec<Row<'_>> {
     markdown.lines().filter_map(row).collect()
 }
