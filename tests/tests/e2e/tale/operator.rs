@@ -93,6 +93,7 @@ fn a_queued_run_that_is_cancelled_on_the_board_is_never_started() {
     assert_eq!((scene.agent.starts().unwrap().len(), scene.task_status()), (0, TaskStatus::Todo));
 }
 
+/// Takes the ten seconds that an agent gets to end.
 #[test]
 fn a_cancelled_agent_that_does_not_listen_is_killed_with_all_it_started() {
     let scene = Scene::playing(&Script::always([
@@ -110,7 +111,6 @@ fn a_cancelled_agent_that_does_not_listen_is_killed_with_all_it_started() {
     scene.wait_for(&scene.run, "running", &host);
     assert_eq!(scene.server.cancel(&scene.run), Cancelled::Requested);
     scene.pass(STEP, Endpoint::Events);
-    // An agent gets ten seconds to end.
     scene.wait_for(&scene.run, "failed", &host);
     scene.drain(host);
     assert_eq!(scene.sent(Endpoint::Fail)[0].body["error"], "cancelled by server request");
