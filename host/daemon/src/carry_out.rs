@@ -133,10 +133,11 @@ async fn report_to_tracker(rooms: &Arc<Rooms>, run: &Run, at: Step, report: Box<
 }
 
 /// A closed run's worktree goes only if nothing is in it; the workspaces room
-/// checks that itself.
+/// checks that itself. One that the tracker wants kept stays for a later run.
 async fn tidy(rooms: &Rooms, run: &Run) {
+    let kept = run.plan.as_ref().is_some_and(|plan| plan.keep);
     let unchanged = run.changes.files.is_empty() && run.changes.commits == 0;
-    if let (true, Some(place), Some(workspace)) = (unchanged, rooms.place_of(run), &run.workspace) {
+    if let (true, Some(place), Some(workspace)) = (unchanged && !kept, rooms.place_of(run), &run.workspace) {
         let record = workspace.record.clone();
         match crate::blocking::run(move || place.remove_unchanged(&record)).await {
             Ok(removal) => tracing::debug!("workspace of {}: {removal:?}", run.task.key),

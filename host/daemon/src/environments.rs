@@ -55,6 +55,14 @@ pub fn merge(
     operators
 }
 
+/// The variables but for those that are withheld. What every program needs to be found
+/// and to find itself is never among them.
+pub fn withhold(mut operators: Vec<(OsString, OsString)>, withheld: &[String]) -> Vec<(OsString, OsString)> {
+    operators
+        .retain(|(name, _)| !withheld.iter().any(|own| name.as_os_str() == own.as_str() && is_allowed(own)));
+    operators
+}
+
 fn is_allowed(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
@@ -92,6 +100,15 @@ mod tests {
             ("API_BASE".into(), "x".into()),
         ];
         assert_eq!(merged, expected);
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_there_and_what_programs_need_always_is() {
+        let operators: Vec<(OsString, OsString)> =
+            ["PATH", "ANTHROPIC_API_KEY", "LANG"].map(|name| (name.into(), "x".into())).into();
+        let withheld = ["ANTHROPIC_API_KEY", "PATH", "ABSENT"].map(str::to_owned);
+        let left: Vec<OsString> = withhold(operators, &withheld).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(left, ["PATH", "LANG"]);
     }
 
     #[test]

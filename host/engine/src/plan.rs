@@ -54,9 +54,10 @@ pub enum Base {
     Remote(Option<String>),
     /// A branch, tag or object id.
     Revision(String),
-    /// The workspace in which the wished session was held, as it was left. Where it
-    /// is gone, the checkout's commit, and the session is not resumed: session and
-    /// workspace never disagree.
+    /// The workspace in which the wished session was held, as it was left; without a
+    /// session, that of the task's last run here. Where it is gone, what
+    /// [`Plan::start`] says, and the session is not resumed: session and workspace
+    /// never disagree.
     PreviousSession,
 }
 
@@ -129,6 +130,10 @@ pub struct Wish {
     pub verify: Option<Verify>,
     /// What happens to finished work.
     pub landing: Landing,
+    /// The workspace stays even if nothing was changed in it.
+    pub keep: bool,
+    /// Variables that agents of this run do not see.
+    pub withhold: Vec<String>,
 }
 
 /// What a run will look like.
@@ -167,6 +172,12 @@ pub struct Plan {
     /// The tracker wished this landing, but the operator does not allow it.
     #[serde(default)]
     pub landing_denied: Option<LandingKind>,
+    /// The workspace stays after the run even if nothing was changed in it.
+    #[serde(default)]
+    pub keep: bool,
+    /// Variables of the provider's grant that agents of this run do not see.
+    #[serde(default)]
+    pub withhold: Vec<String>,
 }
 
 /// Whose word decided the permission.
@@ -255,7 +266,19 @@ impl Plan {
             verify: allowed_verify(wish.verify.as_ref(), policy)?,
             landing,
             landing_denied,
+            keep: wish.keep,
+            withhold: wish.withhold.clone(),
         })
+    }
+
+    /// What a workspace starts from in which no earlier work is gone on with: a pull
+    /// request can only be opened for work that started where it is to go.
+    pub fn start(&self) -> Base {
+        match (&self.base, &self.landing) {
+            (Base::PreviousSession, Landing::PullRequest(request)) => Base::Remote(request.base.clone()),
+            (Base::PreviousSession, _) => Base::Head,
+            (base, _) => base.clone(),
+        }
     }
 
     /// Branch for attempt `number`: a clean try gets a name of its own, so that

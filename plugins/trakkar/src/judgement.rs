@@ -7,7 +7,7 @@ use hostler_sdk::tracker::{
 use hostler_sdk::{Problem, Section};
 
 use crate::assignment::Assignment;
-use crate::settings::Settings;
+use crate::settings::{Settings, Worker};
 use crate::text::one_line;
 
 /// Where worktrees are made, as by Trakkar's own runner.
@@ -15,6 +15,10 @@ const WORKTREES: &str = ".trakkar-worktrees";
 
 /// What a verify command needs that git does not bring into a worktree.
 const LINKED: &str = "node_modules";
+
+/// With this in its environment, Claude Code is paid for by the API and not by the
+/// subscription.
+const API_KEY: &str = "ANTHROPIC_API_KEY";
 
 /// Attempts at most: model servers that fail for a moment must not cost the task.
 const ATTEMPTS: u32 = 3;
@@ -31,20 +35,20 @@ const PASSING: [&str; 5] = ["interrupted", "network", "overloaded", "rate-limite
 /// The plan for a task's run.
 pub fn plan(settings: &Settings, task: &Task) -> Result<RunPlan, Problem> {
     let assignment = Assignment::of(task)?;
-    let session = assignment.session_ref.clone().filter(|_| assignment.continues);
     let verify = assignment.verify_command.clone();
     Ok(RunPlan {
         repository: None,
-        base: match &session {
-            Some(_) => Base::PreviousSession,
-            None => Base::Remote(assignment.base_branch.clone()),
+        base: if assignment.continues {
+            Base::PreviousSession
+        } else {
+            Base::Remote(assignment.base_branch.clone())
         },
         branch: Some(assignment.branch(task)),
         provider: Some(settings.worker.provider().to_owned()),
         model: None,
         permission: Some("full-auto".to_owned()),
         limits: Limits { attempts: Some(ATTEMPTS), untimed: true, ..Limits::default() },
-        session,
+        session: assignment.session_ref.filter(|_| assignment.continues),
         worktrees: Some(WORKTREES.to_owned()),
         link: if verify.is_some() { vec![LINKED.to_owned()] } else { Vec::new() },
         verify: verify.map(|command| Verify { command, time: Some(settings.verify_limit), feed_back: 0 }),
@@ -53,7 +57,17 @@ pub fn plan(settings: &Settings, task: &Task) -> Result<RunPlan, Problem> {
             preface: Some(format!("Trakkar task {}: {}", task.id, task.title)),
             base: assignment.base_branch,
         }),
+        keep: true,
+        withhold: withheld(settings),
     })
+}
+
+/// Without the key Claude Code works on its login, as Trakkar promises.
+fn withheld(settings: &Settings) -> Vec<String> {
+    match settings.worker {
+        Worker::ClaudeCode if !settings.use_api_key => vec![API_KEY.to_owned()],
+        Worker::ClaudeCode | Worker::Cursor => Vec::new(),
+    }
 }
 
 /// The task, and where the agent really is.
@@ -226,7 +240,20 @@ mod tests {
         let resumed = plan_of(continuation(&json!("s1")));
         assert_eq!((resumed.base, resumed.session.as_deref()), (Base::PreviousSession, Some("s1")));
         let without = plan_of(continuation(&json!(null)));
-        assert_eq!((without.base, without.session), (Base::Remote(Some("develop".into())), None));
+        assert_eq!((without.base, without.session), (Base::PreviousSession, None));
+    }
+
+    #[test]
+    fn the_workspace_stays_for_a_reply_even_if_nothing_was_changed() {
+        assert!(plan(&settings("{}"), &task(&json!({}), None)).unwrap().keep);
+    }
+
+    #[test]
+    fn claude_code_does_not_see_an_api_key_unless_the_operator_says_so() {
+        let withheld = |json| plan(&settings(json), &task(&json!({}), None)).unwrap().withhold;
+        assert_eq!(withheld("{}"), ["ANTHROPIC_API_KEY"]);
+        assert_eq!(withheld(r#"{"use-api-key":true}"#), [""; 0]);
+        assert_eq!(withheld(r#"{"provider":"cursor"}"#), [""; 0]);
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct Settings {
     pub dry_run: bool,
     /// For the verify command.
     pub verify_limit: Milliseconds,
+    /// Claude Code may work on the API key of this machine instead of the login.
+    pub use_api_key: bool,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +69,7 @@ struct Fields {
     provider: Worker,
     dry_run: bool,
     timeout: u32,
+    use_api_key: bool,
 }
 
 impl Default for Fields {
@@ -78,6 +81,7 @@ impl Default for Fields {
             provider: Worker::default(),
             dry_run: false,
             timeout: VERIFY_SECONDS,
+            use_api_key: false,
         }
     }
 }
@@ -98,6 +102,7 @@ impl Settings {
             worker: fields.provider,
             dry_run: fields.dry_run,
             verify_limit: milliseconds("timeout", fields.timeout)?,
+            use_api_key: fields.use_api_key,
         })
     }
 }
@@ -149,6 +154,7 @@ mod tests {
             worker: Worker::ClaudeCode,
             dry_run: false,
             verify_limit: 1_800_000,
+            use_api_key: false,
         };
         assert_eq!(read("{}").unwrap(), expected);
     }
@@ -156,7 +162,7 @@ mod tests {
     #[test]
     fn every_field_counts() {
         let settings = read(
-            r#"{"api-url":"http://localhost:4020/","interval":5,"max-concurrency":2,"provider":"cursor","dry-run":true,"timeout":60}"#,
+            r#"{"api-url":"http://localhost:4020/","interval":5,"max-concurrency":2,"provider":"cursor","dry-run":true,"timeout":60,"use-api-key":true}"#,
         );
         let expected = Settings {
             url: "http://localhost:4020".into(),
@@ -165,6 +171,7 @@ mod tests {
             worker: Worker::Cursor,
             dry_run: true,
             verify_limit: 60_000,
+            use_api_key: true,
         };
         assert_eq!(settings.unwrap(), expected);
     }

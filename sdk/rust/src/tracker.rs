@@ -191,6 +191,8 @@ impl Default for RunPlan {
             link: Vec::new(),
             verify: None,
             landing: Landing::Leave,
+            keep: false,
+            withhold: Vec::new(),
         }
     }
 }

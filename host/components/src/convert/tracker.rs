@@ -280,6 +280,8 @@ pub(crate) fn wish(plan: wit::RunPlan) -> Wish {
             feed_back: verify.feed_back,
         }),
         landing: landing(plan.landing),
+        keep: plan.keep,
+        withhold: plan.withhold,
     }
 }
 
@@ -352,6 +354,8 @@ mod tests {
             link: Vec::new(),
             verify: None,
             landing: wit::Landing::Leave,
+            keep: false,
+            withhold: Vec::new(),
         };
         assert_eq!(wish(plan).permission, Some(Permission::Safe));
     }

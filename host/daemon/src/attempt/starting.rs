@@ -18,7 +18,7 @@ use super::listener::Listener;
 use super::listening::Listening;
 use super::records::{Records, prompt_file};
 use super::secrets;
-use crate::environments::merge;
+use crate::environments::{merge, withhold};
 use crate::judgement;
 use crate::providers::Provider;
 use crate::reading::Reading;
@@ -87,7 +87,7 @@ impl Starting {
             attempt,
             program: provider.program(),
             args: args.into_iter().map(Into::into).collect(),
-            env: environment(rooms, run, &provider).ok_or_else(environment_lost)?,
+            env: environment(rooms, run, &provider, &plan.withhold).ok_or_else(environment_lost)?,
             cwd: PathBuf::from(&workspace.path),
             folder,
             stdin: stdin(invocation),
@@ -127,10 +127,15 @@ async fn prompt_text(rooms: &Rooms, run: &Run, attempt: u32) -> Result<String, O
     Ok(prompt::render(&sections, &nonce))
 }
 
-/// The operator's part, and below it what the tracker gave for this run. `None` if
-/// that was lost in a restart.
-fn environment(rooms: &Rooms, run: &Run, provider: &Provider) -> Option<Vec<(OsString, OsString)>> {
-    let operators = provider.environment();
+/// The operator's part without what the tracker wants withheld, and below it what the
+/// tracker gave for this run. `None` if that was lost in a restart.
+fn environment(
+    rooms: &Rooms,
+    run: &Run,
+    provider: &Provider,
+    withheld: &[String],
+) -> Option<Vec<(OsString, OsString)>> {
+    let operators = withhold(provider.environment(), withheld);
     match &rooms.environments {
         Some(environments) if !run.environment.is_empty() => {
             Some(merge(operators, &environments.of(&run.id)?))

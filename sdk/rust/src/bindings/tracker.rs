@@ -1389,9 +1389,10 @@ pub mod exports {
                     Remote(::core::option::Option<_rt::String>),
                     /// This branch, tag or object id.
                     Revision(_rt::String),
-                    /// The workspace in which the plan's `session` was held, as it was left.
-                    /// Where this host does not have it any more: `head`, and the session is
-                    /// not resumed.
+                    /// The workspace in which the plan's `session` was held, as it was left;
+                    /// without a session, that of the task's last run on this host. Where this
+                    /// host does not have it any more: what a pull request of the plan is for,
+                    /// fetched just before, or else `head`; and the session is not resumed.
                     PreviousSession,
                 }
                 impl ::core::fmt::Debug for Base {
@@ -1476,6 +1477,12 @@ pub mod exports {
                     /// What happens to work that is done; beyond `leave` it needs the
                     /// `repository` right.
                     pub landing: Landing,
+                    /// The workspace stays after the run even if nothing was changed in it, so that
+                    /// a later run of the task can go on there; it goes once its work has landed.
+                    pub keep: bool,
+                    /// Names of variables that the provider's agents may see, and those of this
+                    /// run do not, such as the key of an account that is not to pay for it.
+                    pub withhold: _rt::Vec<_rt::String>,
                 }
                 impl ::core::fmt::Debug for RunPlan {
                     fn fmt(
@@ -1495,6 +1502,8 @@ pub mod exports {
                             .field("link", &self.link)
                             .field("verify", &self.verify)
                             .field("landing", &self.landing)
+                            .field("keep", &self.keep)
+                            .field("withhold", &self.withhold)
                             .finish()
                     }
                 }
@@ -8527,6 +8536,8 @@ pub mod exports {
                                     link: link15,
                                     verify: verify15,
                                     landing: landing15,
+                                    keep: keep15,
+                                    withhold: withhold15,
                                 } = e;
                                 match repository15 {
                                     Some(e) => {
@@ -9007,33 +9018,72 @@ pub mod exports {
                                             .cast::<*mut u8>() = ptr34.cast_mut();
                                     }
                                 }
+                                *ptr14
+                                    .add(80 + 40 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (match keep15 {
+                                    true => 1,
+                                    false => 0,
+                                }) as u8;
+                                let vec36 = withhold15;
+                                let len36 = vec36.len();
+                                let layout36 = _rt::alloc::Layout::from_size_align(
+                                        vec36.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result36, _cleanup36) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                    layout36,
+                                );
+                                if let Some(cleanup) = _cleanup36 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec36.into_iter().enumerate() {
+                                    let base = result36
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let vec35 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr35 = vec35.as_ptr().cast::<u8>();
+                                        let len35 = vec35.len();
+                                        ::core::mem::forget(vec35);
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len35;
+                                        *base.add(0).cast::<*mut u8>() = ptr35.cast_mut();
+                                    }
+                                }
+                                *ptr14
+                                    .add(80 + 42 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len36;
+                                *ptr14
+                                    .add(80 + 41 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result36;
                             }
                             Err(e) => {
                                 *ptr14.add(0).cast::<u8>() = (1i32) as u8;
                                 let super::super::super::super::hostler::plugin::types::Problem {
-                                    kind: kind35,
-                                    message: message35,
-                                    retry_after: retry_after35,
+                                    kind: kind37,
+                                    message: message37,
+                                    retry_after: retry_after37,
                                 } = e;
-                                let vec36 = (kind35.into_bytes()).into_boxed_slice();
-                                let ptr36 = vec36.as_ptr().cast::<u8>();
-                                let len36 = vec36.len();
-                                ::core::mem::forget(vec36);
+                                let vec38 = (kind37.into_bytes()).into_boxed_slice();
+                                let ptr38 = vec38.as_ptr().cast::<u8>();
+                                let len38 = vec38.len();
+                                ::core::mem::forget(vec38);
                                 *ptr14
                                     .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len36;
-                                *ptr14.add(8).cast::<*mut u8>() = ptr36.cast_mut();
-                                let vec37 = (message35.into_bytes()).into_boxed_slice();
-                                let ptr37 = vec37.as_ptr().cast::<u8>();
-                                let len37 = vec37.len();
-                                ::core::mem::forget(vec37);
+                                    .cast::<usize>() = len38;
+                                *ptr14.add(8).cast::<*mut u8>() = ptr38.cast_mut();
+                                let vec39 = (message37.into_bytes()).into_boxed_slice();
+                                let ptr39 = vec39.as_ptr().cast::<u8>();
+                                let len39 = vec39.len();
+                                ::core::mem::forget(vec39);
                                 *ptr14
                                     .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len37;
+                                    .cast::<usize>() = len39;
                                 *ptr14
                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr37.cast_mut();
-                                match retry_after35 {
+                                    .cast::<*mut u8>() = ptr39.cast_mut();
+                                match retry_after37 {
                                     Some(e) => {
                                         *ptr14
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
@@ -9325,20 +9375,44 @@ pub mod exports {
                                         _rt::cabi_dealloc(l46, l47, 1);
                                     }
                                 }
+                                let l48 = *arg0
+                                    .add(80 + 41 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l49 = *arg0
+                                    .add(80 + 42 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base52 = l48;
+                                let len52 = l49;
+                                for i in 0..len52 {
+                                    let base = base52
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l50 = *base.add(0).cast::<*mut u8>();
+                                        let l51 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l50, l51, 1);
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base52,
+                                    len52 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
                             }
                             _ => {
-                                let l48 = *arg0.add(8).cast::<*mut u8>();
-                                let l49 = *arg0
+                                let l53 = *arg0.add(8).cast::<*mut u8>();
+                                let l54 = *arg0
                                     .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                _rt::cabi_dealloc(l48, l49, 1);
-                                let l50 = *arg0
+                                _rt::cabi_dealloc(l53, l54, 1);
+                                let l55 = *arg0
                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l51 = *arg0
+                                let l56 = *arg0
                                     .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                _rt::cabi_dealloc(l50, l51, 1);
+                                _rt::cabi_dealloc(l55, l56, 1);
                             }
                         }
                     }
@@ -10503,11 +10577,11 @@ pub mod exports {
                 struct _RetArea(
                     [::core::mem::MaybeUninit<
                         u8,
-                    >; 80 + 40 * ::core::mem::size_of::<*const u8>()],
+                    >; 88 + 42 * ::core::mem::size_of::<*const u8>()],
                 );
                 static mut _RET_AREA: _RetArea = _RetArea(
-                    [::core::mem::MaybeUninit::uninit(); 80
-                        + 40 * ::core::mem::size_of::<*const u8>()],
+                    [::core::mem::MaybeUninit::uninit(); 88
+                        + 42 * ::core::mem::size_of::<*const u8>()],
                 );
             }
         }
@@ -10742,9 +10816,9 @@ macro_rules! __export_tracker_plugin_impl {
         =
         "component-type:wit-bindgen:0.61.1:hostler:plugin@0.1.0:tracker-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 4140] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 4156] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa7\x1f\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb7\x1f\x01A\x02\x01\
 A\x13\x01B#\x01s\x04\0\x04json\x03\0\0\x01u\x04\0\x07instant\x03\0\x02\x01y\x04\0\
 \x0cmilliseconds\x03\0\x04\x01k\x05\x01r\x03\x04kinds\x07messages\x0bretry-after\
 \x06\x04\0\x07problem\x03\0\x07\x01s\x04\0\x05level\x03\0\x09\x01r\x02\x05level\x0a\
@@ -10820,26 +10894,26 @@ pull-request\x01\xd5\0\0\x05merge\x01s\0\x04\0\x07landing\x03\0V\x01q\x05\x04hea
 d\0\0\x0edefault-branch\0\0\x06remote\x012\0\x08revision\x01s\0\x10previous-sess\
 ion\0\0\x04\0\x04base\x03\0X\x01ku\x01r\x06\x04time\xd1\0\x05stall\xd1\0\x06toke\
 ns3\x08cost-usd\xda\0\x08attempts3\x07untimed\x7f\x04\0\x06limits\x03\0[\x01k\x0b\
-\x01k\xd3\0\x01r\x0c\x0arepository2\x04base\xd9\0\x06branch2\x08provider2\x05mod\
+\x01k\xd3\0\x01r\x0e\x0arepository2\x04base\xd9\0\x06branch2\x08provider2\x05mod\
 el2\x0apermission\xdd\0\x06limits\xdc\0\x07session2\x09worktrees2\x04link\x1a\x06\
-verify\xde\0\x07landing\xd7\0\x04\0\x08run-plan\x03\0_\x01r\x03\x06branchs\x04ba\
-ses\x09continued\x7f\x04\0\x09workspace\x03\0a\x01r\x03\x06numbery\x07outcome\x09\
-\x08verified9\x04\0\x07attempt\x03\0c\x01r\x02\x05after\x07\x05fresh\x7f\x04\0\x0c\
-next-attempt\x03\0e\x01q\x03\x05retry\x01\xe6\0\0\x06finish\0\0\x04park\x01s\0\x04\
-\0\x07verdict\x03\0g\x01p}\x01k\xe9\0\x01iP\x01j\x01\xeb\0\x01\x0d\x01@\x02\x06c\
-onfig\x03\x05saved\xea\0\0\xec\0\x04\0\x17[static]connection.open\x01m\x01hP\x01\
-p\xcf\0\x01@\x04\x04self\xee\0\x02id\xc5\0\x09operation\xc3\0\x03now\x01\0\xef\0\
-\x04\0\x18[method]connection.begin\x01p\x01j\x01\x19\x01\x0d\x01@\x04\x04self\xee\
-\0\x04call\x13\x05reply\xf1\0\x03now\x01\0\xef\0\x04\0\x19[method]connection.res\
-ume\x01r\x01@\x03\x04self\xee\0\x05frame\x17\x03now\x01\0\xef\0\x04\0\x1a[method\
-]connection.receive\x01s\x01@\x01\x04self\xee\0\0\xe9\0\x04\0\x17[method]connect\
-ion.save\x01t\x01j\x01\xe0\0\x01\x0d\x01@\x02\x06config\x03\x04task\"\0\xf5\0\x04\
-\0\x04plan\x01v\x01p\xe4\0\x01j\x01\x20\x01\x0d\x01@\x04\x06config\x03\x04task\"\
-\x02at\xe2\0\x07history\xf7\0\0\xf8\0\x04\0\x06prompt\x01y\x01@\x03\x06config\x03\
-\x04task\"\x07history\xf7\0\0\xe8\0\x04\0\x05retry\x01z\x04\0\x1chostler:plugin/\
-tracker@0.1.0\x05\x0f\x04\0#hostler:plugin/tracker-plugin@0.1.0\x04\0\x0b\x14\x01\
-\0\x0etracker-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-comp\
-onent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+verify\xde\0\x07landing\xd7\0\x04keep\x7f\x08withhold\x1a\x04\0\x08run-plan\x03\0\
+_\x01r\x03\x06branchs\x04bases\x09continued\x7f\x04\0\x09workspace\x03\0a\x01r\x03\
+\x06numbery\x07outcome\x09\x08verified9\x04\0\x07attempt\x03\0c\x01r\x02\x05afte\
+r\x07\x05fresh\x7f\x04\0\x0cnext-attempt\x03\0e\x01q\x03\x05retry\x01\xe6\0\0\x06\
+finish\0\0\x04park\x01s\0\x04\0\x07verdict\x03\0g\x01p}\x01k\xe9\0\x01iP\x01j\x01\
+\xeb\0\x01\x0d\x01@\x02\x06config\x03\x05saved\xea\0\0\xec\0\x04\0\x17[static]co\
+nnection.open\x01m\x01hP\x01p\xcf\0\x01@\x04\x04self\xee\0\x02id\xc5\0\x09operat\
+ion\xc3\0\x03now\x01\0\xef\0\x04\0\x18[method]connection.begin\x01p\x01j\x01\x19\
+\x01\x0d\x01@\x04\x04self\xee\0\x04call\x13\x05reply\xf1\0\x03now\x01\0\xef\0\x04\
+\0\x19[method]connection.resume\x01r\x01@\x03\x04self\xee\0\x05frame\x17\x03now\x01\
+\0\xef\0\x04\0\x1a[method]connection.receive\x01s\x01@\x01\x04self\xee\0\0\xe9\0\
+\x04\0\x17[method]connection.save\x01t\x01j\x01\xe0\0\x01\x0d\x01@\x02\x06config\
+\x03\x04task\"\0\xf5\0\x04\0\x04plan\x01v\x01p\xe4\0\x01j\x01\x20\x01\x0d\x01@\x04\
+\x06config\x03\x04task\"\x02at\xe2\0\x07history\xf7\0\0\xf8\0\x04\0\x06prompt\x01\
+y\x01@\x03\x06config\x03\x04task\"\x07history\xf7\0\0\xe8\0\x04\0\x05retry\x01z\x04\
+\0\x1chostler:plugin/tracker@0.1.0\x05\x0f\x04\0#hostler:plugin/tracker-plugin@0\
+.1.0\x04\0\x0b\x14\x01\0\x0etracker-plugin\x03\0\0\0G\x09producers\x01\x0cproces\
+sed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
