@@ -8,7 +8,7 @@ use hostler_components::{CallError, LoadError, RuntimeError};
 use hostler_engine::command::TemplateError;
 use hostler_engine::problem::Problem;
 use hostler_journal::JournalError;
-use hostler_workspaces::WorkspaceError;
+use hostler_workspaces::{RemoteError, WorkspaceError};
 
 use crate::grants::GrantError;
 
@@ -118,6 +118,22 @@ pub enum Failure {
     /// A repository cannot be used.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
+    /// The tracker works with a remote that a repository does not have.
+    #[error("{tracker} starts from the remote of a repository and brings work there: {problem}")]
+    Remote {
+        /// Which one.
+        tracker: String,
+        /// What is missing.
+        problem: RemoteError,
+    },
+    /// The same for a folder that is in no repository.
+    #[error("{tracker} starts from the remote of a repository and brings work there: {} is in no git repository; start `host` inside one, or name one with --repo", path.display())]
+    NoRepository {
+        /// Which one.
+        tracker: String,
+        /// The folder.
+        path: PathBuf,
+    },
     /// The program of a provider is missing.
     #[error("{0}")]
     Program(String),
@@ -162,7 +178,7 @@ impl Failure {
             Self::Workspace(WorkspaceError::GitMissing { .. } | WorkspaceError::GitTooOld { .. }) => {
                 FailureKind::Program
             }
-            Self::Workspace(_) => FailureKind::Repository,
+            Self::Workspace(_) | Self::Remote { .. } | Self::NoRepository { .. } => FailureKind::Repository,
             Self::Program(_) => FailureKind::Program,
             Self::Runtime(_) | Self::Tracker { .. } | Self::Socket { .. } | Self::Internal(_) => {
                 FailureKind::Internal

@@ -22,6 +22,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use crate::attempts::Attempts;
 use crate::builds::Builds;
+use crate::ceiling_notice::CeilingNotice;
 use crate::clock::Clock;
 use crate::control::{self, Desk};
 use crate::copying::{copy, copy_now_and_then};
@@ -40,6 +41,7 @@ use crate::poll::{Contact, poll};
 use crate::progress::Couriers;
 use crate::providers::Provider;
 use crate::recovery;
+use crate::remote_check;
 use crate::rooms::Rooms;
 use crate::settings::{RepositorySettings, Settings};
 use crate::tracker::Tracker;
@@ -100,6 +102,7 @@ impl Host {
         let builds = Builds::keep(&home, runtime, installed.iter().chain([&tracker]))?;
         let providers = detect(installed, &settings).await?;
         let places = open_places(&home, &settings.repositories).await?;
+        remote_check::every_place_has_one(&tracker, &places)?;
         let policy = Policy {
             repositories: settings.repositories.iter().map(|repository| repository.key.clone()).collect(),
             shared: shared(&places),
@@ -141,6 +144,7 @@ impl Host {
                 .as_ref()
                 .filter(|agent| agent.environment)
                 .map(|_| Environments::default()),
+            ceiling: CeilingNotice::new(policy.permission_ceiling),
             home: home.clone(),
         });
         let (mut core, hands) = Core::new(engine, journal, Arc::clone(&rooms), telling, settings.once);

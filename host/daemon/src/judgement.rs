@@ -20,6 +20,7 @@ use crate::failure::Failure;
 use crate::providers::Provider;
 use crate::rooms::Rooms;
 use crate::store::{self, Build};
+use crate::view::Notice;
 
 /// Why a plugin gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +44,12 @@ pub async fn plan(rooms: &Rooms, run: &Run) -> Result<Result<Wish, Problem>, Jud
     let judge = judge_of(rooms, run).await?;
     let (config, task) = (rooms.judge_config.clone(), run.task.clone());
     let question = Question::Plan { config: config.clone(), task: Box::new(task.clone()) };
-    ask(rooms, run, &judge, question, move |judge| judge.plan(&config, task)).await
+    let asked = ask(rooms, run, &judge, question, move |judge| judge.plan(&config, task)).await?;
+    let wished = asked.as_ref().ok().and_then(|wish| wish.permission);
+    if let Some(message) = rooms.ceiling.of(rooms.tracker.name(), wished) {
+        rooms.show(Notice::Host { message, warning: true });
+    }
+    Ok(asked)
 }
 
 /// What the agent is told.

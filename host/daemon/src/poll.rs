@@ -47,6 +47,9 @@ pub async fn poll(
         pace = answered.pace.unwrap_or(pace);
         let problem = answered.result.clone().err();
         note(&rooms, &state, problem.as_ref());
+        for message in &answered.notices {
+            rooms.show(Notice::Host { message: message.clone(), warning: false });
+        }
         let polled = Message::Polled { worked: problem.is_none(), inputs: inputs(&rooms, answered) };
         if rooms.inbox.send(polled).await.is_err() {
             return Ok(());

@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::attempts::Attempts;
 use crate::builds::Builds;
+use crate::ceiling_notice::CeilingNotice;
 use crate::clock::Clock;
 use crate::core::Situation;
 use crate::environments::Environments;
@@ -61,6 +62,8 @@ pub struct Rooms {
     pub couriers: Couriers,
     /// What trackers gave for agents; `None` if no grant covers it.
     pub environments: Option<Environments>,
+    /// Says when tasks wish to allow their agents more than the host does.
+    pub ceiling: CeilingNotice,
 }
 
 impl Rooms {

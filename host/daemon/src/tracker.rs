@@ -30,6 +30,9 @@ const QUEUE: usize = 256;
 /// limit of its own, so only a plugin that forgot to say `done` gets here.
 const OPERATION_LIMIT: Millis = Millis::minutes(5);
 
+/// A notice is one sentence: of a longer one, so many characters are shown.
+const NOTICE_CHARS: usize = 500;
+
 /// What came of an operation.
 #[derive(Debug)]
 pub struct Answered {
@@ -45,6 +48,8 @@ pub struct Answered {
     pub pace: Option<Millis>,
     /// How many runs at once the tracker advises.
     pub slots: Option<u32>,
+    /// Sentences for the person at the host.
+    pub notices: Vec<String>,
     /// Whether it worked.
     pub result: Result<(), Problem>,
 }
@@ -127,6 +132,7 @@ impl Tracker {
             controls: Vec::new(),
             pace: None,
             slots: None,
+            notices: Vec::new(),
             result: Err(Problem::transient("the connection to the tracker is closed")),
         };
         let queue = if matches!(operation, Operation::Heartbeat(_)) { &self.urgent } else { &self.queue };
@@ -202,6 +208,7 @@ impl Desk {
             controls: Vec::new(),
             pace: None,
             slots: None,
+            notices: Vec::new(),
             result: Ok(()),
         };
         let limit = self.forget_later(id);
@@ -295,6 +302,9 @@ impl Desk {
             TrackerOutput::Other(name, details) if name == "slots" => {
                 open.so_far.slots = details.trim().parse().ok().filter(|slots| *slots > 0);
             }
+            TrackerOutput::Other(name, details) if name == "notice" => {
+                open.so_far.notices.extend(notice(&details));
+            }
             TrackerOutput::Other(name, _) => {
                 tracing::debug!(tracker = %self.tracker.name, "an output this host does not know: {name}");
             }
@@ -370,6 +380,14 @@ fn remember(connection: &mut Connection, memory: &Path, known: Option<Vec<u8>>) 
         tracing::warn!("{} cannot be written: {error}", memory.display());
     }
     saved
+}
+
+/// A sentence for the person at the host; longer ones are cut.
+fn notice(details: &str) -> Option<String> {
+    let sentence: String = serde_json::from_str(details).ok()?;
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let sentence: String = sentence.chars().map(plain).take(NOTICE_CHARS).collect();
+    (!sentence.trim().is_empty()).then_some(sentence)
 }
 
 /// Puts a plugin's line into the host's log, under its name.

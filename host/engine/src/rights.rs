@@ -137,6 +137,10 @@ pub struct RepositoryRight {
     /// Whether commands that come with a task are run to judge the work.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub verify: bool,
+    /// Its tasks start from the remote `origin` and go there, so a host does not start
+    /// for it on a repository without one. Asks for nothing, and needs no grant.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub needs_remote: bool,
     /// For people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,

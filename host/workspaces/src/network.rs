@@ -124,6 +124,12 @@ impl Conversation<'_> {
 }
 
 impl Repository {
+    /// Whether the repository has this remote, with an address that can be used; the
+    /// error says how to get there. Nobody is asked.
+    pub fn check_remote(&self, name: &str) -> Result<(), RemoteError> {
+        self.remote(name).map(|_| ())
+    }
+
     /// Reads a remote's addresses from the repository's configuration, as
     /// values.
     pub(crate) fn remote(&self, name: &str) -> Result<Remote, RemoteError> {

@@ -92,6 +92,12 @@ impl Context {
         self.shared.emit(Output::Other(("slots".to_owned(), count.to_string())));
     }
 
+    /// While polling: one sentence that the person at the host is to see, whatever is
+    /// logged.
+    pub fn notice(&self, sentence: &str) {
+        self.shared.emit(Output::Other(("notice".to_owned(), serde_json::Value::from(sentence).to_string())));
+    }
+
     /// A line for the host's log: `debug`, `info`, `warn` or `error`.
     pub fn log(&self, level: &str, message: impl Into<String>) {
         self.shared.log(level, message.into());

@@ -134,13 +134,10 @@ impl Trakkar {
         rehearsed.push(task.id.clone());
         let branch = assignment.branch(task);
         let read = if was_read { "" } else { " (it could not be read again)" };
-        cx.log(
-            "info",
-            format!(
-                "Dry run: {} “{}” would be worked on, on the branch {branch}{read}.",
-                task.key, task.title
-            ),
-        );
+        cx.notice(&format!(
+            "Dry run: {} “{}” would be worked on, on the branch {branch}{read}.",
+            task.key, task.title
+        ));
     }
 
     // ── signs of life ───────────────────────────────────────────────────────

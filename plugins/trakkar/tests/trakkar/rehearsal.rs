@@ -15,12 +15,11 @@ fn a_dry_run_claims_reads_tells_and_gives_back() {
     let calls = stage.calls();
     assert_eq!(calls[2..], ["POST tasks/claim", "GET tasks/t_one", "POST runs/run_one/release"]);
     assert_eq!(stage.bodies("release"), [json!({ "reason": "dry_run" })]);
-    let told =
-        done.logs.iter().filter(|line| line.message.contains("Dry run: t_one “Add CSV export”")).count();
-    assert_eq!(told, 1, "{:?}", done.logs);
+    let told = done.notices.iter().filter(|told| told.contains("Dry run: t_one “Add CSV export”")).count();
+    assert_eq!(told, 1, "{:?}", done.notices);
     stage.next("claim", handed_out(&["one"]));
     let again = stage.poll(2);
-    assert!(!again.logs.iter().any(|line| line.message.contains("Dry run")), "once is enough");
+    assert!(again.notices.is_empty(), "once is enough: {:?}", again.notices);
     assert_eq!(stage.bodies("release").len(), 2);
 }
 
@@ -36,7 +35,8 @@ fn a_task_that_cannot_be_read_or_given_back_is_told_of() {
     stage.next("claim", handed_out(&["one"]));
     stage.next("tasks/t_one", Answer::error(404, "not_found"));
     stage.next("release", Answer::Cut);
-    let logs = stage.poll(1).logs;
-    assert!(logs.iter().any(|line| line.message.contains("could not be read again")), "{logs:?}");
+    let done = stage.poll(1);
+    let (notices, logs) = (done.notices, done.logs);
+    assert!(notices.iter().any(|told| told.contains("could not be read again")), "{notices:?}");
     assert!(logs.iter().any(|line| line.message.contains("could not be given back")), "{logs:?}");
 }

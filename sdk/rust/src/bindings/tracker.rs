@@ -1124,7 +1124,8 @@ pub mod exports {
                     Log(LogLine),
                     /// Name and details; unknown names are passed over. Known: `slots`, a whole
                     /// number, in answer to `register`: how many runs the tracker would have this
-                    /// host do at once, unless its operator has said.
+                    /// host do at once, unless its operator has said. `notice`, a string, in answer
+                    /// to `poll`: one sentence that the person at the host is to see.
                     Other((_rt::String, Json)),
                 }
                 impl ::core::fmt::Debug for Output {

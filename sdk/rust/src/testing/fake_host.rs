@@ -21,6 +21,8 @@ pub struct Done {
     pub pace: Option<Milliseconds>,
     /// How many runs at once the tracker advised.
     pub slots: Option<u32>,
+    /// Sentences for the person at the host.
+    pub notices: Vec<String>,
     /// Lines for the log.
     pub logs: Vec<LogLine>,
     /// Every effect asked for, in order.
@@ -95,6 +97,9 @@ impl<T: Tracker, A: FnMut(&Effect) -> Result<Reply, Problem>> FakeHost<T, A> {
                 Output::Control(control) => done.controls.push(control),
                 Output::Pace(every) => done.pace = Some(every),
                 Output::Other((name, details)) if name == "slots" => done.slots = details.parse().ok(),
+                Output::Other((name, details)) if name == "notice" => {
+                    done.notices.extend(serde_json::from_str::<String>(&details).ok());
+                }
                 Output::Log(line) => done.logs.push(line),
                 Output::Done((_, result)) => done.result = Some(result),
                 Output::Other(_) => {}
