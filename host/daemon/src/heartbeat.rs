@@ -75,7 +75,7 @@ fn status(run: &Run, now: Timestamp) -> RunStatus {
         State::Ending { .. } | State::Collecting | State::Advising => "ending",
         State::Waiting { .. } | State::Parked { .. } | State::Blocked { .. } => "waiting",
         State::Reporting { .. } | State::Releasing | State::Closed { .. } => "reporting",
-        State::Claiming | State::Planning | State::Preparing => "preparing",
+        State::Claiming | State::Planning | State::Preparing { .. } => "preparing",
     };
     RunStatus {
         at: run.reference(),

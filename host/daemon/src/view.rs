@@ -161,7 +161,9 @@ fn result(run: &Run) -> Option<String> {
 fn until(run: &Run) -> Option<i64> {
     match &run.state {
         State::Waiting { until } => Some(until.0),
-        State::Reporting { next_try, .. } => next_try.map(|at| at.0),
+        State::Preparing { next_try, .. }
+        | State::Reporting { next_try, .. }
+        | State::Landing { next_try, .. } => next_try.map(|at| at.0),
         _ => None,
     }
 }
@@ -172,7 +174,10 @@ fn why(run: &Run) -> String {
         State::Blocked { .. } => "waits until the earlier run of this task is proven ended".to_owned(),
         State::Claiming => "asks the tracker for the task".to_owned(),
         State::Planning => "asks the tracker plugin how to work on it".to_owned(),
-        State::Preparing => "makes the worktree".to_owned(),
+        State::Preparing { tries, next_try: Some(_) } => {
+            format!("the worktree could not be made {tries} times; it is tried again")
+        }
+        State::Preparing { .. } => "makes the worktree".to_owned(),
         State::Starting { .. } => "starts the agent".to_owned(),
         State::Running { finished: Some(_), .. } => {
             "the agent is finished; its process is about to end".to_owned()

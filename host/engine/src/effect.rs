@@ -36,6 +36,12 @@ pub struct WorkspaceOrder {
     /// Session whose workspace is to be gone on with, if this host still has it.
     #[serde(default)]
     pub session: Option<String>,
+    /// Folder of the repository in which it is made; the host's own if absent.
+    #[serde(default)]
+    pub worktrees: Option<String>,
+    /// Ignored paths of the checkout that are linked into it.
+    #[serde(default)]
+    pub link: Vec<String>,
 }
 
 /// What to do.

@@ -181,9 +181,7 @@ impl Engine {
                 let effect = run.planned(now, wish, &policy);
                 self.unless_folder_is_taken(now, effect)
             }
-            Input::Prepared { at, workspace } => {
-                self.at_step(&at).filter(|run| run.state == State::Preparing)?.prepared(now, workspace)
-            }
+            Input::Prepared { at, workspace } => self.at_step(&at)?.prepared(now, workspace),
             Input::Started { at, process } => {
                 let run = self.at_step(&at)?;
                 let State::Starting { attempt } = run.state else { return None };
@@ -329,7 +327,9 @@ impl Engine {
     /// Reports that wait for their next try stay in the outbox.
     pub fn is_quiet(&self) -> bool {
         self.awake().all(|run| match &run.state {
-            State::Reporting { next_try, .. } | State::Landing { next_try, .. } => next_try.is_some(),
+            State::Preparing { next_try, .. }
+            | State::Reporting { next_try, .. }
+            | State::Landing { next_try, .. } => next_try.is_some(),
             State::Releasing => false,
             state => !state.occupies_slot(),
         })
@@ -383,10 +383,12 @@ impl Mode {
 fn stop_for_now(run: &mut Run, now: Timestamp) -> Option<Effect> {
     let works = matches!(
         run.state,
-        State::Running { .. }
+        State::Preparing { next_try: None, .. }
+            | State::Running { .. }
             | State::Starting { .. }
             | State::Adopting { .. }
             | State::Verifying { paused: false }
+            | State::Landing { next_try: None, .. }
     );
     if !works {
         return None;

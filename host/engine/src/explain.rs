@@ -57,7 +57,12 @@ pub fn explain(run: &Run, now: Timestamp) -> Explanation {
             "the plugin's answer",
             "The workspace is made.",
         ),
-        State::Preparing => words(
+        State::Preparing { tries, next_try: Some(_) } => words(
+            format!("The workspace could not be made {tries} times, for a reason that may pass."),
+            "the next try",
+            "The workspace is made.",
+        ),
+        State::Preparing { .. } => words(
             format!("The workspace of attempt {} is being made.", run.next_attempt()),
             "git",
             "The agent is started.",
@@ -290,7 +295,8 @@ mod tests {
             State::Blocked { by: RunId("other".to_owned()) },
             State::Claiming,
             State::Planning,
-            State::Preparing,
+            State::Preparing { tries: 1, next_try: None },
+            State::Preparing { tries: 1, next_try: Some(NOW) },
             State::Starting { attempt: 1 },
             State::Adopting { attempt: 1, finished: None },
             agent(None),

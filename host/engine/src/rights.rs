@@ -270,19 +270,17 @@ pub fn resolve_origin(
 }
 
 /// Whether `path` lies below `prefix`, segment by segment: `/api` covers
-/// `/api/tasks` but not `/apiary`. Paths that climb, also when encoded (once or
-/// twice) or dressed as a parameter (`..;`), are below nothing.
+/// `/api/tasks` but not `/apiary`. Below the prefix, paths that climb, also when
+/// encoded (once or twice) or dressed as a parameter (`..;`), are below nothing.
 pub fn path_below(prefix: &str, path: &str) -> bool {
-    let plain = path.to_ascii_lowercase().replace("%25", "%").replace("%2e", ".").replace("%3b", ";");
+    let Some(rest) = path.strip_prefix(prefix) else { return false };
+    let plain = rest.to_ascii_lowercase().replace("%25", "%").replace("%2e", ".").replace("%3b", ";");
     let mut names =
         plain.split(['/', '\\']).map(|segment| segment.split_once(';').map_or(segment, |(name, _)| name));
     if names.any(|name| matches!(name, "." | "..")) || plain.contains("%2f") || plain.contains("%5c") {
         return false;
     }
-    match path.strip_prefix(prefix) {
-        Some(rest) => prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/'),
-        None => false,
-    }
+    prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/')
 }
 
 impl Rights {

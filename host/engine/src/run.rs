@@ -12,14 +12,15 @@
 //!                                                  └──── finish ────────▶ reporting ─▶ closed
 //! ```
 //!
-//! Each method here is one arrow; `run/` holds the states, what time does, how a run
-//! ends, and what a restart does. An arrow takes what happened, changes the state and returns
+//! Each method here is one arrow; `run/` holds the states, the way to a workspace, what
+//! time does, how a run ends, and what a restart does. An arrow takes what happened, changes the state and returns
 //! what is to be done next. A wish to stop is kept in [`Run::stop`] and obeyed at
 //! the next arrow, because an answer that is under way cannot be called back.
 
 mod deadlines;
 mod ending;
 mod finishing;
+mod preparing;
 mod recovery;
 mod state;
 
@@ -28,12 +29,13 @@ use serde::{Deserialize, Serialize};
 pub use self::deadlines::{LEASE_MARGIN, lease_deadline};
 pub use self::ending::{FIRST_REPORT_PAUSE, MAX_REPORT_PAUSE};
 pub use self::finishing::{FIRST_LANDING_PAUSE, LANDING_TRIES};
+pub use self::preparing::PREPARING_TRIES;
 pub use self::state::{Attempt, Closing, HeldLease, State, Stop, Workspace};
-use crate::effect::{Action, Effect, WorkspaceOrder};
+use crate::effect::{Action, Effect};
 use crate::landing::Landed;
 use crate::mutation::Mutation;
 use crate::outcome::{Class, EndReason, Outcome, Usage};
-use crate::plan::{Base, Plan, Refusal, Wish, folder_of};
+use crate::plan::{Plan, Refusal, Wish};
 use crate::policy::Policy;
 use crate::problem::Problem;
 use crate::report::Changes;
@@ -200,77 +202,6 @@ impl Run {
             }
             Err((reason, message)) => self.fail(now, reason, message),
         }
-    }
-
-    /// Makes the workspace of the next attempt, or opens the last one again.
-    fn prepare(&mut self, now: Timestamp) -> Option<Effect> {
-        let order = self.workspace_order()?;
-        self.go(now, State::Preparing, Action::Prepare { order })
-    }
-
-    fn workspace_order(&self) -> Option<WorkspaceOrder> {
-        let plan = self.plan.as_ref()?;
-        let number = match &self.workspace {
-            Some(workspace) if !self.fresh || Mutation::WorkspaceReused.is_on() => workspace.number,
-            _ => self.next_attempt(),
-        };
-        Some(WorkspaceOrder {
-            repository: plan.repository.clone(),
-            base: plan.base.clone(),
-            start: self.workspace.as_ref().map(|workspace| workspace.base.clone()),
-            branch: plan.branch_of(number),
-            folder: folder_of(&self.task, &self.id, number),
-            number,
-            session: self.session_to_go_on_with(),
-        })
-    }
-
-    /// The session whose workspace is gone on with: for the first attempt, and for
-    /// those that follow in the same workspace.
-    fn session_to_go_on_with(&self) -> Option<String> {
-        let plan = self.plan.as_ref().filter(|plan| plan.base == Base::PreviousSession)?;
-        let goes_on = match &self.workspace {
-            None => true,
-            Some(workspace) => workspace.continued && !self.fresh,
-        };
-        plan.session.clone().filter(|_| goes_on)
-    }
-
-    /// The workspace is there.
-    pub fn prepared(&mut self, now: Timestamp, workspace: Result<Workspace, Problem>) -> Option<Effect> {
-        match workspace {
-            Ok(workspace) => self.settle_in(workspace),
-            Err(problem) if self.stop.is_none() => return self.fail(now, "workspace", problem.message),
-            Err(_) => {}
-        }
-        if self.lease.is_some_and(|lease| lease.deadline <= now) && self.stop.is_none() {
-            // The machine slept, and nothing has looked at the clock since.
-            let message = "The lease ran out while the workspace was made.".to_owned();
-            self.stop = Some(Stop { why: EndReason::LeaseLost, message });
-        }
-        if self.stop.is_some() {
-            return self.finish(now);
-        }
-        if self.lease.is_some_and(|lease| !lease.confirmed) && !Mutation::UnconfirmedStart.is_on() {
-            // The task may have gone to somebody else while the host was down.
-            self.enter(now, State::Waiting { until: now });
-            return None;
-        }
-        let attempt = self.next_attempt();
-        let session = self.session_to_resume();
-        self.attempt_started = now;
-        self.go(now, State::Starting { attempt }, Action::Start { attempt, session })
-    }
-
-    /// A session whose workspace is gone is not resumed.
-    fn settle_in(&mut self, workspace: Workspace) {
-        if let Some(plan) = &mut self.plan
-            && plan.base == Base::PreviousSession
-            && !workspace.continued
-        {
-            plan.session = None;
-        }
-        self.workspace = Some(workspace);
     }
 
     /// The session goes with the workspace: a clean workspace never resumes one, and
@@ -459,6 +390,7 @@ impl Run {
             }
             State::Waiting { .. }
             | State::Parked { .. }
+            | State::Preparing { next_try: Some(_), .. }
             | State::Verifying { paused: true }
             | State::Landing { next_try: Some(_), .. } => self.finish(now),
             _ => None,

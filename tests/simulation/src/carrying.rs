@@ -139,7 +139,8 @@ impl World {
 
     fn made(&mut self, host: usize, at: Step, order: &WorkspaceOrder) {
         if self.git_fails() {
-            let workspace = Err(Problem::permanent("The workspace could not be used: git failed."));
+            let kind = if self.random.one_in(2) { ProblemKind::Transient } else { ProblemKind::Permanent };
+            let workspace = Err(Problem::new(kind, "The workspace could not be used: git failed."));
             return self.arrive(host, Input::Prepared { at, workspace });
         }
         let plain = order.repository == "plain";

@@ -55,6 +55,9 @@ fn a_path_that_climbs_is_below_nothing() {
         assert!(!path_below("/api/", path), "{path}");
     }
     assert!(path_below("/api/", "/api/a..b;v=1/100%25"));
+    assert!(path_below("/api/a%2Fb/", "/api/a%2Fb/c"), "what was granted encoded is meant so");
+    assert!(!path_below("/api/a%2Fb/", "/api/a%2Fb/..%2fc"));
+    assert!(!path_below("/api/a", "/api/a%2Fb"));
 }
 
 #[test]

@@ -20,7 +20,11 @@ impl Run {
                 self.running_deadlines(*heard, *finished).into_iter().map(|(at, _)| at).min()
             }
             State::Waiting { until } => Some(*until),
-            State::Reporting { next_try, .. } | State::Landing { next_try, .. } => *next_try,
+            State::Reporting { next_try, .. } => *next_try,
+            // What a stopping host has called off waits for the next start.
+            State::Preparing { next_try, .. } | State::Landing { next_try, .. } => {
+                next_try.filter(|_| self.stop.is_none())
+            }
             _ => None,
         };
         lease.into_iter().chain(own).min()
@@ -72,7 +76,12 @@ impl Run {
                 self.end(now, why)
             }
             State::Reporting { next_try: Some(at), .. } if *at <= now => self.tell_again(now),
-            State::Landing { next_try: Some(at), .. } if *at <= now => self.land_again(now),
+            State::Preparing { next_try: Some(at), .. } if *at <= now && self.stop.is_none() => {
+                self.prepare_again(now)
+            }
+            State::Landing { next_try: Some(at), .. } if *at <= now && self.stop.is_none() => {
+                self.land_again(now)
+            }
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use super::{Attempt, Run, State};
 use crate::effect::{Action, Effect};
 use crate::landing::{Landed, Landing, Verification};
 use crate::outcome::EndReason;
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::Problem;
 use crate::time::{Millis, Timestamp};
 
 /// How often a landing is tried before the run fails: a remote that is away for
@@ -100,15 +100,21 @@ impl Run {
     /// The work has landed, or could not.
     pub fn landed(&mut self, now: Timestamp, landed: Result<Landed, Problem>) -> Option<Effect> {
         let State::Landing { tries, .. } = self.state else { return None };
+        let stopping = self.stop.as_ref().is_some_and(|stop| stop.why == EndReason::Stopping);
         let problem = match landed {
             Ok(landed) => {
+                self.stop.take_if(|_| stopping);
                 self.landed = Some(landed);
                 return self.finish(now);
             }
             Err(problem) => problem,
         };
-        let passing = matches!(problem.kind, ProblemKind::Transient | ProblemKind::RateLimited);
-        if passing && tries < LANDING_TRIES && self.stop.is_none() {
+        if stopping {
+            // The next start of the host lands it.
+            self.enter(now, State::Landing { tries, next_try: Some(now) });
+            return None;
+        }
+        if problem.kind.may_pass() && tries < LANDING_TRIES && self.stop.is_none() {
             let pause = landing_pause(tries).max(problem.retry_after.unwrap_or_default());
             self.enter(now, State::Landing { tries, next_try: Some(now + pause) });
             return None;
@@ -126,8 +132,8 @@ impl Run {
     }
 }
 
-/// Pause before try `tries + 1` of a landing.
-fn landing_pause(tries: u32) -> Millis {
+/// Pause before try `tries + 1` of a landing, or of a workspace.
+pub(super) fn landing_pause(tries: u32) -> Millis {
     Millis(FIRST_LANDING_PAUSE.0.saturating_mul(4_u64.saturating_pow(tries.saturating_sub(1))))
 }
 

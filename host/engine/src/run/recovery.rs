@@ -33,7 +33,10 @@ impl Run {
         let action = match &self.state {
             State::Claiming => Action::Claim,
             State::Planning => Action::Plan,
-            State::Preparing => Action::Prepare { order: self.workspace_order()? },
+            State::Preparing { tries, .. } => {
+                let (tries, order) = (*tries, self.workspace_order()?);
+                return self.go(now, State::Preparing { tries, next_try: None }, Action::Prepare { order });
+            }
             State::Starting { attempt } => return self.take_up(now, *attempt, None, awake),
             State::Running { attempt, finished, .. } | State::Adopting { attempt, finished } => {
                 return self.take_up(now, *attempt, *finished, awake);

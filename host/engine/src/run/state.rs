@@ -88,7 +88,14 @@ pub enum State {
     /// Asking what it should look like.
     Planning,
     /// Making the workspace.
-    Preparing,
+    Preparing {
+        /// How often it was tried.
+        #[serde(default)]
+        tries: u32,
+        /// When it is tried again; `None` while a try is under way.
+        #[serde(default)]
+        next_try: Option<Timestamp>,
+    },
     /// Starting the process.
     Starting {
         /// Which attempt.
@@ -188,7 +195,7 @@ impl State {
             Self::Blocked { .. } => "blocked",
             Self::Claiming => "claiming",
             Self::Planning => "planning",
-            Self::Preparing => "preparing",
+            Self::Preparing { .. } => "preparing",
             Self::Starting { .. } => "starting",
             Self::Running { .. } => "running",
             Self::Adopting { .. } => "adopting",

@@ -6,7 +6,7 @@ use crate::landing::{Landed, Landing, LandingKind, Verification, Verify};
 use crate::plan::Wish;
 use crate::policy::{Policy, VerifyRule};
 use crate::problem::Problem;
-use crate::run::{FIRST_LANDING_PAUSE, LANDING_TRIES};
+use crate::run::{FIRST_LANDING_PAUSE, LANDING_TRIES, PREPARING_TRIES};
 
 fn world() -> World {
     World::with(Policy { landings: vec![LandingKind::Push], verify: VerifyRule::Allow, ..policy() })
@@ -204,4 +204,81 @@ fn a_promise_of_no_timer_holds_unless_the_operator_set_one() {
     let mut set = policy();
     set.usual.time = false;
     assert_eq!(untimed(set.clone()), set.limits.time);
+}
+
+/// Planned, with the workspace on its way.
+fn preparing(world: &mut World) {
+    world.offer("a");
+    let (at, sent) = (world.at("a"), world.now);
+    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
+    world.planned("a", Wish::default());
+}
+
+fn not_prepared(world: &mut World, problem: Problem) {
+    let at = world.at("a");
+    world.tell(Input::Prepared { at, workspace: Err(problem) });
+}
+
+#[test]
+fn a_workspace_is_tried_so_often_and_not_once_more() {
+    let mut world = world();
+    preparing(&mut world);
+    for _ in 1..PREPARING_TRIES {
+        not_prepared(&mut world, Problem::transient("the remote is away"));
+        assert_eq!(world.state("a"), "preparing");
+        world.pass(Millis(FIRST_LANDING_PAUSE.0 * 64));
+        assert!(world.effects.iter().any(|effect| matches!(effect.action, Action::Prepare { .. })));
+    }
+    not_prepared(&mut world, Problem::transient("the remote is away"));
+    assert_eq!(world.report("a").reason, "workspace");
+}
+
+#[test]
+fn a_workspace_that_can_never_be_made_is_not_tried_again() {
+    let mut world = world();
+    preparing(&mut world);
+    not_prepared(&mut world, Problem::permanent("there is no such branch"));
+    assert_eq!(world.report("a").reason, "workspace");
+}
+
+#[test]
+fn a_run_that_waits_for_its_workspace_can_be_stopped() {
+    let mut world = world();
+    preparing(&mut world);
+    not_prepared(&mut world, Problem::transient("the remote is away"));
+    world.tell(Input::StopAsked { run: run_id("a") });
+    assert_eq!(world.report("a").state.name(), "cancelled");
+}
+
+#[test]
+fn what_a_stopping_host_calls_off_is_asked_for_again_at_the_next_start() {
+    let mut world = world();
+    preparing(&mut world);
+    world.tell(Input::StopNow);
+    assert!(!world.engine.is_quiet(), "git is at work");
+    not_prepared(&mut world, Problem::permanent("called off"));
+    assert!(world.engine.is_quiet());
+    assert_eq!(world.engine.next_deadline(), None);
+    world.tell(Input::Restarted);
+    world.prepared("a");
+    world.started("a");
+    world.ended("a", success());
+    world.collected("a");
+    assert_eq!(world.report("a").state.name(), "succeeded");
+}
+
+#[test]
+fn a_landing_that_a_stopping_host_calls_off_is_no_failed_landing() {
+    let mut world = world();
+    world.done_with("a", Wish { landing: Landing::Push, ..Wish::default() });
+    for _ in 0..2 {
+        world.tell(Input::StopNow);
+        world.landed("a", Err(Problem::permanent("called off")));
+        assert!(world.engine.is_quiet());
+        world.tell(Input::Restarted);
+        assert!(world.effects.iter().any(|effect| effect.action == Action::Land));
+    }
+    world.tell(Input::StopNow);
+    world.landed("a", Ok(pushed()));
+    assert_eq!(world.report("a").state.name(), "succeeded", "it had landed before the host could stop it");
 }
