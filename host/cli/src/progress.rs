@@ -161,7 +161,15 @@ impl Progress {
     }
 
     /// A line that stays.
+    /// Draws no more: on a terminal that was closed, trying would end the host.
+    pub fn look_away(&self) {
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
     fn keep(&self, line: &str) {
+        if self.medium == Medium::Bars && !std::io::stdout().is_terminal() {
+            self.look_away();
+        }
         // The host goes on working when nobody looks any more.
         let _ = self.bars.suspend(|| output::line(line));
     }

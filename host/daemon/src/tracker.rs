@@ -400,3 +400,6 @@ pub fn log(plugin: &str, line: &LogLine) {
         Level::Error => tracing::error!(plugin, "{message}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,6 +120,7 @@ impl Signals {
 
     async fn answer(&mut self, heard: Heard, stopper: &Stopper, progress: &Progress) {
         if heard == Heard::Hangup {
+            progress.look_away();
             return stopper.detach().await;
         }
         self.heard += 1;

@@ -152,3 +152,16 @@ fn a_server_that_took_the_run_away_has_the_agent_ended_and_then_worked_again() {
     assert_one_retry_in_a_clean_worktree(&scene, host);
     assert_eq!(scene.sent(Endpoint::Fail).len(), 0, "nobody fails what is not his any more");
 }
+
+#[test]
+fn a_task_taken_back_while_no_host_was_there_ends_the_agent_left_behind_before_the_retry_begins() {
+    let scene = hangs_and_then_works();
+    let mut host = start(&scene);
+    let asked = scene.sent(Endpoint::Claim).len();
+    host.kill_9();
+    scene.server.advance(BETWEEN);
+    let host = scene.start();
+    scene.wait_until_ended(1);
+    scene.pass_for_the_host_until(Endpoint::Claim, asked + 1);
+    assert_one_retry_in_a_clean_worktree(&scene, host);
+}

@@ -1,0 +1,67 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::sync::mpsc as threads;
+use std::time::Duration;
+
+use hostler_broker::{Limits as GateLimits, Secrets};
+use hostler_components::{Limits, Runtime, Settings};
+use hostler_engine::rights::Rights;
+use tokio::runtime::Builder;
+
+use super::*;
+use crate::lease_thread::LeaseThread;
+
+#[path = "../../../components/tests/plugins/guest.rs"]
+mod guest;
+
+/// Longer than the test may take: the work that must not be in the way.
+const FOR_EVER: Duration = Duration::from_mins(1);
+
+/// How long an answer may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A tracker whose plugin traps whenever it is asked to do something: each operation
+/// takes a call into it and a new connection, and is answered with the trap.
+async fn trapping(place: &Path, leases: &LeaseThread) -> Tracker {
+    let file = place.join("plugin.wasm");
+    let built = guest::Guest::tracker().body("[method]connection.begin", "(unreachable)").build();
+    std::fs::write(&file, built).unwrap();
+    let settings = Settings { cache: place.join("native"), limits: Limits::default() };
+    let plugin = Runtime::new(settings).unwrap().load(&file).unwrap();
+    let rights = Rights::default();
+    let gate = Gate::new(&rights, &BTreeMap::new(), &Secrets::default(), place, GateLimits::default());
+    let (clock, memory) = (Clock::start(Timestamp(0)), place.join("memory"));
+    Tracker::open(plugin, "{}".to_owned(), gate.unwrap(), clock, memory, leases.handle()).await.unwrap()
+}
+
+#[test]
+fn a_heartbeat_is_answered_while_every_thread_of_the_host_is_busy() {
+    let place = tempfile::tempdir().unwrap();
+    let main = Builder::new_multi_thread().worker_threads(1).max_blocking_threads(1).enable_all().build();
+    let (main, leases) = (main.unwrap(), LeaseThread::start().unwrap());
+    let tracker = main.block_on(trapping(place.path(), &leases));
+    let (busy, is_busy) = threads::channel();
+    let (blocked, worker) = (busy.clone(), busy);
+    main.spawn_blocking(move || {
+        blocked.send(()).unwrap();
+        std::thread::sleep(FOR_EVER);
+    });
+    main.spawn(async move {
+        worker.send(()).unwrap();
+        std::thread::sleep(FOR_EVER);
+    });
+    is_busy.recv().unwrap();
+    is_busy.recv().unwrap();
+    let (told, answers) = threads::channel();
+    leases.handle().spawn(async move {
+        for _ in 0..3 {
+            told.send(tracker.operate(Operation::Heartbeat(Vec::new())).await.result).unwrap();
+        }
+    });
+    for _ in 0..3 {
+        let answer = answers.recv_timeout(PATIENCE).expect("no heartbeat went out");
+        assert_eq!(answer.unwrap_err().kind, ProblemKind::Transient);
+    }
+    main.shutdown_background();
+}
