@@ -36,6 +36,10 @@ pub struct WorkspaceOrder {
     /// Session whose workspace is to be gone on with, if this host still has it.
     #[serde(default)]
     pub session: Option<String>,
+    /// The workspace of the task's last run here is to be gone on with, whatever its
+    /// session.
+    #[serde(default)]
+    pub last: bool,
     /// Folder of the repository in which it is made; the host's own if absent.
     #[serde(default)]
     pub worktrees: Option<String>,

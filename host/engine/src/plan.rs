@@ -349,3 +349,43 @@ fn least<T: Ord>(wish: Option<T>, ceiling: Option<T>) -> Option<T> {
         (wish, ceiling) => wish.or(ceiling),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::landing::PullRequest;
+
+    fn start(base: Base, landing: Landing) -> Base {
+        let task = Task {
+            id: "t".into(),
+            key: "t".into(),
+            title: "t".into(),
+            sections: Vec::new(),
+            priority: 0,
+            data: String::new(),
+        };
+        let policy = Policy {
+            repositories: vec!["app".into()],
+            providers: vec!["command".into()],
+            landings: vec![LandingKind::PullRequest],
+            ..Policy::default()
+        };
+        let wish = Wish { base, landing, ..Wish::default() };
+        let plan = Plan::cut(&wish, &task, &RunId("r".into()), &policy);
+        plan.map_or_else(|refusal| panic!("{refusal}"), |plan| plan.start())
+    }
+
+    #[test]
+    fn where_earlier_work_is_gone_a_pull_request_starts_from_the_branch_it_is_for() {
+        let request = |base: Option<&str>| {
+            Landing::PullRequest(PullRequest { base: base.map(str::to_owned), ..PullRequest::default() })
+        };
+        assert_eq!(start(Base::PreviousSession, request(None)), Base::Remote(None));
+        assert_eq!(
+            start(Base::PreviousSession, request(Some("develop"))),
+            Base::Remote(Some("develop".into()))
+        );
+        assert_eq!(start(Base::PreviousSession, Landing::Leave), Base::Head);
+        assert_eq!(start(Base::DefaultBranch, request(None)), Base::DefaultBranch);
+    }
+}

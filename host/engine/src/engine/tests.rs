@@ -454,6 +454,19 @@ fn a_session_whose_workspace_is_gone_is_not_resumed() {
 }
 
 #[test]
+fn without_a_session_the_workspace_of_the_last_run_is_gone_on_with() {
+    for (base, last) in [(Base::PreviousSession, true), (Base::Head, false)] {
+        let mut world = World::new();
+        world.offer("a");
+        let (at, sent) = (world.at("a"), world.now);
+        world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
+        world.planned("a", Wish { base, ..Wish::default() });
+        let Action::Prepare { order } = &world.effects[0].action else { panic!("{:?}", world.effects) };
+        assert_eq!((order.last, &order.session), (last, &None));
+    }
+}
+
+#[test]
 fn a_task_that_cannot_be_claimed_is_left_alone_for_longer_and_longer() {
     let mut world = World::new();
     let mut last = Millis(0);

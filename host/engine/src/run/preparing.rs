@@ -38,26 +38,23 @@ impl Run {
         };
         Some(WorkspaceOrder {
             repository: plan.repository.clone(),
-            base: plan.base.clone(),
+            base: plan.start(),
             start: self.workspace.as_ref().map(|workspace| workspace.base.clone()),
             branch: plan.branch_of(number),
             folder: folder_of(&self.task, &self.id, number),
             number,
-            session: self.session_to_go_on_with(),
+            session: plan.session.clone().filter(|_| self.goes_on()),
+            last: plan.session.is_none() && self.goes_on(),
             worktrees: plan.worktrees.clone(),
             link: plan.link.clone(),
         })
     }
 
-    /// The session whose workspace is gone on with: for the first attempt, and for
-    /// those that follow in the same workspace.
-    fn session_to_go_on_with(&self) -> Option<String> {
-        let plan = self.plan.as_ref().filter(|plan| plan.base == Base::PreviousSession)?;
-        let goes_on = match &self.workspace {
-            None => true,
-            Some(workspace) => workspace.continued && !self.fresh,
-        };
-        plan.session.clone().filter(|_| goes_on)
+    /// Whether an earlier run's workspace is gone on with: for the first attempt, and
+    /// for those that follow in the same workspace.
+    fn goes_on(&self) -> bool {
+        let wished = self.plan.as_ref().is_some_and(|plan| plan.base == Base::PreviousSession);
+        wished && self.workspace.as_ref().is_none_or(|workspace| workspace.continued && !self.fresh)
     }
 
     /// The workspace is there, or could not be made. What may pass is tried again.
