@@ -82,15 +82,11 @@ impl Builds {
     pub fn get(&self, build: &Build) -> Result<Arc<Plugin>, BuildError> {
         let Build { id, digest } = build.clone();
         let known = self.lock().get(&digest).cloned();
-        let (plugin, file) = match known {
-            Some(plugin) => (plugin, self.store.find(&digest)),
-            None => {
-                let file = self
-                    .store
-                    .find(&digest)
-                    .ok_or_else(|| BuildError::NotKept { id: id.clone(), digest: digest.clone() })?;
-                (self.runtime.load(&file).map_err(Failure::from)?, Some(file))
-            }
+        let file = self.store.find(&digest);
+        let plugin = match (known, &file) {
+            (Some(plugin), _) => plugin,
+            (None, Some(file)) => self.runtime.load(file).map_err(Failure::from)?,
+            (None, None) => return Err(BuildError::NotKept { id, digest }),
         };
         if plugin.digest().to_string() != digest {
             return Err(BuildError::NotKept { id, digest });

@@ -13,6 +13,7 @@ use hostler_engine::Input;
 use hostler_engine::landing::LandingKind;
 use hostler_engine::policy::{Policy, VerifyRule};
 use hostler_engine::problem::{Problem, ProblemKind};
+use hostler_engine::rights::Rights;
 use hostler_engine::task::Runner;
 use hostler_engine::time::Millis;
 use hostler_journal::JournalError;
@@ -138,12 +139,7 @@ impl Host {
             situation: situation.clone(),
             attempts: Attempts::default(),
             couriers: Couriers::default(),
-            environments: tracker
-                .rights
-                .agent
-                .as_ref()
-                .filter(|agent| agent.environment)
-                .map(|_| Environments::default()),
+            environments: environments(&tracker.rights),
             ceiling: CeilingNotice::new(policy.permission_ceiling),
             home: home.clone(),
         });
@@ -340,6 +336,12 @@ fn granted_landings(policy: &Policy, tracker: &Installed) -> Vec<LandingKind> {
 fn granted_verify(policy: &Policy, tracker: &Installed) -> VerifyRule {
     let granted = tracker.rights.repository.as_ref().is_some_and(|right| right.verify);
     if policy.verify == VerifyRule::Allow && !granted { VerifyRule::Refuse } else { policy.verify }
+}
+
+/// Room for what the tracker gives to agents, if its grant covers that.
+fn environments(rights: &Rights) -> Option<Environments> {
+    let covered = rights.agent.as_ref().is_some_and(|agent| agent.environment);
+    covered.then(Environments::default)
 }
 
 fn shared(places: &BTreeMap<String, Place>) -> Vec<String> {

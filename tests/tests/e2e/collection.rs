@@ -164,8 +164,8 @@ fn beside_a_running_host_only_what_is_over_goes() {
 
     let findings = gc(&stage, &["--yes"]);
     let fate = |task: &str, what: &str| {
-        let found = findings.iter().find(|finding| finding["task"] == task && finding["what"] == what);
-        found.unwrap_or_else(|| panic!("no {what} of {task}: {findings:?}"))["fate"].clone()
+        let one = findings.iter().find(|one| one["task"] == task && one["what"] == what);
+        one.unwrap_or_else(|| panic!("no {what} of {task}: {findings:?}"))["fate"].clone()
     };
     assert_eq!((fate("hello", "worktree"), fate("hello", "logs")), ("gone".into(), "gone".into()));
     assert_eq!((fate("other", "worktree"), fate("other", "logs")), ("stays".into(), "stays".into()));

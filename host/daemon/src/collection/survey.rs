@@ -147,13 +147,11 @@ impl Survey {
     }
 
     fn standing_of(&self, id: &str) -> Standing {
-        match self.runs.get(id) {
-            Some(run) => run.standing(),
-            None => {
-                let view = self.history.as_ref().and_then(|history| history.get(id).ok().flatten());
-                standing(view.as_ref())
-            }
+        if let Some(run) = self.runs.get(id) {
+            return run.standing();
         }
+        let view = self.history.as_ref().and_then(|history| history.get(id).ok().flatten());
+        standing(view.as_ref())
     }
 
     fn worktree(
