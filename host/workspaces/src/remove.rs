@@ -26,6 +26,12 @@ pub enum RemovalProof {
         /// The ref that holds the work.
         into: String,
     },
+    /// Everything in it is in this branch of a remote (full name). Checked; the branch
+    /// stays if it has commits of its own: a remote's branch may be deleted there.
+    Pushed {
+        /// The ref that holds the work.
+        into: String,
+    },
     /// Nothing was changed. Checked; the branch goes, too.
     NoChanges,
     /// Everything in it is in the commit that `Repository::preserve` made.
@@ -127,6 +133,10 @@ impl Repository {
         match proof {
             RemovalProof::Merged { into } => {
                 self.check_merged(workspace, &inspection, tip, into)?;
+            }
+            RemovalProof::Pushed { into } => {
+                self.check_merged(workspace, &inspection, tip, into)?;
+                return Ok(Some(workspace.order.start));
             }
             _ if tip == workspace.order.start => {}
             _ => return Err(unproven("its branch has commits of its own")),

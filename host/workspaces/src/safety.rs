@@ -46,7 +46,11 @@ impl Repository {
         }
         for into in self.refs_that_may_hold(&workspace.order.branch)? {
             if self.holds(&inspection, &into, tip)? {
-                return Ok(RemovalProof::Merged { into });
+                return Ok(if DEFAULT_REFS.contains(&into.as_str()) {
+                    RemovalProof::Merged { into }
+                } else {
+                    RemovalProof::Pushed { into }
+                });
             }
         }
         Err(unproven(format!(
@@ -55,7 +59,8 @@ impl Repository {
         )))
     }
 
-    /// Full names of the refs to ask, the likeliest first. A workspace's own branch
+    /// Full names of the refs to ask: those that let the branch go with the workspace
+    /// first, then the likeliest. A workspace's own branch
     /// is never among them: it is no proof of its own merge.
     fn refs_that_may_hold(&self, branch: &str) -> Result<Vec<String>, WorkspaceError> {
         let error = || WorkspaceError::repository("list the branches", self.common_dir());
@@ -68,9 +73,10 @@ impl Repository {
             }
         }
         let pushed = format!("/{branch}");
-        let (mut names, others): (Vec<_>, Vec<_>) =
+        let (own_name, others): (Vec<_>, Vec<_>) =
             remotes.into_iter().partition(|name| name.ends_with(&pushed));
-        names.extend(DEFAULT_REFS.map(str::to_owned));
+        let mut names = DEFAULT_REFS.map(str::to_owned).to_vec();
+        names.extend(own_name);
         names.extend(others);
         let own = format!("refs/heads/{branch}");
         let mut seen = std::collections::BTreeSet::new();

@@ -47,7 +47,14 @@ fn merged_or_pushed_commits_are_proof_and_removal_accepts_it() {
     git(&pushed.path, &["commit", "-q", "--allow-empty", "-m", "more"]);
     scene.git(&["update-ref", "refs/remotes/fork/hostler/pushed", "hostler/pushed"]);
     let proof = repository.proof_of_safety(&pushed).unwrap();
-    assert_eq!(proof, RemovalProof::Merged { into: "refs/remotes/fork/hostler/pushed".to_owned() });
+    assert_eq!(proof, RemovalProof::Pushed { into: "refs/remotes/fork/hostler/pushed".to_owned() });
+    // A second one, to see what becomes of the branch.
+    let other = scene::workspace(&repository, "other");
+    commit(&other);
+    scene.git(&["update-ref", "refs/remotes/origin/hostler/other", "hostler/other"]);
+    let removal = repository.remove(&other, &repository.proof_of_safety(&other).unwrap());
+    assert_eq!(removal, Removal::Removed { branch_deleted: false, leftover: None });
+    assert!(!scene.git(&["branch", "--list", "hostler/other"]).is_empty());
     // One commit more than was pushed, and the proof is gone.
     git(&pushed.path, &["commit", "-q", "--allow-empty", "-m", "not pushed"]);
     assert!(repository.proof_of_safety(&pushed).is_err());

@@ -79,6 +79,7 @@ fn pushed_work_goes_and_work_that_is_nowhere_else_stays_with_the_reason() {
     let (fate, why) = worktree(&gc(&stage, &["--yes"]));
     assert_eq!(fate, "gone", "{why}");
     assert!(!folder.exists());
+    assert!(stage.repository.branches().contains(&branch), "a remote's branch may be deleted there");
 }
 
 #[test]
@@ -163,12 +164,12 @@ fn beside_a_running_host_only_what_is_over_goes() {
     stage.wait_for_state("other", "running");
 
     let findings = gc(&stage, &["--yes"]);
-    let fate = |task: &str, what: &str| {
+    let fate_of = |task: &str, what: &str| {
         let one = findings.iter().find(|one| one["task"] == task && one["what"] == what);
         one.unwrap_or_else(|| panic!("no {what} of {task}: {findings:?}"))["fate"].clone()
     };
-    assert_eq!((fate("hello", "worktree"), fate("hello", "logs")), ("gone".into(), "gone".into()));
-    assert_eq!((fate("other", "worktree"), fate("other", "logs")), ("stays".into(), "stays".into()));
+    assert_eq!((fate_of("hello", "worktree"), fate_of("hello", "logs")), ("gone".into(), "gone".into()));
+    assert_eq!((fate_of("other", "worktree"), fate_of("other", "logs")), ("stays".into(), "stays".into()));
     let journal = findings.iter().find(|finding| finding["what"] == "journal").unwrap();
     assert_eq!(journal["fate"], "stays", "{journal}");
     assert!(Path::new(stage.run("other")["workspace"].as_str().unwrap()).is_dir());
@@ -195,9 +196,9 @@ fn what_the_record_knows_nothing_of_is_named_and_stays() {
     let stage = done();
     stage.repository.git(&["merge", "--quiet", "--no-edit", &branch_of(&stage)]);
     let folder = folder_of(&stage);
-    let state = stage.sandbox.state_folder();
+    let home = stage.sandbox.state_folder();
     for file in ["journal.db", "journal.db-wal", "journal.db-shm"] {
-        let _ = std::fs::remove_file(state.join(file));
+        let _ = std::fs::remove_file(home.join(file));
     }
     for finding in gc(&stage, &["--yes"]) {
         if finding["what"] == "worktree" || finding["what"] == "logs" {

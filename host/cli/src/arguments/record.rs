@@ -13,7 +13,8 @@ use clap::Args;
 
 A worktree goes only if its run is over, and nothing in it would be lost: nothing was
 changed, or everything is committed and in a branch of a remote or in the default
-branch. A branch goes only with such a worktree. What cannot be checked stays.
+branch. Its branch goes with it only if it is in the default branch or has no commits.
+What cannot be checked stays.
 How long things are kept stands in config.toml:
 
   [retention]

@@ -111,6 +111,9 @@ fn said(proof: &RemovalProof) -> String {
             let name = into.trim_start_matches("refs/heads/").trim_start_matches("refs/remotes/");
             format!("its work is in `{name}`")
         }
+        RemovalProof::Pushed { into } => {
+            format!("its work is in `{}`; its branch stays", into.trim_start_matches("refs/remotes/"))
+        }
         RemovalProof::NoChanges => "nothing was changed in it".to_owned(),
         RemovalProof::Preserved => "its work is kept".to_owned(),
         RemovalProof::OperatorSaid => "you said so".to_owned(),
