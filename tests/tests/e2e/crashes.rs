@@ -36,7 +36,7 @@ fn works(stage: &Stage) -> Vec<Step> {
 
 /// A machine with one task and an agent that works for a moment.
 fn scene() -> (Stage, Installed) {
-    let (stage, _) = Stage::with_claude(&Script::new());
+    let stage = Stage::with_claude(&Script::new()).0.in_sight();
     let agent = stage.sandbox.install_agent("claude", &Script::always(works(&stage)));
     stage.task("hello", "Write work.txt\n");
     (stage, agent)

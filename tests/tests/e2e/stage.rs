@@ -63,6 +63,12 @@ impl Stage {
         Self { sandbox: self.sandbox.variable(name, value), ..self }
     }
 
+    /// Agents share the machine's process numbers, so that the test and other agents can
+    /// see whether they live. In a namespace of their own they could not.
+    pub fn in_sight(self) -> Self {
+        self.variable("HOSTLER_CONTAINMENT", "sweep")
+    }
+
     /// Writes a task and commits it, so that the checkout is clean.
     pub fn task(&self, key: &str, text: &str) {
         self.repository.write(&format!("tasks/{key}.md"), text);

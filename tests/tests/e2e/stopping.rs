@@ -96,7 +96,7 @@ fn stop_now(host: &mut HostProcess, signal: rustix::process::Signal, agent: &Ins
 
 #[test]
 fn the_second_signal_stops_now_and_the_run_goes_on_in_its_session_at_the_next_start() {
-    let (stage, _) = Stage::with_claude(&Script::new());
+    let stage = Stage::with_claude(&Script::new()).0.in_sight();
     let first = [
         overlap_alarm(&stage),
         Step::write("first.txt", "first\n"),

@@ -161,6 +161,7 @@ fn a_task_taken_back_while_no_host_was_there_ends_the_agent_left_behind_before_t
     host.kill_9();
     scene.server.advance(BETWEEN);
     let host = scene.start();
+    scene.advance_host_when_it_listens(STEP);
     scene.wait_until_ended(1);
     scene.pass_for_the_host_until(Endpoint::Claim, asked + 1);
     assert_one_retry_in_a_clean_worktree(&scene, host);

@@ -57,7 +57,7 @@ impl Scene {
 
     /// The task is assigned to an agent of the board, which makes it wait for a host.
     fn with(cli: Cli, script: &Script, coder: Agent) -> Self {
-        let stage = Stage::bare().variable(host_clock::TEST_CLOCK, "1");
+        let stage = Stage::bare().in_sight().variable(host_clock::TEST_CLOCK, "1");
         let plugins = stage.sandbox.folder().join("data/hostler/plugins");
         std::os::unix::fs::symlink(plugin("tale"), plugins.join("tale.wasm")).unwrap();
         let agent = stage.sandbox.install_agent(cli.program, script);
