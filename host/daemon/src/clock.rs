@@ -15,6 +15,8 @@ const LONGEST_NAP: Duration = Duration::from_secs(5);
 pub struct Clock {
     /// Milliseconds of a clock that only goes forward.
     steady: fn() -> i64,
+    /// How long the machine had slept before the start.
+    slept_before: i64,
     /// Wall clock minus steady clock, in milliseconds, at the start.
     offset: i64,
     /// How far the clock was moved forward by hand.
@@ -32,12 +34,23 @@ impl Clock {
 
     /// A clock that shows `now` and goes on as `steady` does.
     fn driven_by(steady: fn() -> i64, now: Timestamp) -> Self {
-        Self { steady, offset: now.0.saturating_sub(steady()), ahead: watch::Sender::new(Millis(0)) }
+        Self {
+            steady,
+            slept_before: asleep(),
+            offset: now.0.saturating_sub(steady()),
+            ahead: watch::Sender::new(Millis(0)),
+        }
     }
 
     /// Now.
     pub fn now(&self) -> Timestamp {
         Timestamp((self.steady)().saturating_add(self.offset)) + *self.ahead.borrow()
+    }
+
+    /// How long the machine has slept since the start. Only grows.
+    pub fn slept(&self) -> Millis {
+        let really = u64::try_from(asleep().saturating_sub(self.slept_before)).unwrap_or_default();
+        Millis(really.saturating_add(self.ahead.borrow().0))
     }
 
     /// How long until `at`; zero if it has passed.
@@ -81,6 +94,20 @@ impl Clock {
 
 fn nap(rest: Millis) -> Duration {
     rest.duration().min(LONGEST_NAP)
+}
+
+/// Milliseconds that the machine has slept since it was booted.
+#[cfg(target_os = "linux")]
+fn asleep() -> i64 {
+    let awake = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let awake = awake.tv_sec.saturating_mul(1000).saturating_add(awake.tv_nsec / 1_000_000);
+    steady().saturating_sub(awake)
+}
+
+/// Not known here: an agent may count as silent for the time that the machine slept.
+#[cfg(not(target_os = "linux"))]
+const fn asleep() -> i64 {
+    0
 }
 
 /// Milliseconds of a clock that counts sleep: a lease runs out while a laptop's lid
@@ -135,6 +162,7 @@ mod tests {
         clock.advance(Millis(1));
         assert_eq!(other.now(), Timestamp(1_000) + HOUR + Millis(1));
         assert_eq!(other.until(Timestamp(1_000) + HOUR + Millis(3)), Millis(2));
+        assert!(other.slept() >= HOUR, "a clock that was moved counts as sleep");
         clock.advance(Millis(u64::MAX));
         assert_eq!(other.now(), Timestamp(i64::MAX));
     }

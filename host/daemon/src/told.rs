@@ -63,6 +63,7 @@ pub fn told(input: &Input, run: &RunId) -> Option<String> {
         | Input::Renewed { .. }
         | Input::Tidied { .. }
         | Input::Tick => return None,
+        Input::Woke { slept } => format!("the machine had slept for {slept}"),
     })
 }
 

@@ -144,6 +144,10 @@ impl Engine {
                 self.mode = Mode::Stopping;
                 self.runs.values_mut().filter_map(|run| stop_for_now(run, now)).collect()
             }
+            Input::Woke { slept } => {
+                self.runs.values_mut().for_each(|run| run.woke(now, slept));
+                Vec::new()
+            }
             Input::Tick => {
                 let trackers = &self.trackers;
                 let awake = self.runs.values_mut().filter(|run| trackers.contains(&run.tracker));

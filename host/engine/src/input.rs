@@ -208,6 +208,11 @@ pub enum Input {
     Drain,
     /// End what runs, now; it goes on at the next start.
     StopNow,
+    /// The machine has slept: nobody could be heard meanwhile.
+    Woke {
+        /// For so long.
+        slept: Millis,
+    },
     /// A deadline may have passed.
     Tick,
 }
@@ -221,6 +226,7 @@ impl Input {
             | Self::Offered { .. }
             | Self::Drain
             | Self::StopNow
+            | Self::Woke { .. }
             | Self::Tick => None,
             Self::ClaimAnswered { at, .. }
             | Self::Planned { at, .. }

@@ -63,6 +63,16 @@ impl Run {
         .collect()
     }
 
+    /// The machine has slept. The agent slept, too: that is no silence of its own, and
+    /// its process had no time to end. Leases and time limits count sleep, because the
+    /// world outside did not sleep.
+    pub fn woke(&mut self, now: Timestamp, slept: Millis) {
+        if let State::Running { heard, finished, .. } = &mut self.state {
+            *heard = (*heard + slept).min(now);
+            *finished = finished.map(|finished| (finished + slept).min(now));
+        }
+    }
+
     /// Acts on a deadline that has passed.
     pub fn tick(&mut self, now: Timestamp) -> Option<Effect> {
         if self.lease.is_some_and(|lease| lease.deadline <= now) && self.lease_matters() {

@@ -124,3 +124,16 @@ fn fences_are_remembered_for_exactly_the_stated_number_of_tasks() {
     assert_eq!(engine.known_fence("t", "0"), Fence(0), "the oldest made room");
     assert_eq!(engine.known_fence("t", "1"), Fence(5));
 }
+
+#[test]
+fn the_time_a_machine_slept_is_no_silence_of_the_agent() {
+    let mut world = World::new();
+    world.running("a");
+    let stall = world.run("a").plan.as_ref().unwrap().limits.stall.unwrap();
+    world.now = world.now + stall;
+    world.tell(Input::Woke { slept: stall });
+    world.tell(Input::Tick);
+    assert_eq!(world.state("a"), "running", "it slept, too");
+    world.pass(stall);
+    assert_eq!(world.state("a"), "ending", "now it is its own silence");
+}
