@@ -10,6 +10,7 @@ use hostler_daemon::{PluginSettings, RepositorySettings, Settings};
 use crate::arguments::SettingsArgs;
 use crate::config::configuration::{self, NamedRepository, Surroundings};
 use crate::config::fields::{self, Fields, Role};
+use crate::config::forges::{NamedForge, forges};
 use crate::config::{
     ConfigError, ConfigFile, Configuration, Key, Layers, Origin, SecretsFile, Setting, Whose, tale_daemon,
     value,
@@ -30,6 +31,8 @@ pub struct Setup {
     pub configuration: Configuration,
     /// What is worked on; at least one.
     pub repositories: Setting<Vec<NamedRepository>>,
+    /// Where pull requests are opened with a token.
+    pub forges: Vec<NamedForge>,
     /// The settings files, and whether they are there.
     pub files: Vec<(PathBuf, bool)>,
 }
@@ -77,7 +80,8 @@ impl Setup {
             let origin = if names.is_empty() { Origin::Default } else { Origin::Found };
             configuration.providers = Setting { value: names, origin };
         }
-        Ok(Self { layers, configuration, repositories, files })
+        let forges = forges(layers.user_file.as_ref())?;
+        Ok(Self { layers, configuration, repositories, forges, files })
     }
 
     /// The tracker plugin, or how to choose one.
@@ -168,6 +172,7 @@ impl Setup {
             tracker: self.plugin_settings(Role::Tracker, tracker, context)?,
             providers: providers.iter().map(provider).collect::<Result<_, _>>()?,
             repositories: self.keyed_repositories()?,
+            forges: self.forges.iter().map(|forge| forge.settings(&context.environment)).collect(),
             policy: self.configuration.policy(),
             once,
             environment: context.environment.clone(),

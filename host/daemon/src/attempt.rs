@@ -73,7 +73,7 @@ async fn provider_for(rooms: &Rooms, run: &Run, build: &Build) -> Result<Arc<Pro
 /// What the agent must not get anybody to hear: the operator's keys, and all that the
 /// tracker gave it. That is never written down, so after a restart nobody knows it, and
 /// everything is concealed.
-fn secrets(rooms: &Rooms, run: &Run, provider: &Provider) -> Conceal {
+pub fn secrets(rooms: &Rooms, run: &Run, provider: &Provider) -> Conceal {
     let given = rooms.environments.as_ref().and_then(|environments| environments.of(&run.id));
     if given.is_none() && !run.environment.is_empty() && rooms.environments.is_some() {
         return Conceal::everything();

@@ -10,11 +10,14 @@ use hostler_engine::report::{Changes, Report};
 use hostler_engine::run::Run;
 use hostler_engine::step::Step;
 use hostler_engine::{Action, Effect, Input};
-use hostler_workspaces::WorkspaceError;
+use hostler_workspaces::{RemoteError, WorkspaceError};
 
 use crate::attempt;
 use crate::judgement;
+use crate::land::land;
+use crate::place::Prepared;
 use crate::rooms::Rooms;
+use crate::tidy::tidy;
 use crate::view::Notice;
 
 /// Carries out one effect for a run as it was when the effect was decided.
@@ -43,10 +46,7 @@ pub async fn carry_out(rooms: Arc<Rooms>, run: Run, effect: Effect) {
         Action::Reap { attempt } => attempt::reap(rooms, run, attempt).await,
         Action::Collect => collect(&rooms, &run, at).await,
         Action::Verify { verify } => crate::verify::verify(rooms, run, at, verify).await,
-        Action::Land => {
-            let landed = Err(Problem::permanent("This host only leaves work on its branch yet."));
-            rooms.tell(Input::Landed { at, landed }).await;
-        }
+        Action::Land => land(rooms, &run, at).await,
         Action::Advise => advise(&rooms, &run, at).await,
         Action::Report { report } => report_to_tracker(&rooms, &run, at, report).await,
         Action::Release => {
@@ -88,14 +88,26 @@ async fn prepare(rooms: &Rooms, run: &Run, at: Step, order: WorkspaceOrder) {
     let workspace = match rooms.place_of(run) {
         None => Err(Problem::permanent("its repository is not configured any more")),
         Some(place) => {
-            let (home, run) = (rooms.home.clone(), run.clone());
-            crate::blocking::run(move || place.prepare(&home, &run, &order))
+            let (home, run, cancel) = (rooms.home.clone(), run.clone(), rooms.cancel.clone());
+            crate::blocking::run(move || place.prepare(&home, &run, &order, &cancel))
                 .await
                 .map_err(|error| Problem::transient(error.to_string()))
-                .and_then(|made| made.map_err(|error| problem(&error)))
+                .and_then(|made| made.map_err(|error| unprepared(&error)))
         }
     };
+    let workspace = workspace.map(|Prepared { workspace, note }| {
+        if let Some(message) = note {
+            rooms.show(Notice::Host { message, warning: false });
+        }
+        workspace
+    });
     rooms.tell(Input::Prepared { at, workspace }).await;
+}
+
+/// What a remote has to do with it may pass.
+fn unprepared(error: &RemoteError) -> Problem {
+    let message = format!("The workspace could not be used: {error}.");
+    if error.is_temporary() { Problem::transient(message) } else { Problem::permanent(message) }
 }
 
 fn problem(error: &WorkspaceError) -> Problem {
@@ -130,23 +142,4 @@ async fn report_to_tracker(rooms: &Arc<Rooms>, run: &Run, at: Step, report: Box<
     rooms.couriers.hurry(rooms, run).await;
     let answered = rooms.tracker.operate(Operation::Report(run.reference(), report)).await;
     rooms.tell(Input::Reported { at, answer: answered.result }).await;
-}
-
-/// A closed run's worktree goes only if nothing is in it; the workspaces room
-/// checks that itself. One that the tracker wants kept stays for a later run.
-async fn tidy(rooms: &Rooms, run: &Run) {
-    let kept = run.plan.as_ref().is_some_and(|plan| plan.keep);
-    let unchanged = run.changes.files.is_empty() && run.changes.commits == 0;
-    if let (true, Some(place), Some(workspace)) = (unchanged && !kept, rooms.place_of(run), &run.workspace) {
-        let record = workspace.record.clone();
-        match crate::blocking::run(move || place.remove_unchanged(&record)).await {
-            Ok(removal) => tracing::debug!("workspace of {}: {removal:?}", run.task.key),
-            Err(error) => tracing::warn!("{error}"),
-        }
-    }
-    rooms.couriers.forget(&run.id);
-    if let Some(environments) = &rooms.environments {
-        environments.forget(&run.id);
-    }
-    rooms.tell(Input::Tidied { run: run.id.clone() }).await;
 }

@@ -186,6 +186,9 @@ impl Core {
     /// Applies one input: decide, hand over to the journal, let the hands act after.
     pub async fn apply(&mut self, input: Input) -> Result<(), JournalError> {
         let now = self.rooms.clock.now();
+        if matches!(input, Input::StopNow) {
+            self.rooms.cancel.cancel();
+        }
         let text = serde_json::to_string(&input).unwrap_or_default();
         let about = input.run().map(|run| run.0.clone());
         let effects = self.engine.apply(now, input);

@@ -17,7 +17,8 @@ use hostler_engine::rights::Rights;
 use hostler_engine::task::Runner;
 use hostler_engine::time::Millis;
 use hostler_journal::JournalError;
-use hostler_workspaces::{Repository, WorkspaceError};
+use hostler_workspaces::{Cancel, Operator, Repository, WorkspaceError};
+use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 
@@ -30,6 +31,7 @@ use crate::copying::{copy, copy_now_and_then};
 use crate::core::{Core, Situation, Summary};
 use crate::environments::Environments;
 use crate::failure::Failure;
+use crate::forge::Forges;
 use crate::grants::Grants;
 use crate::heartbeat::heartbeat;
 use crate::home::{Home, make_private};
@@ -102,7 +104,7 @@ impl Host {
         let installed = load_providers(&runtime, &grants, &settings).await?;
         let builds = Builds::keep(&home, runtime, installed.iter().chain([&tracker]))?;
         let providers = detect(installed, &settings).await?;
-        let places = open_places(&home, &settings.repositories).await?;
+        let places = open_places(&settings).await?;
         remote_check::every_place_has_one(&tracker, &places)?;
         let policy = Policy {
             repositories: settings.repositories.iter().map(|repository| repository.key.clone()).collect(),
@@ -131,6 +133,8 @@ impl Host {
             builds: Arc::new(builds),
             providers: providers.into_iter().map(|one| (one.view.name.clone(), Arc::new(one))).collect(),
             places,
+            forges: Forges::new(&settings.forges, Handle::current()),
+            cancel: Cancel::new(),
             agents: agents(&settings.shim),
             containment: settings.containment,
             plain_environment: plain_environment(&settings),
@@ -195,6 +199,8 @@ impl Host {
     /// Waits until the host has nothing left to do, or cannot go on.
     pub async fn finished(mut self) -> Result<Summary, Failure> {
         let ended = self.wait().await;
+        // Whatever still waits for a remote is asked for again at the next start.
+        self.rooms.cancel.cancel();
         self.poll.abort();
         self.heartbeat.abort();
         self.copying.abort();
@@ -273,9 +279,11 @@ fn agents(shim: &[PathBuf]) -> Agents {
 }
 
 fn plain_environment(settings: &Settings) -> Vec<(OsString, OsString)> {
-    let all: Vec<(OsString, OsString)> =
-        settings.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    agent_environment(&all, &[], &[])
+    agent_environment(&variables(settings), &[], &[])
+}
+
+fn variables(settings: &Settings) -> Vec<(OsString, OsString)> {
+    settings.environment.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 async fn load_tracker(runtime: &Runtime, grants: &Grants, settings: &Settings) -> Result<Installed, Failure> {
@@ -303,8 +311,7 @@ async fn load_providers(
 
 /// Finds the programs of the providers.
 async fn detect(installed: Vec<Installed>, settings: &Settings) -> Result<Vec<Provider>, Failure> {
-    let environment: Vec<(OsString, OsString)> =
-        settings.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let environment = variables(settings);
     let mut providers = Vec::new();
     for one in installed {
         providers.push(Provider::detect(one, &environment).await?);
@@ -349,15 +356,12 @@ fn shared(places: &BTreeMap<String, Place>) -> Vec<String> {
     plain.map(|(key, _)| key.clone()).collect()
 }
 
-async fn open_places(
-    home: &Home,
-    settings: &[RepositorySettings],
-) -> Result<BTreeMap<String, Place>, Failure> {
-    let state = home.state.join("workspaces");
+async fn open_places(settings: &Settings) -> Result<BTreeMap<String, Place>, Failure> {
+    let operator = Operator::new(variables(settings));
     let mut places = BTreeMap::new();
-    for RepositorySettings { key, path, in_place } in settings.iter().cloned() {
-        let (state, folder) = (state.clone(), path.clone());
-        let opened = crate::blocking::run(move || Repository::open(&folder, &state)).await?;
+    for RepositorySettings { key, path, in_place } in settings.repositories.iter().cloned() {
+        let (operator, state, folder) = (operator.clone(), settings.home.workspaces(), path.clone());
+        let opened = crate::blocking::run(move || Repository::open_as(operator, &folder, &state)).await?;
         let place = match opened {
             Ok(repository) => Place::Git(Arc::new(repository)),
             Err(WorkspaceError::NotARepository { .. }) if in_place && path.is_dir() => {

@@ -10,6 +10,7 @@ use hostler_components::operation::AgentEnvironment;
 use hostler_engine::Input;
 use hostler_engine::run::Run;
 use hostler_engine::task::RunId;
+use hostler_workspaces::Cancel;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::attempts::Attempts;
@@ -18,6 +19,7 @@ use crate::ceiling_notice::CeilingNotice;
 use crate::clock::Clock;
 use crate::core::Situation;
 use crate::environments::Environments;
+use crate::forge::Forges;
 use crate::home::Home;
 use crate::message::Message;
 use crate::place::Place;
@@ -44,6 +46,10 @@ pub struct Rooms {
     pub providers: BTreeMap<String, Arc<Provider>>,
     /// Where work is done, by key.
     pub places: BTreeMap<String, Place>,
+    /// Where pull requests are opened.
+    pub forges: Forges,
+    /// Set once the host is told to stop: calls off what talks to a remote.
+    pub cancel: Cancel,
     /// Starts and ends processes.
     pub agents: Agents,
     /// How an attempt's processes are held together.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use hostler_agents::Containment;
 use hostler_engine::policy::Policy;
 
+use crate::forge::ForgeSettings;
 use crate::home::Home;
 
 /// What a host is started with.
@@ -25,6 +26,8 @@ pub struct Settings {
     pub providers: Vec<PluginSettings>,
     /// What is worked on; the first is the default.
     pub repositories: Vec<RepositorySettings>,
+    /// Where pull requests are opened, besides what `gh` is signed in to.
+    pub forges: Vec<ForgeSettings>,
     /// What the operator allows. Its `repositories` and `providers` are filled in by
     /// the host.
     pub policy: Policy,

@@ -16,6 +16,7 @@ use hostler_engine::step::Step;
 use hostler_engine::time::Millis;
 use tokio::sync::mpsc;
 
+use crate::attempt;
 use crate::attempts::AttemptHandle;
 use crate::conceal::Conceal;
 use crate::rooms::Rooms;
@@ -28,20 +29,20 @@ const FOLDER: &str = "verify";
 
 /// Carries `Action::Verify` out.
 pub async fn verify(rooms: Arc<Rooms>, run: Run, at: Step, verify: Verify) {
-    let attempt = u32::try_from(run.attempts.len()).unwrap_or(u32::MAX);
-    let found = judged(&rooms, &run, attempt, &verify).await;
-    rooms.attempts.remove(&run.id, attempt);
+    let number = u32::try_from(run.attempts.len()).unwrap_or(u32::MAX);
+    let found = judged(&rooms, &run, number, &verify).await;
+    rooms.attempts.remove(&run.id, number);
     rooms.tell(Input::Verified { at, found }).await;
 }
 
-async fn judged(rooms: &Rooms, run: &Run, attempt: u32, verify: &Verify) -> Result<Verification, Problem> {
+async fn judged(rooms: &Rooms, run: &Run, number: u32, verify: &Verify) -> Result<Verification, Problem> {
     let workspace =
         run.workspace.as_ref().ok_or_else(|| Problem::permanent("There is no workspace to judge."))?;
-    let folder = free_folder(rooms, run, attempt).await?;
+    let folder = free_folder(rooms, run, number).await?;
     let limit = verify.time.unwrap_or(DEFAULT_VERIFY_TIME);
     let launch = Launch {
         run: run.id.0.clone(),
-        attempt,
+        attempt: number,
         program: "sh".into(),
         args: vec!["-c".into(), verify.command.clone().into()],
         env: rooms.plain_environment.clone(),
@@ -55,11 +56,11 @@ async fn judged(rooms: &Rooms, run: &Run, attempt: u32, verify: &Verify) -> Resu
         containment: rooms.containment,
     };
     let started = rooms.agents.start(launch).await;
-    let agent = started.map_err(|error| {
-        Problem::permanent(format!("The verify command could not be started: {error}."))
-    })?;
-    let conceal = rooms.provider_of(run).map(|provider| Conceal::new(provider.secrets())).unwrap_or_default();
-    Ok(listen(rooms, run, attempt, agent, limit, &conceal).await)
+    let agent = started
+        .map_err(|error| Problem::permanent(format!("The verify command could not be started: {error}.")))?;
+    let provider = rooms.provider_of(run);
+    let conceal = provider.map(|provider| attempt::secrets(rooms, run, &provider)).unwrap_or_default();
+    Ok(listen(rooms, run, number, agent, limit, &conceal).await)
 }
 
 /// A folder that no start has used yet; whatever still runs of earlier ones is ended
@@ -82,7 +83,9 @@ async fn ended_for_sure(rooms: &Rooms, run: &Run, attempt: u32, folder: &Path) -
     if reaped.tree.is_empty() {
         return Ok(());
     }
-    Err(Problem::permanent("An earlier start of the verify command cannot be ended; end its processes by hand."))
+    Err(Problem::permanent(
+        "An earlier start of the verify command cannot be ended; end its processes by hand.",
+    ))
 }
 
 async fn listen(
@@ -104,7 +107,9 @@ async fn listen(
         tokio::select! {
             output = agent.next() => match output {
                 Some(Output::Lines { lines, .. }) => {
-                    lines.into_iter().for_each(|line| tail.push(line.text));
+                    for line in lines {
+                        tail.push(line.text);
+                    }
                 }
                 Some(Output::Warning(warning)) => tracing::warn!("verify: {warning}"),
                 Some(Output::Exited(exit)) => break Some(exit),

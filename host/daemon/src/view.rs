@@ -1,6 +1,7 @@
 //! Runs as people and programs see them: stable field names for `--json`, the
 //! control API and the projection in the journal.
 
+use hostler_engine::landing::{Landed, Verification};
 use hostler_engine::outcome::Usage;
 use hostler_engine::report::{FileChange, Report};
 use hostler_engine::run::{Closing, Run, State};
@@ -58,6 +59,12 @@ pub struct RunView {
     pub usage: Usage,
     /// Files changed since `base`.
     pub files: Vec<FileChange>,
+    /// What the verify command found in the last attempt's work; absent if it was not run.
+    #[serde(default)]
+    pub verified: Option<Verification>,
+    /// Where finished work is; absent if it has not landed.
+    #[serde(default)]
+    pub landed: Option<Landed>,
     /// What the tracker is or was told.
     pub report: Option<Report>,
     /// Whether it is over.
@@ -117,6 +124,8 @@ impl RunView {
             model: plan.and_then(|plan| plan.model.clone()),
             usage: run.spent(),
             files: run.changes.files.clone(),
+            verified: run.attempts.last().and_then(|attempt| attempt.verified.clone()),
+            landed: run.landed.clone(),
             report: report(run).cloned(),
             closed: run.is_closed(),
         }

@@ -1,4 +1,4 @@
-//! Bringing the default branch up to date, once for all who ask at a time.
+//! Bringing one branch up to date, once for all who ask at a time.
 
 use std::fs;
 use std::path::Path;
@@ -35,6 +35,8 @@ const MAX_HAVES: usize = 256;
 pub struct Fetch<'a> {
     /// Name of the remote, `origin` as a rule.
     pub remote: &'a str,
+    /// Short name of the branch; the default branch if `None`.
+    pub branch: Option<&'a str>,
     /// Waiting for another fetch included. [`FETCH_LIMIT`] is a good value.
     pub time_limit: Duration,
     /// A fetch that began at most this long ago is as good as a new one.
@@ -44,7 +46,7 @@ pub struct Fetch<'a> {
     pub cancel: &'a Cancel,
 }
 
-/// The default branch of a remote.
+/// A branch of a remote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fetched {
     /// Short name of the branch.
@@ -58,11 +60,14 @@ pub struct Fetched {
 struct Note {
     began: SystemTime,
     url: String,
+    /// The branch that was asked for; the default one if absent.
+    #[serde(default)]
+    asked: Option<String>,
     fetched: Fetched,
 }
 
 impl Repository {
-    /// Brings `refs/remotes/<remote>/<default branch>` up to date, and nothing
+    /// Brings `refs/remotes/<remote>/<branch>` up to date, and nothing
     /// else. The default branch is `<remote>/HEAD` as recorded here while it
     /// exists there, else what the remote says, else `main`, else `master`.
     ///
@@ -77,7 +82,7 @@ impl Repository {
         };
         let note = desk.join(format!("fetched-{}.json", file_name(fetch.remote)));
         let began = SystemTime::now();
-        if let Some(known) = read_note(&note).filter(|note| is_fresh(note, &remote, began, fetch.reuse)) {
+        if let Some(known) = read_note(&note).filter(|note| is_fresh(note, &remote, began, fetch)) {
             return Ok(known.fetched);
         }
         let conversation = Conversation {
@@ -88,8 +93,10 @@ impl Repository {
             cancel: fetch.cancel,
             store: None,
         };
-        let fetched = self.fetch_default(&conversation, &remote)?;
-        let text = serde_json::to_vec(&Note { began, url: remote.url.to_string(), fetched: fetched.clone() });
+        let fetched = self.fetch_branch(&conversation, &remote, fetch.branch)?;
+        let asked = fetch.branch.map(ToOwned::to_owned);
+        let text =
+            serde_json::to_vec(&Note { began, url: remote.url.to_string(), asked, fetched: fetched.clone() });
         files::replace(
             &note,
             &text.map_err(|source| WorkspaceError::Receipt { path: note.clone(), source })?,
@@ -98,13 +105,16 @@ impl Repository {
         Ok(fetched)
     }
 
-    fn fetch_default(
+    fn fetch_branch(
         &self,
         conversation: &Conversation<'_>,
         remote: &Remote,
+        asked: Option<&str>,
     ) -> Result<Fetched, RemoteError> {
-        let recorded = self.recorded_default(&remote.name)?;
-        let (branch, commit) = default_branch(conversation, recorded.as_deref())?;
+        let (branch, commit) = match asked {
+            Some(branch) => (branch.to_owned(), tip_of(conversation, branch)?),
+            None => default_branch(conversation, self.recorded_default(&remote.name)?.as_deref())?,
+        };
         let tracking = format!("refs/remotes/{}/{branch}", remote.name);
         if commit_of(&self.refs()?, &tracking) == Some(commit) {
             return Ok(Fetched { branch, commit });
@@ -181,6 +191,18 @@ fn commit_of_ref(own: &git2::Repository) -> Option<ObjectId> {
     own.find_reference(FETCHED_REF).ok()?.target().map(ObjectId::from)
 }
 
+/// Asks the remote where one of its branches is.
+fn tip_of(conversation: &Conversation<'_>, branch: &str) -> Result<ObjectId, RemoteError> {
+    let missing = || RemoteError::NoBranch { url: conversation.url.to_string(), branch: branch.to_owned() };
+    if !crate::branch::is_valid(branch) {
+        return Err(missing());
+    }
+    let name = format!("refs/heads/{branch}");
+    let listing = conversation.run(&["ls-remote", REMOTE, &name])?;
+    let found = listing.lines().filter_map(|line| line.split_once('\t')).find(|(_, it)| *it == name);
+    found.and_then(|(id, _)| id.parse().ok()).ok_or_else(missing)
+}
+
 /// Asks the remote which of its branches is the default one, and where it is.
 pub(crate) fn default_branch(
     conversation: &Conversation<'_>,
@@ -225,9 +247,10 @@ fn read_note(path: &Path) -> Option<Note> {
 }
 
 /// A note from the future (the clock was set back) is not fresh.
-fn is_fresh(note: &Note, remote: &Remote, now: SystemTime, reuse: Duration) -> bool {
+fn is_fresh(note: &Note, remote: &Remote, now: SystemTime, fetch: &Fetch<'_>) -> bool {
     let age = now.duration_since(note.began);
-    note.url == remote.url.to_string() && age.is_ok_and(|age| age < reuse)
+    let same = note.url == remote.url.to_string() && note.asked.as_deref() == fetch.branch;
+    same && age.is_ok_and(|age| age < fetch.reuse)
 }
 
 /// Names of remotes may hold `/`.
@@ -275,8 +298,16 @@ mod tests {
         };
         let began = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
         let fetched = Fetched { branch: "main".to_owned(), commit: A.parse().unwrap() };
-        let note = Note { began, url: "https://h/a".to_owned(), fetched };
-        let fresh = |now, text| is_fresh(&note, &remote(text), now, Duration::from_secs(5));
+        let note = Note { began, url: "https://h/a".to_owned(), asked: None, fetched };
+        let cancel = Cancel::new();
+        let fetch = Fetch {
+            remote: "origin",
+            branch: None,
+            time_limit: FETCH_LIMIT,
+            reuse: FETCH_REUSE,
+            cancel: &cancel,
+        };
+        let fresh = |now, text| is_fresh(&note, &remote(text), now, &fetch);
         assert!(fresh(began + Duration::from_millis(4999), "https://h/a"));
         assert!(!fresh(began + Duration::from_secs(5), "https://h/a"));
         assert!(!fresh(began - Duration::from_secs(1), "https://h/a"));

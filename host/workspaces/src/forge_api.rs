@@ -28,9 +28,12 @@ pub struct ForgeAnswer {
 
 /// Carries requests out, with the operator's token for that forge.
 pub trait ForgeHttp {
-    /// Sends one request. The error is one clear sentence why there is no
-    /// answer.
-    fn send(&self, request: &ForgeRequest) -> Result<ForgeAnswer, String>;
+    /// Whether there is a token for this forge.
+    fn serves(&self, repository: &ForgeRepository) -> bool;
+
+    /// Sends one request about a repository. The error is one clear sentence why
+    /// there is no answer.
+    fn send(&self, repository: &ForgeRepository, request: &ForgeRequest) -> Result<ForgeAnswer, String>;
 }
 
 /// A repository's pull requests, through the forge's interface.
@@ -54,20 +57,11 @@ impl<'a> ForgeApi<'a> {
         self.repository.authority.clone()
     }
 
-    /// Where the pull requests of the repository are.
-    fn collection(&self) -> String {
-        let (api, path) = (self.repository.api(), &self.repository.path);
-        match self.repository.kind {
-            ForgeKind::GitHub => format!("{api}/repos/{path}/pulls"),
-            ForgeKind::GitLab => format!("{api}/projects/{}/merge_requests", path.replace('/', "%2F")),
-        }
-    }
-
     fn call(&self, method: &'static str, url: String, body: Option<Value>) -> Result<Value, ForgeError> {
         let forge = self.forge();
         let answer = self
             .http
-            .send(&ForgeRequest { method, url, body })
+            .send(self.repository, &ForgeRequest { method, url, body })
             .map_err(|detail| ForgeError::Unreachable { forge: forge.clone(), detail })?;
         let said = said(&answer);
         match answer.status {
@@ -109,7 +103,7 @@ impl Forge for ForgeApi<'_> {
             }
             ForgeKind::GitLab => format!("source_branch={}&state=opened", encoded(branch)),
         };
-        let found = self.call("GET", format!("{}?{query}", self.collection()), None)?;
+        let found = self.call("GET", format!("{}?{query}", self.repository.pull_requests()), None)?;
         let list = found.as_array().ok_or_else(|| ForgeError::Unreadable {
             forge: self.forge(),
             detail: "no list of pull requests".to_owned(),
@@ -133,11 +127,11 @@ impl Forge for ForgeApi<'_> {
                 "title": title, "source_branch": head, "target_branch": base, "description": body
             }),
         };
-        self.read(&self.call("POST", self.collection(), Some(content))?)
+        self.read(&self.call("POST", self.repository.pull_requests(), Some(content))?)
     }
 
     fn update(&self, existing: &OpenPullRequest, proposal: &Proposal) -> Result<(), ForgeError> {
-        let url = format!("{}/{}", self.collection(), existing.number);
+        let url = format!("{}/{}", self.repository.pull_requests(), existing.number);
         let Proposal { title, body, .. } = proposal;
         let (method, content) = match self.repository.kind {
             ForgeKind::GitHub => ("PATCH", json!({"title": title, "body": body})),
@@ -181,7 +175,11 @@ mod tests {
     }
 
     impl ForgeHttp for Scripted {
-        fn send(&self, request: &ForgeRequest) -> Result<ForgeAnswer, String> {
+        fn serves(&self, _: &ForgeRepository) -> bool {
+            true
+        }
+
+        fn send(&self, _: &ForgeRepository, request: &ForgeRequest) -> Result<ForgeAnswer, String> {
             let body = request.body.as_ref().map(ToString::to_string).unwrap_or_default();
             self.asked
                 .borrow_mut()

@@ -105,6 +105,16 @@ impl ForgeRepository {
         }
     }
 
+    /// Where the pull requests of this repository are in the forge's API; the
+    /// address of each is below.
+    pub fn pull_requests(&self) -> String {
+        let (api, path) = (self.api(), &self.path);
+        match self.kind {
+            ForgeKind::GitHub => format!("{api}/repos/{path}/pulls"),
+            ForgeKind::GitLab => format!("{api}/projects/{}/merge_requests", path.replace('/', "%2F")),
+        }
+    }
+
     /// Where the forge's API is.
     pub fn api(&self) -> String {
         match self.kind {

@@ -225,7 +225,8 @@ impl Repository {
         proposal: &Proposal,
         means: &Means<'_>,
     ) -> Result<Option<Proposed>, ForgeError> {
-        let api = means.http.map(|http| ForgeApi::new(forge, http));
+        let http = means.http.filter(|http| http.serves(forge));
+        let api = http.map(|http| ForgeApi::new(forge, http));
         let api = || api.as_ref().map(|api| propose(api, proposal)).transpose();
         let gh = (forge.kind == ForgeKind::GitHub)
             .then(|| Gh::find(&self.operator, self.git.home(), forge, means.cancel))

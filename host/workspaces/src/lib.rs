@@ -52,6 +52,7 @@ mod preserve;
 mod private_gitdir;
 mod process;
 mod push;
+mod put_away;
 mod receipt;
 mod remote_error;
 mod remote_url;

@@ -30,6 +30,14 @@ pub enum RemoteError {
         /// The remote, without credentials.
         url: String,
     },
+    /// A branch to start from that is not there.
+    #[error("{url} has no branch `{branch}`; push it there, or start from another")]
+    NoBranch {
+        /// The remote, without credentials.
+        url: String,
+        /// The branch.
+        branch: String,
+    },
     /// The remote does not let the operator in.
     #[error(
         "{url} refused the credentials or got none ({detail}); sign in with a credential helper or ssh agent in your own git configuration, so that `git ls-remote {url}` works without a question"

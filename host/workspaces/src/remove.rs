@@ -116,7 +116,11 @@ impl Repository {
     }
 
     /// Checks the proof; gives back the commit at which the branch may go.
-    fn verify(&self, workspace: &Workspace, proof: &RemovalProof) -> Result<Option<ObjectId>, Doubt> {
+    pub(crate) fn verify(
+        &self,
+        workspace: &Workspace,
+        proof: &RemovalProof,
+    ) -> Result<Option<ObjectId>, Doubt> {
         if *proof == RemovalProof::OperatorSaid {
             return Ok(Some(workspace.order.start));
         }
@@ -187,7 +191,7 @@ impl Repository {
 
     /// After the rename the workspace is gone for everyone at once, however
     /// long deleting takes.
-    fn move_to_trash(&self, workspace: &Workspace) -> Result<(), Doubt> {
+    pub(crate) fn move_to_trash(&self, workspace: &Workspace) -> Result<(), Doubt> {
         let expected = self.root_of(&workspace.order.place).join(&workspace.order.folder);
         if workspace.path != expected {
             return Err(unproven("its path is not where workspaces are"));
@@ -233,7 +237,7 @@ impl Repository {
         Ok(true)
     }
 
-    fn delete_record(&self, workspace: &Workspace) -> Result<(), Doubt> {
+    pub(crate) fn delete_record(&self, workspace: &Workspace) -> Result<(), Doubt> {
         let record = &workspace.git_dir;
         let records = self.common_dir().join("worktrees");
         if record.parent() != Some(&records) || !is_real_dir(&records) {
@@ -247,7 +251,7 @@ impl Repository {
     }
 
     /// Deletes what is in the trash; gives back the trash if some of it stays.
-    fn empty_trash(&self, place: &Place) -> Option<PathBuf> {
+    pub(crate) fn empty_trash(&self, place: &Place) -> Option<PathBuf> {
         let trash = self.trash(place);
         if !is_real_dir(&trash) {
             return None;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use hostler_sdk::tracker::Report;
+use hostler_sdk::tracker::{Landed, Report, Verification};
 use hostler_sdk::{Instant, time};
 
 /// More changed files than this are counted, not listed: the branch has them.
@@ -51,12 +51,44 @@ pub fn section(body: &str, run: &str, report: &Report, now: Instant, line_end: &
     if let Some(branch) = &report.branch {
         let _ = writeln!(text, "Branch: `{branch}`{}\n", commits(report));
     }
+    if let Some(landed) = &report.landed {
+        let _ = writeln!(text, "{}\n", harmless(&where_it_is(landed)));
+    }
+    if let Some(found) = &report.verified {
+        text.push_str(&harmless(&verdict(found)));
+    }
     text.push_str(&files(report));
     if !report.summary.trim().is_empty() {
         let _ = writeln!(text, "{}", harmless(report.summary.trim()));
     }
     let text = text.trim_end().replace("\r\n", "\n") + "\n";
     text.replace('\n', line_end)
+}
+
+/// Where the work is now, as far as it is more than on its branch.
+fn where_it_is(landed: &Landed) -> String {
+    let place = match (landed.kind.as_str(), landed.number, &landed.url) {
+        ("pull-request", Some(number), Some(url)) => format!("Pull request: [#{number}]({url})"),
+        ("pull-request", None, Some(url)) => format!("Pull request: {url}"),
+        ("pushed", _, Some(url)) => format!("Pushed; a pull request can be opened at {url}"),
+        ("pushed", ..) => "Pushed.".to_owned(),
+        ("merged", ..) => "Merged.".to_owned(),
+        _ => String::new(),
+    };
+    let parts = [place.as_str(), landed.note.as_str()];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+}
+
+/// What the verify command found, with the end of its output if it failed.
+fn verdict(found: &Verification) -> String {
+    let mut text = format!("{}\n\n", found.summary);
+    if !found.passed && !found.tail.trim().is_empty() {
+        for line in found.tail.lines() {
+            let _ = writeln!(text, "    {}", line.replace(char::is_control, " "));
+        }
+        text.push('\n');
+    }
+    text
 }
 
 fn headline(report: &Report) -> String {
@@ -135,6 +167,29 @@ mod tests {
         let text = section("# Task\n", "run_1", &report("succeeded"), 1_795_164_228_000.0, "\n");
         let wanted = "\n## Report\n\n<!-- hostler run run_1 -->\n\n**Done** on 2026-11-20T08:43:48Z by claude-code in 1 min 5 s, 1 attempt, 4080 tokens, $0.01.\n\nBranch: `hostler/fix` (`aaaaaaaaaa..bbbbbbbbbb`)\n\n| File | Change | Lines |\n|---|---|---|\n| src/login.rs | modified | +3 −1 |\n\nFixed it.\n";
         assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn a_report_tells_where_the_work_landed_and_how_it_was_judged() {
+        let mut report = report("succeeded");
+        let landed = |kind: &str, url: Option<&str>, number| Landed {
+            kind: kind.into(),
+            url: url.map(Into::into),
+            number,
+            note: String::new(),
+        };
+        let verified =
+            |passed| Verification { passed, summary: "It was run.".into(), tail: "one\ntwo".into() };
+        report.landed = Some(landed("pull-request", Some("https://f/pull/4"), Some(4)));
+        report.verified = Some(verified(true));
+        let text = section("", "r", &report, 0.0, "\n");
+        assert!(text.contains("\n\nPull request: [#4](https://f/pull/4)\n\nIt was run.\n\n| File"), "{text}");
+        report.landed =
+            Some(Landed { note: "Nobody may.".into(), ..landed("pushed", Some("https://f/c"), None) });
+        report.verified = Some(verified(false));
+        let text = section("", "r", &report, 0.0, "\n");
+        assert!(text.contains("can be opened at https://f/c\n\nNobody may.\n\n"), "{text}");
+        assert!(text.contains("It was run.\n\n    one\n    two\n\n| File"), "{text}");
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! What a task's front matter wishes for its run.
 
-use hostler_sdk::tracker::{Base, Limits, RunPlan};
+use hostler_sdk::tracker::{Base, Landing, Limits, PullRequest, RunPlan, Verify};
 use hostler_sdk::{Milliseconds, Problem};
 use serde::{Deserialize, Serialize};
 
 use crate::front_matter::FrontMatter;
+
+/// Each is a whole turn of the agent: more than so many burn money.
+const MAX_VERIFY_RETRIES: u32 = 10;
 
 /// The fields as they were written; checked when the run is planned, where a
 /// mistake can be shown.
@@ -20,6 +23,9 @@ struct Wishes {
     repo: Option<String>,
     attempts: Option<String>,
     time_limit: Option<String>,
+    verify: Option<String>,
+    verify_retries: Option<String>,
+    landing: Option<String>,
 }
 
 /// The wishes, for `task.data`.
@@ -34,6 +40,9 @@ pub fn collect(content: &FrontMatter) -> String {
         repo: content.get("repo"),
         attempts: content.get("attempts"),
         time_limit: content.get("time-limit"),
+        verify: content.get("verify"),
+        verify_retries: content.get("verify-retries"),
+        landing: content.get("landing"),
     };
     serde_json::to_string(&wishes).unwrap_or_default()
 }
@@ -68,6 +77,19 @@ pub fn plan(file: &str, data: &str) -> Result<RunPlan, Problem> {
         ),
         None => None,
     };
+    let feed_back = match wishes.verify_retries {
+        Some(text) => match text.parse() {
+            Ok(times) if times <= MAX_VERIFY_RETRIES => times,
+            _ => return Err(mistake("verify-retries", &text, "a whole number from 0 to 10")),
+        },
+        None => 0,
+    };
+    let landing = match wishes.landing {
+        Some(text) => landing(&text).ok_or_else(|| {
+            mistake("landing", &text, "`leave`, `push`, `pull-request` or `merge:` with a branch")
+        })?,
+        None => Landing::Leave,
+    };
     Ok(RunPlan {
         repository: wishes.repo,
         base: base(wishes.base),
@@ -76,6 +98,8 @@ pub fn plan(file: &str, data: &str) -> Result<RunPlan, Problem> {
         model: wishes.model,
         permission,
         limits: Limits { time, attempts, ..Limits::default() },
+        verify: wishes.verify.map(|command| Verify { command, time: None, feed_back }),
+        landing,
         ..RunPlan::default()
     })
 }
@@ -98,7 +122,24 @@ fn base(text: Option<String>) -> Base {
         None => Base::Head,
         Some(text) if text.eq_ignore_ascii_case("head") => Base::Head,
         Some(text) if text == "default-branch" => Base::DefaultBranch,
+        Some(text) if text == "remote" => Base::Remote(None),
+        Some(text) if text.starts_with("remote:") => {
+            Base::Remote(text.strip_prefix("remote:").map(|branch| branch.trim().to_owned()))
+        }
         Some(revision) => Base::Revision(revision),
+    }
+}
+
+fn landing(text: &str) -> Option<Landing> {
+    let request = || PullRequest { title: None, preface: None, base: None };
+    match text {
+        "leave" => Some(Landing::Leave),
+        "push" => Some(Landing::Push),
+        "pull-request" => Some(Landing::PullRequest(request())),
+        _ => {
+            let branch = text.strip_prefix("merge:")?.trim();
+            (!branch.is_empty()).then(|| Landing::Merge(branch.to_owned()))
+        }
     }
 }
 
@@ -144,8 +185,29 @@ mod tests {
     }
 
     #[test]
+    fn work_may_be_judged_and_land_somewhere() {
+        let plan = planned("verify: npm test\nverify-retries: 10\nlanding: pull-request").unwrap();
+        let verify = plan.verify.unwrap();
+        assert_eq!((verify.command.as_str(), verify.time, verify.feed_back), ("npm test", None, 10));
+        assert!(matches!(plan.landing, Landing::PullRequest(_)));
+        assert!(
+            matches!(planned("landing: merge: next").unwrap().landing, Landing::Merge(branch) if branch == "next")
+        );
+        assert_eq!(planned("base: remote").unwrap().base, Base::Remote(None));
+        assert_eq!(planned("base: remote:develop").unwrap().base, Base::Remote(Some("develop".into())));
+    }
+
+    #[test]
     fn a_mistake_names_the_field_the_file_and_the_remedy() {
-        for field in ["permission: all", "attempts: 0", "time-limit: soon", "priority: high"] {
+        for field in [
+            "permission: all",
+            "attempts: 0",
+            "time-limit: soon",
+            "priority: high",
+            "landing: merge:",
+            "landing: merge",
+            "verify-retries: 11",
+        ] {
             let message = planned(field).unwrap_err().message;
             assert!(
                 message.contains(field) && message.contains("a.md") && message.contains("write"),

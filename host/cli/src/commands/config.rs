@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::arguments::{ConfigCommand, SettingsArgs};
 use crate::config::fields::Role;
+use crate::config::forges::{NamedForge, kind_word};
 use crate::config::{Configuration, Key, Setting, value};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -30,6 +31,7 @@ fn show(args: &SettingsArgs, as_json: bool, context: &Context) -> Result<(), Fai
             origin: setup.repositories.origin.clone(),
         });
     }
+    shown.extend(setup.forges.iter().flat_map(of_forge));
     if let Some(name) = &setup.configuration.plugin.value {
         shown.extend(of_plugin(&setup, Role::Tracker, &choose(name, context)?, context)?);
     }
@@ -112,6 +114,21 @@ fn none() -> String {
 
 fn length(value: Option<Millis>) -> String {
     value.map_or_else(none, |length| length.to_string())
+}
+
+fn of_forge(forge: &NamedForge) -> Vec<Shown> {
+    let name = |field: &str| format!("forge.{}.{field}", forge.host);
+    let kind = Shown {
+        name: name("kind"),
+        value: kind_word(forge.kind.value).to_owned(),
+        origin: forge.kind.origin.clone(),
+    };
+    let token = forge.token_env.iter().map(|variable| Shown {
+        name: name("token-env"),
+        value: variable.value.clone(),
+        origin: variable.origin.clone(),
+    });
+    std::iter::once(kind).chain(token).collect()
 }
 
 fn of_plugin(setup: &Setup, role: Role, chosen: &Chosen, context: &Context) -> Result<Vec<Shown>, Failure> {

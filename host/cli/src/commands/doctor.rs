@@ -7,12 +7,13 @@ use std::process::ExitCode;
 use hostler_daemon::control::Client;
 use hostler_daemon::grants::Grants;
 use hostler_daemon::plugins::Kind;
-use hostler_daemon::{Repository, RepositorySettings, WorkspaceError};
+use hostler_daemon::{ForgeKind, Repository, RepositorySettings, WorkspaceError};
 use rustix::fs::Access;
 
 use super::standing;
 use crate::arguments::DoctorArgs;
 use crate::config::fields::Role;
+use crate::config::forges::NamedForge;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -59,6 +60,7 @@ async fn check(args: &DoctorArgs, context: &Context) -> Vec<Check> {
         Ok(repositories) => checks.extend(repositories.iter().map(|one| repository(one, context))),
         Err(failure) => checks.push(Check::new("repository", Health::Fail, failure)),
     }
+    checks.extend(setup.forges.iter().map(|named| forge(named, context)));
     checks.push(match setup.tracker(context) {
         Ok(tracker) => plugin(&setup, Role::Tracker, &tracker, context),
         Err(failure) => unchosen("tracker", failure),
@@ -173,6 +175,41 @@ fn repository(settings: &RepositorySettings, context: &Context) -> Check {
             Check::new(name, Health::Warn, format!("{} {note}", settings.path.display()))
         }
         Err(error) => Check::new(name, Health::Fail, error),
+    }
+}
+
+/// Who opens pull requests there. Nobody is asked: a token shows its worth at its use.
+fn forge(named: &NamedForge, context: &Context) -> Check {
+    let host = &named.host;
+    let name = format!("forge {host}");
+    let path = context.environment.get("PATH").cloned().unwrap_or_default();
+    let gh = std::env::split_paths(&path).map(|folder| folder.join("gh")).find(|file| file.is_file());
+    let gh = gh.filter(|_| named.kind.value == ForgeKind::GitHub);
+    let variable = named.token_env.as_ref().map(|variable| &variable.value);
+    match (variable, named.settings(&context.environment).token, gh) {
+        (Some(variable), Some(_), Some(gh)) => Check::new(
+            name,
+            Health::Ok,
+            format!("{} if it is signed in there, else the token in {variable}", gh.display()),
+        ),
+        (Some(variable), Some(_), None) => {
+            Check::new(name, Health::Ok, format!("the token in {variable} opens pull requests"))
+        }
+        (_, None, Some(gh)) => Check::new(
+            name,
+            Health::Ok,
+            format!("{} if it is signed in there; see `gh auth status --hostname {host}`", gh.display()),
+        ),
+        (Some(variable), ..) => Check::new(
+            name,
+            Health::Warn,
+            format!("{variable} has no value, so no pull request can be opened there; set it"),
+        ),
+        (None, ..) => Check::new(
+            name,
+            Health::Warn,
+            "nothing may open pull requests there; set `token-env` to the name of a variable with a token",
+        ),
     }
 }
 

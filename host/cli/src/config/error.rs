@@ -164,6 +164,14 @@ pub enum ConfigError {
         /// How to choose one.
         remedy: String,
     },
+    /// A forge whose name does not say what it is.
+    #[error("`[forge.\"{0}\"]` does not say what kind of site it is: set `kind` to `github` or `gitlab`")]
+    ForgeKind(String),
+    /// A forge that is no host.
+    #[error(
+        "`[forge.\"{0}\"]` names no host: write it like `github.com`, with a port if your remotes have one"
+    )]
+    ForgeHost(String),
     /// Two repositories with one key.
     #[error("two repositories have the key `{0}`: give one another with `--repo KEY=PATH`")]
     SameKey(String),

@@ -15,7 +15,7 @@ use super::origin::Origin;
 pub const FILE_BYTES: u64 = 256 * 1024;
 
 /// Names of the tables, besides the keys.
-const TABLES: [&str; 4] = ["repos", "tracker", "providers", "retention"];
+const TABLES: [&str; 5] = ["repos", "tracker", "providers", "forge", "retention"];
 
 /// Who wrote a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct ConfigFile {
     pub tracker: Tables,
     /// `[providers.ID]`.
     pub providers: Tables,
+    /// `[forge."HOST"]`.
+    pub forges: Tables,
     /// `[retention]`, by name.
     pub retention: BTreeMap<String, Given>,
 }
@@ -78,6 +80,7 @@ impl ConfigFile {
             repositories: Vec::new(),
             tracker: Tables::new(),
             providers: Tables::new(),
+            forges: Tables::new(),
             retention: BTreeMap::new(),
         }
     }
@@ -142,6 +145,10 @@ impl Reader<'_> {
                 "providers" => {
                     self.refuse_repository(entry, "it decides which program is started")?;
                     file.providers = self.tables(entry)?;
+                }
+                "forge" => {
+                    self.refuse_repository(entry, "it decides where your token goes")?;
+                    file.forges = self.tables(entry)?;
                 }
                 "retention" => {
                     self.refuse_repository(entry, "it decides what is deleted")?;

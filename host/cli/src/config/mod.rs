@@ -12,6 +12,7 @@ pub mod edit;
 pub mod error;
 pub mod fields;
 pub mod file;
+pub mod forges;
 pub mod key;
 pub mod layers;
 pub mod origin;

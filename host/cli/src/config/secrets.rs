@@ -42,7 +42,9 @@ impl SecretsFile {
         let file = ConfigFile::parse(path, text, Whose::Operator)?;
         let keys = file.keys.iter().map(|(key, given)| (key.name(), given));
         let repositories = file.repositories.first().map(|(_, given)| ("repos", given));
-        if let Some((key, given)) = keys.chain(repositories).next() {
+        let forges =
+            file.forges.values().flat_map(|table| table.values().next()).map(|given| ("forge", given));
+        if let Some((key, given)) = keys.chain(repositories).chain(forges).next() {
             return Err(foreign(key, given));
         }
         Ok(Self { path: file.path, tracker: file.tracker, providers: file.providers })

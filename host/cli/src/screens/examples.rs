@@ -38,6 +38,8 @@ pub fn running() -> RunView {
         model: Some("sonnet".to_owned()),
         usage: spent(),
         files: Vec::new(),
+        verified: None,
+        landed: None,
         report: None,
         closed: false,
     }

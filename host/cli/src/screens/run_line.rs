@@ -28,14 +28,16 @@ pub fn open_line(page: &Page, run: &RunView, last_event: Option<&str>) -> String
     if doing.is_empty() { line } else { format!("{line}  {}", page.tone(Tone::Quiet, &doing)) }
 }
 
-/// A run that is over: sign, key, time, branch, files, usage, reason.
+/// A run that is over: sign, key, time, branch, files, usage, pull request, reason.
 pub fn closed_line(page: &Page, run: &RunView) -> String {
     let branch = run.branch.as_deref().filter(|_| !run.files.is_empty()).map(one_line).unwrap_or_default();
     let changed = files(run);
     let used = usage(&run.usage);
     let why = why(page, run);
     let time = elapsed(run, page.now).to_string();
-    let said = join(&[&time, &branch, &changed, &used, &why]);
+    let landed =
+        run.landed.as_ref().and_then(|landed| landed.url.as_deref()).map(one_line).unwrap_or_default();
+    let said = join(&[&time, &branch, &changed, &used, &landed, &why]);
     let ending = page.tone(tone(run), &format!("{:<10}", one_line(state(run))));
     format!("{} {} {ending} {said}", page.tone(tone(run), sign(run)), key(page, run))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use hostler_daemon::engine::landing::Landed;
 use hostler_daemon::view::{AttemptView, RunView};
 
 use super::run_words::{elapsed, files, quoted, sign, state, tone, usage, why};
@@ -34,6 +35,7 @@ pub fn draw_run(page: &Page, run: &RunView, places: &Places) -> String {
     out += &facts(page, run, places);
     out += &attempts(page, run);
     out += &changes(page, run);
+    out += &failed_verification(page, run);
     if let Some(report) = run.report.as_ref().filter(|report| !report.summary.trim().is_empty()) {
         let _ = writeln!(out, "\n{}", page.tone(Tone::Strong, "What the agent says"));
         for line in paragraph(&report.summary).trim().lines() {
@@ -70,6 +72,8 @@ fn facts(page: &Page, run: &RunView, places: &Places) -> String {
         ("permission", permission),
         ("usage", Some(usage(&run.usage))),
         ("branch", run.branch.clone()),
+        ("verified", run.verified.as_ref().map(|found| found.summary.clone())),
+        ("landed", run.landed.as_ref().map(landed)),
         ("worktree", worktree),
         ("logs", Some(places.logs.clone())),
     ];
@@ -79,6 +83,28 @@ fn facts(page: &Page, run: &RunView, places: &Places) -> String {
         .map(|(name, value)| vec![Cell::new(name).tone(Tone::Quiet), Cell::new(value)])
         .collect();
     draw(&rows, page.paint, None)
+}
+
+/// Where the work is, in one line.
+fn landed(landed: &Landed) -> String {
+    let place = match landed.kind.as_str() {
+        "pull-request" => "pull request",
+        "branch" => "stays on its branch",
+        other => other,
+    };
+    let parts = [place, landed.url.as_deref().unwrap_or_default(), &landed.note];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
+}
+
+/// The end of what the verify command printed, if it was against the work.
+fn failed_verification(page: &Page, run: &RunView) -> String {
+    let tail = run.verified.as_ref().filter(|found| !found.passed).map(|found| paragraph(&found.tail));
+    let Some(tail) = tail.filter(|tail| !tail.trim().is_empty()) else { return String::new() };
+    let mut out = format!("\n{}\n", page.tone(Tone::Strong, "What the verify command says"));
+    for line in tail.trim_end().lines() {
+        let _ = writeln!(out, "{}", format!("  {line}").trim_end());
+    }
+    out
 }
 
 fn attempts(page: &Page, run: &RunView) -> String {
@@ -170,6 +196,35 @@ mod tests {
         let uncommitted = RunView { head: run.base.clone(), ..run };
         let shown = draw_run(&page(), &uncommitted, &places);
         assert!(shown.contains("not committed") && !shown.contains("git -C"), "{shown}");
+    }
+
+    #[test]
+    fn a_run_tells_how_its_work_was_judged_and_where_it_landed() {
+        use hostler_daemon::engine::landing::Verification;
+        let found = |passed, summary: &str| Verification {
+            passed,
+            summary: summary.to_owned(),
+            tail: "1 test failed\n\u{1b}[31mlogin::umlaut".to_owned(),
+        };
+        let request = Landed {
+            kind: "pull-request".to_owned(),
+            url: Some("https://github.com/acme/api/pull/4".to_owned()),
+            number: Some(4),
+            head: None,
+            note: String::new(),
+        };
+        let run = RunView {
+            verified: Some(found(true, "The verify command passed.")),
+            landed: Some(request.clone()),
+            ..examples::succeeded()
+        };
+        let shown = draw_run(&page(), &run, &places());
+        assert!(shown.contains("pull request  https://github.com/acme/api/pull/4"), "{shown}");
+        assert!(shown.contains("The verify command passed.") && !shown.contains("1 test failed"), "{shown}");
+        let failed = RunView { verified: Some(found(false, "It failed.")), landed: None, ..run };
+        let shown = draw_run(&page(), &failed, &places());
+        assert!(shown.contains("What the verify command says\n  1 test failed\n"), "{shown}");
+        assert!(!shown.contains('\u{1b}'), "{shown:?}");
     }
 
     #[test]

@@ -28,6 +28,24 @@ fn a_fetch_moves_the_default_branch_and_nothing_else() {
 }
 
 #[test]
+fn any_branch_of_the_remote_can_be_fetched_and_a_missing_one_is_named() {
+    let stage = Stage::new();
+    let repository = stage.open();
+    git(&stage.bare, &["branch", "develop", "main"]);
+    stage.commit_at_forge("develop", "new.txt", "new\n");
+    // A fetch of another branch a moment ago is no fetch of this one.
+    repository.fetch(&Fetch { reuse: PATIENCE, ..stage.fetch() }).unwrap();
+    let develop = Fetch { branch: Some("develop"), reuse: PATIENCE, ..stage.fetch() };
+    let fetched = repository.fetch(&develop).unwrap();
+    assert_eq!(fetched.commit.to_string(), stage.at_forge("refs/heads/develop"));
+    assert_eq!(stage.scene.git(&["rev-parse", "origin/develop"]), fetched.commit.to_string());
+    for missing in ["nowhere", "--upload-pack=x", "de*"] {
+        let error = repository.fetch(&Fetch { branch: Some(missing), ..stage.fetch() }).unwrap_err();
+        assert!(matches!(error, RemoteError::NoBranch { .. }) && !error.is_temporary(), "{error}");
+    }
+}
+
+#[test]
 fn eight_fetches_at_once_ask_the_remote_once_and_agree() {
     let stage = Stage::new();
     stage.commit_at_forge("main", "new.txt", "new\n");

@@ -7,6 +7,7 @@ mod hostile;
 mod merge;
 mod pull_request;
 mod push;
+mod put_away;
 #[path = "../scene/mod.rs"]
 #[allow(dead_code)]
 mod scene;

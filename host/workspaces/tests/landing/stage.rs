@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hostler_workspaces::{
-    Cancel, Fetch, ForgeAnswer, ForgeHosts, ForgeHttp, ForgeKind, ForgeRequest, Landed, Landing,
-    LandingError, Means, Operator, Push, Repository, Workspace,
+    Cancel, Fetch, ForgeAnswer, ForgeHosts, ForgeHttp, ForgeKind, ForgeRepository, ForgeRequest, Landed,
+    Landing, LandingError, Means, Operator, Push, Repository, Workspace,
 };
 use standin_forge::Forge;
 
@@ -81,7 +81,8 @@ impl Stage {
     }
 
     pub fn fetch(&self) -> Fetch<'_> {
-        Fetch { remote: "origin", time_limit: PATIENCE, reuse: Duration::ZERO, cancel: &self.cancel }
+        let reuse = Duration::ZERO;
+        Fetch { remote: "origin", branch: None, time_limit: PATIENCE, reuse, cancel: &self.cancel }
     }
 
     pub fn push(&self) -> Push<'_> {
@@ -131,7 +132,11 @@ pub fn pull_request(body: &str) -> Landing {
 pub struct Client;
 
 impl ForgeHttp for Client {
-    fn send(&self, request: &ForgeRequest) -> Result<ForgeAnswer, String> {
+    fn serves(&self, _: &ForgeRepository) -> bool {
+        true
+    }
+
+    fn send(&self, _: &ForgeRepository, request: &ForgeRequest) -> Result<ForgeAnswer, String> {
         let rest = request.url.strip_prefix("http://").ok_or("no http address")?;
         let (place, path) = rest.split_once('/').ok_or("no path")?;
         let body = request.body.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -285,7 +285,8 @@ fn a_report_for_a_deleted_file_is_refused_for_good() {
 #[test]
 fn a_transient_failure_is_tried_once_more_unless_the_task_says_otherwise() {
     let config = Config::from_json("{}").unwrap();
-    let attempt = |number| Attempt { number, outcome: Outcome::failed(Reason::Server, "500"), verified: None };
+    let attempt =
+        |number| Attempt { number, outcome: Outcome::failed(Reason::Server, "500"), verified: None };
     let task = |text: &str| TaskFile::parse("a.md", text).task();
     let verdict = |text: &str, attempts| {
         let history: Vec<Attempt> = (1..=attempts).map(attempt).collect();

@@ -1,0 +1,215 @@
+//! Requests to the forges that the operator configured. They leave through the same gate
+//! as a plugin's, under a right made for one repository's pull requests, and only there
+//! does the token join them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hostler_broker::{Gate, Limits, Secret, Secrets};
+use hostler_engine::request::{HttpRequest, PluginEffect, PluginReply};
+use hostler_engine::rights::{HttpRight, Rights, SecretRight};
+use hostler_workspaces::{ForgeAnswer, ForgeHosts, ForgeHttp, ForgeKind, ForgeRepository, ForgeRequest};
+use tokio::runtime::Handle;
+
+/// All that opening a pull request needs.
+const METHODS: [&str; 4] = ["GET", "POST", "PATCH", "PUT"];
+
+/// Handle of the token, and the field it is in.
+const TOKEN: &str = "token";
+
+/// Names of this machine: only to them does a token travel unencrypted.
+const THIS_MACHINE: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
+
+/// One forge, as the operator described it.
+#[derive(Clone, Debug)]
+pub struct ForgeSettings {
+    /// Name of the host, with its port if the addresses of remotes have one:
+    /// `github.com`.
+    pub host: String,
+    /// How to talk to it.
+    pub kind: ForgeKind,
+    /// Opens pull requests there; without one, only `gh` may.
+    pub token: Option<Secret>,
+}
+
+/// The forges of one host.
+pub struct Forges {
+    hosts: ForgeHosts,
+    tokens: BTreeMap<String, Secret>,
+    runtime: Handle,
+}
+
+impl Forges {
+    /// Sends nothing yet. `runtime` carries the requests out; they are made from threads
+    /// that may block.
+    pub fn new(settings: &[ForgeSettings], runtime: Handle) -> Self {
+        let hosts =
+            settings.iter().fold(ForgeHosts::default(), |hosts, forge| hosts.with(&forge.host, forge.kind));
+        let token = |forge: &ForgeSettings| Some((forge.host.to_ascii_lowercase(), forge.token.clone()?));
+        Self { hosts, tokens: settings.iter().filter_map(token).collect(), runtime }
+    }
+
+    /// Which hosts are which forge, besides the well-known.
+    pub const fn hosts(&self) -> &ForgeHosts {
+        &self.hosts
+    }
+
+    /// The token for a repository, unless it would be seen on its way.
+    fn token(&self, repository: &ForgeRepository) -> Option<&Secret> {
+        let host = repository.authority.rsplit_once(':').map_or(&*repository.authority, |(host, _)| host);
+        let unseen = repository.origin.starts_with("https://") || THIS_MACHINE.contains(&host);
+        self.tokens.get(&repository.authority).or_else(|| self.tokens.get(host)).filter(|_| unseen)
+    }
+
+    fn gate(&self, repository: &ForgeRepository) -> Result<Gate, String> {
+        let token = self.token(repository).ok_or("there is no token for it")?;
+        let secrets = Secrets::from_iter([(TOKEN, token.clone())]);
+        let nothing = BTreeMap::new();
+        Gate::new(&rights(repository), &nothing, &secrets, Path::new("/"), Limits::default())
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// The pull requests of this repository, and nothing else of the forge.
+fn rights(repository: &ForgeRepository) -> Rights {
+    let origin = Some(repository.pull_requests());
+    let path = origin.iter().filter_map(|address| address.splitn(4, '/').nth(3)).collect::<String>();
+    let (header, form) = match repository.kind {
+        ForgeKind::GitHub => ("authorization", "Bearer {}"),
+        ForgeKind::GitLab => ("private-token", "{}"),
+    };
+    Rights {
+        http: vec![HttpRight {
+            origin: origin.clone(),
+            origin_from: None,
+            methods: METHODS.map(str::to_owned).to_vec(),
+            path: format!("/{path}"),
+            reason: String::new(),
+        }],
+        secret: vec![SecretRight {
+            handle: TOKEN.to_owned(),
+            from: TOKEN.to_owned(),
+            header: header.to_owned(),
+            form: form.to_owned(),
+            origin,
+            origin_from: None,
+            reason: String::new(),
+        }],
+        ..Rights::default()
+    }
+}
+
+impl ForgeHttp for Forges {
+    fn serves(&self, repository: &ForgeRepository) -> bool {
+        self.token(repository).is_some()
+    }
+
+    fn send(&self, repository: &ForgeRepository, request: &ForgeRequest) -> Result<ForgeAnswer, String> {
+        let gate = self.gate(repository)?;
+        let json = "application/json".to_owned();
+        let effect = PluginEffect::Http(HttpRequest {
+            method: request.method.to_owned(),
+            url: request.url.clone(),
+            headers: vec![("accept".to_owned(), json.clone()), ("content-type".to_owned(), json)],
+            body: request.body.as_ref().map(|body| body.to_string().into_bytes()).unwrap_or_default(),
+            credential: Some(TOKEN.to_owned()),
+            timeout: None,
+        });
+        match self.runtime.block_on(gate.carry_out(effect)) {
+            Ok(PluginReply::Http(answer)) => Ok(ForgeAnswer { status: answer.status, body: answer.body }),
+            Ok(_) => Err("the answer is none of HTTP".to_owned()),
+            Err(problem) => Err(problem.message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn repository(kind: ForgeKind, origin: &str) -> ForgeRepository {
+        ForgeRepository {
+            kind,
+            origin: origin.to_owned(),
+            authority: origin.split("//").nth(1).unwrap().to_owned(),
+            path: "acme/api".to_owned(),
+        }
+    }
+
+    fn forges(host: &str, kind: ForgeKind, runtime: &Handle) -> Forges {
+        let token = Some(Secret::new("t0p-secret"));
+        Forges::new(&[ForgeSettings { host: host.to_owned(), kind, token }], runtime.clone())
+    }
+
+    /// A server that answers once, with what it was asked.
+    fn echo() -> (String, std::thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let thread = std::thread::spawn(move || {
+            let (mut line, _) = listener.accept().unwrap();
+            let mut asked = String::new();
+            while !asked.ends_with("\r\n\r\n") {
+                let mut byte = [0];
+                line.read_exact(&mut byte).unwrap();
+                asked.push(char::from(byte[0]));
+            }
+            let body = asked.clone();
+            write!(line, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+            asked
+        });
+        (origin, thread)
+    }
+
+    #[test]
+    fn the_token_goes_into_the_header_of_its_forge_and_does_not_come_back() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        for (kind, wanted) in [
+            (ForgeKind::GitHub, "authorization: Bearer t0p-secret"),
+            (ForgeKind::GitLab, "private-token: t0p-secret"),
+        ] {
+            let (origin, server) = echo();
+            let repository = repository(kind, &origin);
+            let forges = forges(&repository.authority, kind, runtime.handle());
+            let request = ForgeRequest { method: "GET", url: repository.pull_requests(), body: None };
+            let answer = forges.send(&repository, &request).unwrap();
+            let asked = server.join().unwrap();
+            assert!(asked.contains(wanted), "{asked}");
+            assert!(!String::from_utf8_lossy(&answer.body).contains("t0p-secret"));
+        }
+    }
+
+    #[test]
+    fn nothing_but_the_pull_requests_of_the_repository_is_asked() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        for kind in [ForgeKind::GitHub, ForgeKind::GitLab] {
+            let repository = repository(kind, "http://127.0.0.1:9");
+            let forges = forges("127.0.0.1:9", kind, runtime.handle());
+            let pulls = repository.pull_requests();
+            let elsewhere =
+                [pulls.replace("acme", "other"), format!("{pulls}/../keys"), "http://127.0.0.1:9/".into()];
+            for url in elsewhere {
+                let error = forges.send(&repository, &ForgeRequest { method: "GET", url, body: None });
+                assert!(error.unwrap_err().contains("grant"), "only pull requests");
+            }
+            let delete = ForgeRequest { method: "DELETE", url: format!("{pulls}/1"), body: None };
+            assert!(forges.send(&repository, &delete).unwrap_err().contains("grant"));
+        }
+    }
+
+    #[test]
+    fn a_token_serves_its_own_host_and_travels_unencrypted_on_this_machine_only() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let serves = |host: &str, origin: &str| {
+            forges(host, ForgeKind::GitHub, runtime.handle()).serves(&repository(ForgeKind::GitHub, origin))
+        };
+        assert!(serves("GitHub.com", "https://github.com"));
+        assert!(serves("git.acme.example", "https://git.acme.example:8443"));
+        assert!(!serves("github.com", "http://github.com"));
+        assert!(!serves("github.com", "https://git.acme.example"));
+        assert!(serves("127.0.0.1:4020", "http://127.0.0.1:4020"));
+    }
+}

@@ -1,0 +1,132 @@
+//! Bringing finished work where its plan says.
+
+use std::sync::Arc;
+
+use hostler_engine::Input;
+use hostler_engine::landing::{Landed, Landing, PullRequest};
+use hostler_engine::problem::Problem;
+use hostler_engine::run::Run;
+use hostler_engine::step::Step;
+use hostler_workspaces as workspaces;
+use hostler_workspaces::{LandedKind, LandingError, Means, PUSH_LIMIT};
+
+use crate::attempt;
+use crate::place::REMOTE;
+use crate::rooms::Rooms;
+
+/// Carries `Action::Land` out. Safe to do again: what is pushed or open already is found.
+pub async fn land(rooms: Arc<Rooms>, run: &Run, at: Step) {
+    let landed = match order(&rooms, run) {
+        Some((landing, title)) => {
+            let (rooms, run) = (Arc::clone(&rooms), run.clone());
+            let landed = crate::blocking::run(move || carry_out(&rooms, &run, &landing, &title)).await;
+            landed.unwrap_or_else(|error| Err(Problem::transient(error.to_string())))
+        }
+        None => Err(Problem::permanent("There is no plan that says where the work should land.")),
+    };
+    rooms.tell(Input::Landed { at, landed }).await;
+}
+
+/// What is asked of the workspaces room, and the title of the work.
+fn order(rooms: &Rooms, run: &Run) -> Option<(workspaces::Landing, String)> {
+    let plan = run.plan.as_ref()?;
+    let title = [run.task.title.trim(), run.task.key.trim()].into_iter().find(|title| !title.is_empty());
+    let title = title.unwrap_or(&run.id.0).to_owned();
+    let remote = REMOTE.to_owned();
+    Some(match &plan.landing {
+        Landing::Leave => (workspaces::Landing::Leave, title),
+        Landing::Push => (workspaces::Landing::Push { remote }, title),
+        Landing::Merge(into) => (workspaces::Landing::Merge { into: into.clone() }, title),
+        Landing::PullRequest(request) => {
+            let mut summary =
+                run.attempts.last().map(|attempt| attempt.outcome.summary.clone()).unwrap_or_default();
+            if let Some(provider) = rooms.provider_of(run) {
+                attempt::secrets(rooms, run, &provider).text(&mut summary);
+            }
+            let landing = workspaces::Landing::PullRequest {
+                remote,
+                base: request.base.clone(),
+                body: body(request, &summary, &run.task.key),
+            };
+            (landing, request.title.clone().filter(|own| !own.trim().is_empty()).unwrap_or(title))
+        }
+    })
+}
+
+/// The text of a pull request.
+fn body(request: &PullRequest, summary: &str, key: &str) -> String {
+    let made = format!("Made by Hostler for the task {key}.");
+    let parts = [request.preface.as_deref().unwrap_or_default().trim(), summary.trim(), &made];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+}
+
+fn carry_out(
+    rooms: &Rooms,
+    run: &Run,
+    landing: &workspaces::Landing,
+    title: &str,
+) -> Result<Landed, Problem> {
+    let gone = || Problem::permanent("Its repository or workspace is not there any more.");
+    let (place, workspace) =
+        (rooms.place_of(run).ok_or_else(gone)?, run.workspace.as_ref().ok_or_else(gone)?);
+    let (repository, workspace) = place.workspace(&workspace.record).ok_or_else(gone)?;
+    let means = Means {
+        http: Some(&rooms.forges),
+        hosts: rooms.forges.hosts(),
+        time_limit: PUSH_LIMIT,
+        cancel: &rooms.cancel,
+    };
+    match repository.land(&workspace, landing, title, &means) {
+        Ok(landed) => Ok(told(landed)),
+        Err(error) => Err(problem(&error)),
+    }
+}
+
+fn problem(error: &LandingError) -> Problem {
+    let message = format!("{error}.");
+    if error.is_temporary() { Problem::transient(message) } else { Problem::permanent(message) }
+}
+
+fn told(landed: workspaces::Landed) -> Landed {
+    let kind = match landed.kind {
+        LandedKind::Left => "branch",
+        LandedKind::Pushed => "pushed",
+        LandedKind::PullRequest => "pull-request",
+        LandedKind::Merged => "merged",
+    };
+    Landed {
+        kind: kind.to_owned(),
+        url: landed.url,
+        number: landed.number,
+        head: landed.head.map(|head| head.to_string()),
+        note: landed.note,
+    }
+}
+
+/// The ref that holds all work of a run, if that has landed as far as it should: a
+/// branch whose pull request is not open yet is still worked with by a person.
+pub fn landed_in(run: &Run) -> Option<String> {
+    let (plan, landed, workspace) = (run.plan.as_ref()?, run.landed.as_ref()?, run.workspace.as_ref()?);
+    match (&plan.landing, landed.kind.as_str()) {
+        (Landing::Push, "pushed") | (Landing::PullRequest(_), "pull-request") => {
+            Some(format!("refs/remotes/{REMOTE}/{}", workspace.branch))
+        }
+        (Landing::Merge(into), "merged") => Some(format!("refs/heads/{into}")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pull_request_has_the_preface_first_and_says_who_made_it() {
+        let request = PullRequest { preface: Some("Closes #7.\n".to_owned()), ..PullRequest::default() };
+        assert_eq!(
+            body(&request, "Fixed it.", "fix-login"),
+            "Closes #7.\n\nFixed it.\n\nMade by Hostler for the task fix-login."
+        );
+        assert_eq!(body(&PullRequest::default(), " ", "x"), "Made by Hostler for the task x.");
+    }
+}
