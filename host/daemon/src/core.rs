@@ -82,6 +82,8 @@ pub struct Core {
     /// Rows as they were last written.
     rows: BTreeMap<RunId, RunView>,
     since_snapshot: u32,
+    /// How long the machine had slept when the engine was last told.
+    slept: Millis,
     once: bool,
     /// Whether the host ends and leaves the agents at work.
     detached: bool,
@@ -95,6 +97,9 @@ struct Deed {
     receipt: Receipt,
     effects: Vec<(Effect, Run)>,
 }
+
+/// Shorter sleeps of the machine make no difference to an agent's silence.
+const SLEEP_NOTICED: Millis = Millis::seconds(1);
 
 /// Deeds that may wait for the disk.
 const DEEDS: usize = 1024;
@@ -124,6 +129,7 @@ impl Core {
             hands,
             rows,
             since_snapshot: 0,
+            slept: Millis(0),
             once,
             detached: false,
             dry: false,
@@ -183,8 +189,19 @@ impl Core {
         }
     }
 
-    /// Applies one input: decide, hand over to the journal, let the hands act after.
+    /// Applies one input; that the machine slept before it comes first.
     pub async fn apply(&mut self, input: Input) -> Result<(), JournalError> {
+        let slept = self.rooms.clock.slept();
+        let more = Millis(slept.0.saturating_sub(self.slept.0));
+        if more >= SLEEP_NOTICED {
+            self.slept = slept;
+            self.take_in(Input::Woke { slept: more }).await?;
+        }
+        self.take_in(input).await
+    }
+
+    /// One input: decide, hand over to the journal, let the hands act after.
+    async fn take_in(&mut self, input: Input) -> Result<(), JournalError> {
         let now = self.rooms.clock.now();
         if matches!(input, Input::StopNow) {
             self.rooms.cancel.cancel();
