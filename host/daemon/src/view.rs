@@ -55,6 +55,9 @@ pub struct RunView {
     pub permission_by: Option<String>,
     /// If one was chosen.
     pub model: Option<String>,
+    /// Variables that its agents do not see, because the tracker does not want them to.
+    #[serde(default)]
+    pub withheld: Vec<String>,
     /// Of all attempts.
     pub usage: Usage,
     /// Files changed since `base`.
@@ -122,6 +125,7 @@ impl RunView {
             permission: plan.map(|plan| plan.permission.name().to_owned()),
             permission_by: plan.map(|plan| format!("{:?}", plan.permission_by).to_ascii_lowercase()),
             model: plan.and_then(|plan| plan.model.clone()),
+            withheld: plan.map(|plan| plan.withhold.clone()).unwrap_or_default(),
             usage: run.spent(),
             files: run.changes.files.clone(),
             verified: run.attempts.last().and_then(|attempt| attempt.verified.clone()),

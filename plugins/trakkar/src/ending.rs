@@ -19,6 +19,10 @@ const VERIFY_CHARS: usize = 2_000;
 /// The user pressed Stop.
 pub const STOPPED: &str = "stopped in Trakkar";
 
+/// A reply was to go on in the session of the run before.
+const NEW_SESSION: &str =
+    "The agent worked in a new conversation: the earlier one could not be gone on with.";
+
 /// Where an agent said nothing at its end.
 const NO_SUMMARY: &str = "The agent finished without a closing word.";
 
@@ -29,8 +33,8 @@ pub struct Ending {
     pub pull_request: Option<PullRequest>,
     /// What the verify command found, for the task.
     pub verification: Option<String>,
-    /// Anything else for the task.
-    pub note: Option<String>,
+    /// Anything else for the task, a line each.
+    pub notes: Vec<String>,
     /// The end itself.
     pub finish: Finish,
 }
@@ -77,26 +81,49 @@ pub struct Used {
 }
 
 impl Ending {
-    /// The ending that a report stands for.
-    pub fn of(report: &Report, title: &str) -> Self {
+    /// The ending that a report stands for; `resumed` is the session that the run was to
+    /// go on with.
+    pub fn of(report: &Report, title: &str, resumed: Option<&str>) -> Self {
         let pull_request = pull_request(report, title);
         let (outcome, error) = outcome(report, pull_request.is_some());
         let finish = Finish {
             outcome,
             summary: summary(report),
             session_ref: report.session.clone().filter(|session| !session.is_empty()),
-            // A worktree without changes goes, and so does one whose work is in a pull request.
-            workspace_kept: outcome != "pr_opened" && !report.files.is_empty(),
+            // It goes once its work is in a pull request; without a branch there never was one.
+            workspace_kept: outcome != "pr_opened" && branch(report).is_some(),
             error: error.map(|error| head(&one_line(&speakable(&error)), ERROR_CHARS)),
             usage: used(&report.usage),
         };
         Self {
             pull_request,
             verification: report.verified.as_ref().map(verification),
-            note: report.landed.as_ref().and_then(compare_link),
+            notes: [
+                again(report),
+                new_session(report, resumed),
+                report.landed.as_ref().and_then(compare_link),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             finish,
         }
     }
+}
+
+fn again(report: &Report) -> Option<String> {
+    let attempts = report.attempts;
+    (attempts > 1)
+        .then(|| format!("It took {attempts} attempts; those before the last ended without a result."))
+}
+
+fn new_session(report: &Report, resumed: Option<&str>) -> Option<String> {
+    let session = report.session.as_deref()?;
+    resumed.filter(|resumed| *resumed != session).map(|_| NEW_SESSION.to_owned())
+}
+
+fn branch(report: &Report) -> Option<&str> {
+    report.branch.as_deref().filter(|branch| !branch.is_empty())
 }
 
 fn pull_request(report: &Report, title: &str) -> Option<PullRequest> {
@@ -174,8 +201,8 @@ fn summary(report: &Report) -> String {
         "" if report.state == "succeeded" => NO_SUMMARY,
         spoken => spoken,
     };
-    // A branch without work on it goes with its worktree.
-    let branch = report.branch.as_deref().filter(|branch| !branch.is_empty() && !report.files.is_empty());
+    // Of a branch without work on it there is nothing to say.
+    let branch = branch(report).filter(|_| !report.files.is_empty());
     let verified = report.verified.as_ref().map(|found| one_line(&speakable(&found.summary)));
     let facts: Vec<String> =
         branch.map(|branch| format!("Branch `{branch}`.")).into_iter().chain(verified).collect();

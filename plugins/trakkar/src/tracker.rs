@@ -105,8 +105,8 @@ impl Tracker for Trakkar {
     }
 
     async fn report(&self, cx: &Context, run: RunRef, report: Report) -> Result<(), Problem> {
-        let run_id = Assignment::of(&run.task)?.run_id;
-        let ending = Ending::of(&report, &run.task.title);
+        let Assignment { run_id, session_ref, .. } = Assignment::of(&run.task)?;
+        let ending = Ending::of(&report, &run.task.title, session_ref.as_deref());
         self.tell_last_words(cx, &run_id, &ending).await;
         self.tell_pull_request(cx, &run_id, &ending).await?;
         let path = of_run(&run_id, "finish");
@@ -157,8 +157,8 @@ impl Trakkar {
             let known = runs.entry(run_id);
             if !std::mem::replace(&mut known.last_words_told, true) {
                 let verified = ending.verification.as_ref().map(|text| Event::verify(text, cx.now()));
-                let note = ending.note.as_ref().map(|text| Event::status(text, cx.now()));
-                verified.into_iter().chain(note).for_each(|event| known.feed.push(event));
+                let notes = ending.notes.iter().map(|text| Event::status(text, cx.now()));
+                verified.into_iter().chain(notes).for_each(|event| known.feed.push(event));
             }
         }
         if let Err(trouble) = self.send_progress(cx, run_id).await {

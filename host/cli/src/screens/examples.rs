@@ -36,6 +36,7 @@ pub fn running() -> RunView {
         permission: Some("auto-edits".to_owned()),
         permission_by: Some("operator".to_owned()),
         model: Some("sonnet".to_owned()),
+        withheld: Vec::new(),
         usage: spent(),
         files: Vec::new(),
         verified: None,

@@ -70,6 +70,7 @@ fn facts(page: &Page, run: &RunView, places: &Places) -> String {
         ("since", Some(format!("{} ({})", page.moment(run.created), page.ago(run.created)))),
         ("provider", Some(provider)),
         ("permission", permission),
+        ("withheld", Some(run.withheld.join(", "))),
         ("usage", Some(usage(&run.usage))),
         ("branch", run.branch.clone()),
         ("verified", run.verified.as_ref().map(|found| found.summary.clone())),
@@ -225,6 +226,13 @@ mod tests {
         let shown = draw_run(&page(), &failed, &places());
         assert!(shown.contains("What the verify command says\n  1 test failed\n"), "{shown}");
         assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    }
+
+    #[test]
+    fn what_agents_do_not_see_is_named() {
+        let withheld = vec!["ANTHROPIC_API_KEY".to_owned(), "OTHER_KEY".to_owned()];
+        let shown = draw_run(&page(), &RunView { withheld, ..examples::running() }, &places());
+        assert!(shown.contains("withheld    ANTHROPIC_API_KEY, OTHER_KEY\n"), "{shown}");
     }
 
     #[test]

@@ -35,12 +35,12 @@ fn opened() -> Report {
 }
 
 fn finish(report: &Report) -> Finish {
-    Ending::of(report, "Add").finish
+    Ending::of(report, "Add", None).finish
 }
 
 #[test]
 fn an_opened_pull_request_is_told_with_number_branch_and_title() {
-    let ending = Ending::of(&opened(), "Add CSV export");
+    let ending = Ending::of(&opened(), "Add CSV export", None);
     let expected = PullRequest {
         url: "https://github.com/acme/api/pull/7".into(),
         number: 7,
@@ -60,10 +60,28 @@ fn an_opened_pull_request_is_told_with_number_branch_and_title() {
 }
 
 #[test]
+fn a_further_attempt_and_a_new_conversation_are_shown_in_the_task() {
+    let notes = |attempts, resumed| {
+        let report = Report { attempts, ..opened() };
+        Ending::of(&report, "", resumed).notes
+    };
+    assert_eq!(notes(1, None), [""; 0]);
+    assert_eq!(notes(1, Some("s1")), [""; 0]);
+    assert!(notes(2, Some("s1"))[0].starts_with("It took 2 attempts"));
+    assert!(notes(1, Some("s0"))[0].contains("a new conversation"));
+}
+
+#[test]
+fn a_run_without_a_workspace_keeps_none() {
+    let report = Report { branch: None, files: Vec::new(), ..report("failed", "workspace", "no fetch") };
+    assert!(!finish(&report).workspace_kept);
+}
+
+#[test]
 fn the_number_of_a_pull_request_is_read_from_its_address_if_it_is_missing() {
     let mut report = opened();
     report.landed.as_mut().unwrap().number = None;
-    assert_eq!(Ending::of(&report, "").pull_request.unwrap().number, 7);
+    assert_eq!(Ending::of(&report, "", None).pull_request.unwrap().number, 7);
 }
 
 #[test]
@@ -71,7 +89,7 @@ fn every_end_has_its_outcome_and_failures_keep_the_workspace() {
     let nothing = Report { files: Vec::new(), ..report("succeeded", "", "") };
     for (report, outcome, kept) in [
         (opened(), "pr_opened", false),
-        (nothing, "no_changes", false),
+        (nothing, "no_changes", true),
         (report("succeeded", "", ""), "failed", true),
         (report("failed", "verify-failed", "npm test failed"), "verify_failed", true),
         (report("failed", "landing", "push refused"), "failed", true),
@@ -108,9 +126,9 @@ fn used_up_credit_is_told_clearly_and_how_it_goes_on() {
 fn a_branch_that_is_only_pushed_fails_with_a_link_that_opens_the_pull_request() {
     let link = Some("https://github.com/acme/api/compare/x");
     let pushed = Report { landed: landed("pushed", link, "gh is missing"), ..report("succeeded", "", "") };
-    let ending = Ending::of(&pushed, "");
+    let ending = Ending::of(&pushed, "", None);
     assert_eq!(ending.finish.error.as_deref(), Some("pr_not_opened: gh is missing"));
-    assert!(ending.note.unwrap().ends_with("https://github.com/acme/api/compare/x"));
+    assert!(ending.notes[0].ends_with("https://github.com/acme/api/compare/x"));
     assert_eq!(ending.pull_request, None);
     let silent = Report { landed: landed("pushed", link, ""), ..report("succeeded", "", "") };
     assert!(finish(&silent).error.unwrap().contains("by the link in the task"));
@@ -123,7 +141,7 @@ fn the_end_of_a_failed_verification_is_shown_and_a_passed_one_is_one_line() {
         let verified =
             Verification { passed, summary: "`npm test` failed with code 1.".into(), tail: tail.into() };
         let report = Report { verified: Some(verified), ..report("failed", "verify-failed", "") };
-        Ending::of(&report, "").verification.unwrap()
+        Ending::of(&report, "", None).verification.unwrap()
     };
     assert_eq!(found(true, "lots of output"), "`npm test` failed with code 1.");
     assert_eq!(found(false, "in /home/ada/x\n"), "`npm test` failed with code 1.\nin <path>");
