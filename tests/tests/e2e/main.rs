@@ -16,6 +16,7 @@ mod failures;
 mod full_disk;
 mod hostile_agent;
 mod hostile_plugins;
+mod landing;
 mod main_job;
 mod providers;
 mod real_claude;
