@@ -27,3 +27,4 @@ mod secrets;
 mod slots;
 mod stopping;
 mod tale;
+mod trakkar;
