@@ -43,7 +43,7 @@ impl SecretsFile {
         let keys = file.keys.iter().map(|(key, given)| (key.name(), given));
         let repositories = file.repositories.first().map(|(_, given)| ("repos", given));
         let forges =
-            file.forges.values().flat_map(|table| table.values().next()).map(|given| ("forge", given));
+            file.forges.values().filter_map(|table| table.values().next()).map(|given| ("forge", given));
         if let Some((key, given)) = keys.chain(repositories).chain(forges).next() {
             return Err(foreign(key, given));
         }
