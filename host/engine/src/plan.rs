@@ -75,6 +75,8 @@ pub struct LimitsWish {
     pub cost_usd: Option<f64>,
     /// How many attempts.
     pub attempts: Option<u32>,
+    /// How long a used-up allowance is waited for.
+    pub quota: Option<Millis>,
     /// No timer ends an agent, unless the operator set one.
     pub untimed: bool,
 }
@@ -92,6 +94,9 @@ pub struct Limits {
     pub cost_usd: Option<f64>,
     /// How many attempts; at least one.
     pub attempts: u32,
+    /// How long a used-up allowance is waited for; the operator's own limit if absent.
+    #[serde(default)]
+    pub quota: Option<Millis>,
     /// Bytes that an attempt's agent and all it starts may use together. The
     /// operator's alone: a tracker knows nothing of this machine.
     #[serde(default)]
@@ -338,6 +343,7 @@ fn cut_limits(wish: &LimitsWish, policy: &Policy) -> Limits {
             (wish, ceiling) => wish.or(ceiling),
         },
         attempts: wish.attempts.unwrap_or(ceiling.attempts).min(ceiling.attempts).max(1),
+        quota: least(wish.quota, ceiling.quota),
         memory: ceiling.memory,
         cpus: ceiling.cpus,
     }

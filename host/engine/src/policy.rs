@@ -117,6 +117,7 @@ impl Default for Policy {
                 tokens: None,
                 cost_usd: None,
                 attempts: DEFAULT_ATTEMPTS,
+                quota: None,
                 memory: None,
                 cpus: None,
             },

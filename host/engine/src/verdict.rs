@@ -87,7 +87,8 @@ impl Facts<'_> {
 
     fn after_quota(&self) -> Decision {
         let Some(resets_at) = self.outcome.resets_at else { return Decision::Finish };
-        let too_late = resets_at.since(self.now) > self.policy.quota_wait;
+        let longest = self.limits.quota.unwrap_or(self.policy.quota_wait).min(self.policy.quota_wait);
+        let too_late = longest == Millis(0) || resets_at.since(self.now) > longest;
         if too_late || self.interruptions > MAX_INTERRUPTIONS {
             return Decision::Finish;
         }

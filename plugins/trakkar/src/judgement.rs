@@ -47,7 +47,7 @@ pub fn plan(settings: &Settings, task: &Task) -> Result<RunPlan, Problem> {
         provider: Some(settings.worker.provider().to_owned()),
         model: None,
         permission: Some("full-auto".to_owned()),
-        limits: Limits { attempts: Some(ATTEMPTS), untimed: true, ..Limits::default() },
+        limits: Limits { attempts: Some(ATTEMPTS), quota: Some(0), untimed: true, ..Limits::default() },
         session: assignment.session_ref.filter(|_| assignment.continues),
         worktrees: Some(WORKTREES.to_owned()),
         link: if verify.is_some() { vec![LINKED.to_owned()] } else { Vec::new() },
@@ -313,5 +313,6 @@ mod tests {
     #[test]
     fn used_up_credit_ends_the_run_instead_of_waiting_for_a_month() {
         assert_eq!(retry(&failed(&[Reason::Quota])), Verdict::Finish);
+        assert_eq!(plan(&settings("{}"), &task(&json!({}), None)).unwrap().limits.quota, Some(0));
     }
 }

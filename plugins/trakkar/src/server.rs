@@ -112,8 +112,7 @@ impl Server {
         format!("{}/v1/agent/{path}", self.url)
     }
 
-    /// What comes back is the answer's object; a success whose body is anything else
-    /// is `{}`.
+    /// What comes back is the answer's object.
     async fn send(
         &self,
         request: hostler_sdk::http::Request,
@@ -157,7 +156,8 @@ fn read(path: &str, response: &Response) -> Result<Value, Trouble> {
     let status = response.status();
     let body: Value = serde_json::from_slice(response.bytes()).unwrap_or_default();
     if (200..300).contains(&status) {
-        return Ok(if body.is_object() { body } else { Value::Object(serde_json::Map::new()) });
+        // A proxy or a login page answers with success, too, and the server has heard nothing.
+        return if body.is_object() { Ok(body) } else { Err(Trouble::Unanswered(no_answer(path))) };
     }
     let error = |field: &str| body.pointer(&format!("/error/{field}")).and_then(Value::as_str);
     let code = error("code").unwrap_or_default();
@@ -194,6 +194,12 @@ fn read(path: &str, response: &Response) -> Result<Value, Trouble> {
             "{answered}: check whether plugin and server are up to date."
         ))),
     })
+}
+
+fn no_answer(path: &str) -> Problem {
+    Problem::transient(format!(
+        "Something answered {path} that is not Trakkar: check `api-url` and whether a proxy or a login page is in between; it is tried again."
+    ))
 }
 
 /// Whole seconds.

@@ -200,7 +200,15 @@ impl Default for RunPlan {
 #[allow(clippy::derivable_impls, reason = "the type is generated and cannot derive it")]
 impl Default for Limits {
     fn default() -> Self {
-        Self { time: None, stall: None, tokens: None, cost_usd: None, attempts: None, untimed: false }
+        Self {
+            time: None,
+            stall: None,
+            tokens: None,
+            cost_usd: None,
+            attempts: None,
+            quota: None,
+            untimed: false,
+        }
     }
 }
 

@@ -85,6 +85,7 @@ impl Scenario {
             tokens: random.one_in(4).then(|| random.between(500, 5000)),
             cost_usd: None,
             attempts: random.count(1, 3),
+            quota: None,
             memory: None,
             cpus: None,
         };

@@ -6,7 +6,7 @@ use crate::sources::{Source, sources};
 use crate::{assert_none, root};
 
 /// Plugins whose tables leave no feature to the rooms of the host, but name a test for each.
-const COMPLETE: [&str; 1] = ["tale"];
+const COMPLETE: [&str; 2] = ["tale", "trakkar"];
 
 /// A feature and the tests that its row names, as `module::test`.
 #[derive(Debug, PartialEq)]

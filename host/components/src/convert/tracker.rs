@@ -269,6 +269,7 @@ pub(crate) fn wish(plan: wit::RunPlan) -> Wish {
             tokens: plan.limits.tokens.map(u64::from),
             cost_usd: plan.limits.cost_usd,
             attempts: plan.limits.attempts,
+            quota: plan.limits.quota.map(millis),
             untimed: plan.limits.untimed,
         },
         session: plan.session,
@@ -339,6 +340,7 @@ mod tests {
             tokens: None,
             cost_usd: None,
             attempts: None,
+            quota: None,
             untimed: false,
         };
         let plan = wit::RunPlan {

@@ -96,9 +96,17 @@ fn a_wrong_address_a_strange_page_and_a_missing_right_are_told_apart() {
     assert!(wrong.kind == "permanent" && wrong.message.contains("`api-url`"), "{wrong:?}");
     assert_eq!(told(Answer::Denied).kind, "denied");
     assert!(told(Answer::error(400, "bad_request")).message.contains("it is bad_request"));
+    let page = told(Answer::Text(200, "<html>"));
+    assert!(page.kind == "transient" && page.message.contains("login page"), "{page:?}");
+}
+
+#[test]
+fn a_page_in_place_of_an_answer_does_not_take_the_report() {
     let mut stage = Stage::new();
-    stage.next("claim", Answer::Text(200, "<html>"));
-    assert_eq!(stage.poll(1).result, Some(Ok(())), "a page instead of JSON has no tasks");
+    let claim = stage.claimed("one");
+    stage.next("finish", Answer::Text(200, "<html>"));
+    assert_eq!(problem(&stage.report(&claim, opened())).kind, "transient");
+    assert_eq!(stage.report(&claim, opened()).result, Some(Ok(())));
 }
 
 #[test]

@@ -1431,6 +1431,9 @@ pub mod exports {
                     /// Over all attempts.
                     pub cost_usd: ::core::option::Option<f64>,
                     pub attempts: ::core::option::Option<u32>,
+                    /// A used-up allowance is waited for at most this long, in the run; zero: not
+                    /// at all, the run fails with `quota` at once.
+                    pub quota: ::core::option::Option<Milliseconds>,
                     /// The tracker promises that no timer ends an agent: without a wish for
                     /// `time` or `stall`, only limits that the operator set apply.
                     pub untimed: bool,
@@ -1446,6 +1449,7 @@ pub mod exports {
                             .field("tokens", &self.tokens)
                             .field("cost-usd", &self.cost_usd)
                             .field("attempts", &self.attempts)
+                            .field("quota", &self.quota)
                             .field("untimed", &self.untimed)
                             .finish()
                     }
@@ -8711,6 +8715,7 @@ pub mod exports {
                                     tokens: tokens23,
                                     cost_usd: cost_usd23,
                                     attempts: attempts23,
+                                    quota: quota23,
                                     untimed: untimed23,
                                 } = limits15;
                                 match time23 {
@@ -8788,8 +8793,23 @@ pub mod exports {
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
+                                match quota23 {
+                                    Some(e) => {
+                                        *ptr14
+                                            .add(64 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        *ptr14
+                                            .add(68 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>() = _rt::as_i32(e);
+                                    }
+                                    None => {
+                                        *ptr14
+                                            .add(64 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
                                 *ptr14
-                                    .add(64 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .add(72 + 18 * ::core::mem::size_of::<*const u8>())
                                     .cast::<u8>() = (match untimed23 {
                                     true => 1,
                                     false => 0,
@@ -8797,44 +8817,44 @@ pub mod exports {
                                 match session15 {
                                     Some(e) => {
                                         *ptr14
-                                            .add(72 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 18 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                         let vec24 = (e.into_bytes()).into_boxed_slice();
                                         let ptr24 = vec24.as_ptr().cast::<u8>();
                                         let len24 = vec24.len();
                                         ::core::mem::forget(vec24);
                                         *ptr14
-                                            .add(72 + 20 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 20 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>() = len24;
                                         *ptr14
-                                            .add(72 + 19 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 19 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr24.cast_mut();
                                     }
                                     None => {
                                         *ptr14
-                                            .add(72 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 18 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
                                 match worktrees15 {
                                     Some(e) => {
                                         *ptr14
-                                            .add(72 + 21 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 21 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                         let vec25 = (e.into_bytes()).into_boxed_slice();
                                         let ptr25 = vec25.as_ptr().cast::<u8>();
                                         let len25 = vec25.len();
                                         ::core::mem::forget(vec25);
                                         *ptr14
-                                            .add(72 + 23 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 23 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>() = len25;
                                         *ptr14
-                                            .add(72 + 22 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 22 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr25.cast_mut();
                                     }
                                     None => {
                                         *ptr14
-                                            .add(72 + 21 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 21 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
@@ -8866,15 +8886,15 @@ pub mod exports {
                                     }
                                 }
                                 *ptr14
-                                    .add(72 + 25 * ::core::mem::size_of::<*const u8>())
+                                    .add(80 + 25 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>() = len27;
                                 *ptr14
-                                    .add(72 + 24 * ::core::mem::size_of::<*const u8>())
+                                    .add(80 + 24 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = result27;
                                 match verify15 {
                                     Some(e) => {
                                         *ptr14
-                                            .add(72 + 26 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 26 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                         let Verify {
                                             command: command28,
@@ -8886,50 +8906,50 @@ pub mod exports {
                                         let len29 = vec29.len();
                                         ::core::mem::forget(vec29);
                                         *ptr14
-                                            .add(72 + 28 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 28 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>() = len29;
                                         *ptr14
-                                            .add(72 + 27 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 27 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr29.cast_mut();
                                         match time28 {
                                             Some(e) => {
                                                 *ptr14
-                                                    .add(72 + 29 * ::core::mem::size_of::<*const u8>())
+                                                    .add(80 + 29 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
                                                 *ptr14
-                                                    .add(76 + 29 * ::core::mem::size_of::<*const u8>())
+                                                    .add(84 + 29 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i32>() = _rt::as_i32(e);
                                             }
                                             None => {
                                                 *ptr14
-                                                    .add(72 + 29 * ::core::mem::size_of::<*const u8>())
+                                                    .add(80 + 29 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
                                             }
                                         };
                                         *ptr14
-                                            .add(80 + 29 * ::core::mem::size_of::<*const u8>())
+                                            .add(88 + 29 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i32>() = _rt::as_i32(feed_back28);
                                     }
                                     None => {
                                         *ptr14
-                                            .add(72 + 26 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 26 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
                                 match landing15 {
                                     Landing::Leave => {
                                         *ptr14
-                                            .add(80 + 30 * ::core::mem::size_of::<*const u8>())
+                                            .add(88 + 30 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                     Landing::Push => {
                                         *ptr14
-                                            .add(80 + 30 * ::core::mem::size_of::<*const u8>())
+                                            .add(88 + 30 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                     }
                                     Landing::PullRequest(e) => {
                                         *ptr14
-                                            .add(80 + 30 * ::core::mem::size_of::<*const u8>())
+                                            .add(88 + 30 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (2i32) as u8;
                                         let PullRequest {
                                             title: title30,
@@ -8939,88 +8959,88 @@ pub mod exports {
                                         match title30 {
                                             Some(e) => {
                                                 *ptr14
-                                                    .add(80 + 31 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 31 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
                                                 let vec31 = (e.into_bytes()).into_boxed_slice();
                                                 let ptr31 = vec31.as_ptr().cast::<u8>();
                                                 let len31 = vec31.len();
                                                 ::core::mem::forget(vec31);
                                                 *ptr14
-                                                    .add(80 + 33 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 33 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>() = len31;
                                                 *ptr14
-                                                    .add(80 + 32 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 32 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>() = ptr31.cast_mut();
                                             }
                                             None => {
                                                 *ptr14
-                                                    .add(80 + 31 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 31 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
                                             }
                                         };
                                         match preface30 {
                                             Some(e) => {
                                                 *ptr14
-                                                    .add(80 + 34 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 34 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
                                                 let vec32 = (e.into_bytes()).into_boxed_slice();
                                                 let ptr32 = vec32.as_ptr().cast::<u8>();
                                                 let len32 = vec32.len();
                                                 ::core::mem::forget(vec32);
                                                 *ptr14
-                                                    .add(80 + 36 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 36 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>() = len32;
                                                 *ptr14
-                                                    .add(80 + 35 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 35 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>() = ptr32.cast_mut();
                                             }
                                             None => {
                                                 *ptr14
-                                                    .add(80 + 34 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 34 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
                                             }
                                         };
                                         match base30 {
                                             Some(e) => {
                                                 *ptr14
-                                                    .add(80 + 37 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 37 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
                                                 let vec33 = (e.into_bytes()).into_boxed_slice();
                                                 let ptr33 = vec33.as_ptr().cast::<u8>();
                                                 let len33 = vec33.len();
                                                 ::core::mem::forget(vec33);
                                                 *ptr14
-                                                    .add(80 + 39 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 39 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>() = len33;
                                                 *ptr14
-                                                    .add(80 + 38 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 38 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>() = ptr33.cast_mut();
                                             }
                                             None => {
                                                 *ptr14
-                                                    .add(80 + 37 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 37 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
                                             }
                                         };
                                     }
                                     Landing::Merge(e) => {
                                         *ptr14
-                                            .add(80 + 30 * ::core::mem::size_of::<*const u8>())
+                                            .add(88 + 30 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (3i32) as u8;
                                         let vec34 = (e.into_bytes()).into_boxed_slice();
                                         let ptr34 = vec34.as_ptr().cast::<u8>();
                                         let len34 = vec34.len();
                                         ::core::mem::forget(vec34);
                                         *ptr14
-                                            .add(80 + 32 * ::core::mem::size_of::<*const u8>())
+                                            .add(88 + 32 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>() = len34;
                                         *ptr14
-                                            .add(80 + 31 * ::core::mem::size_of::<*const u8>())
+                                            .add(88 + 31 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr34.cast_mut();
                                     }
                                 }
                                 *ptr14
-                                    .add(80 + 40 * ::core::mem::size_of::<*const u8>())
+                                    .add(88 + 40 * ::core::mem::size_of::<*const u8>())
                                     .cast::<u8>() = (match keep15 {
                                     true => 1,
                                     false => 0,
@@ -9053,10 +9073,10 @@ pub mod exports {
                                     }
                                 }
                                 *ptr14
-                                    .add(80 + 42 * ::core::mem::size_of::<*const u8>())
+                                    .add(88 + 42 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>() = len36;
                                 *ptr14
-                                    .add(80 + 41 * ::core::mem::size_of::<*const u8>())
+                                    .add(88 + 41 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = result36;
                             }
                             Err(e) => {
@@ -9232,43 +9252,43 @@ pub mod exports {
                                 }
                                 let l22 = i32::from(
                                     *arg0
-                                        .add(72 + 18 * ::core::mem::size_of::<*const u8>())
+                                        .add(80 + 18 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 match l22 {
                                     0 => {}
                                     _ => {
                                         let l23 = *arg0
-                                            .add(72 + 19 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 19 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
                                         let l24 = *arg0
-                                            .add(72 + 20 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 20 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
                                         _rt::cabi_dealloc(l23, l24, 1);
                                     }
                                 }
                                 let l25 = i32::from(
                                     *arg0
-                                        .add(72 + 21 * ::core::mem::size_of::<*const u8>())
+                                        .add(80 + 21 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 match l25 {
                                     0 => {}
                                     _ => {
                                         let l26 = *arg0
-                                            .add(72 + 22 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 22 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
                                         let l27 = *arg0
-                                            .add(72 + 23 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 23 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
                                         _rt::cabi_dealloc(l26, l27, 1);
                                     }
                                 }
                                 let l28 = *arg0
-                                    .add(72 + 24 * ::core::mem::size_of::<*const u8>())
+                                    .add(80 + 24 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l29 = *arg0
-                                    .add(72 + 25 * ::core::mem::size_of::<*const u8>())
+                                    .add(80 + 25 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 let base32 = l28;
                                 let len32 = l29;
@@ -9290,24 +9310,24 @@ pub mod exports {
                                 );
                                 let l33 = i32::from(
                                     *arg0
-                                        .add(72 + 26 * ::core::mem::size_of::<*const u8>())
+                                        .add(80 + 26 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 match l33 {
                                     0 => {}
                                     _ => {
                                         let l34 = *arg0
-                                            .add(72 + 27 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 27 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
                                         let l35 = *arg0
-                                            .add(72 + 28 * ::core::mem::size_of::<*const u8>())
+                                            .add(80 + 28 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
                                         _rt::cabi_dealloc(l34, l35, 1);
                                     }
                                 }
                                 let l36 = i32::from(
                                     *arg0
-                                        .add(80 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .add(88 + 30 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 match l36 {
@@ -9316,51 +9336,51 @@ pub mod exports {
                                     2 => {
                                         let l37 = i32::from(
                                             *arg0
-                                                .add(80 + 31 * ::core::mem::size_of::<*const u8>())
+                                                .add(88 + 31 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
                                         match l37 {
                                             0 => {}
                                             _ => {
                                                 let l38 = *arg0
-                                                    .add(80 + 32 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 32 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
                                                 let l39 = *arg0
-                                                    .add(80 + 33 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 33 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
                                                 _rt::cabi_dealloc(l38, l39, 1);
                                             }
                                         }
                                         let l40 = i32::from(
                                             *arg0
-                                                .add(80 + 34 * ::core::mem::size_of::<*const u8>())
+                                                .add(88 + 34 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
                                         match l40 {
                                             0 => {}
                                             _ => {
                                                 let l41 = *arg0
-                                                    .add(80 + 35 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 35 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
                                                 let l42 = *arg0
-                                                    .add(80 + 36 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 36 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
                                                 _rt::cabi_dealloc(l41, l42, 1);
                                             }
                                         }
                                         let l43 = i32::from(
                                             *arg0
-                                                .add(80 + 37 * ::core::mem::size_of::<*const u8>())
+                                                .add(88 + 37 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
                                         match l43 {
                                             0 => {}
                                             _ => {
                                                 let l44 = *arg0
-                                                    .add(80 + 38 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 38 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
                                                 let l45 = *arg0
-                                                    .add(80 + 39 * ::core::mem::size_of::<*const u8>())
+                                                    .add(88 + 39 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
                                                 _rt::cabi_dealloc(l44, l45, 1);
                                             }
@@ -9368,19 +9388,19 @@ pub mod exports {
                                     }
                                     _ => {
                                         let l46 = *arg0
-                                            .add(80 + 31 * ::core::mem::size_of::<*const u8>())
+                                            .add(88 + 31 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
                                         let l47 = *arg0
-                                            .add(80 + 32 * ::core::mem::size_of::<*const u8>())
+                                            .add(88 + 32 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
                                         _rt::cabi_dealloc(l46, l47, 1);
                                     }
                                 }
                                 let l48 = *arg0
-                                    .add(80 + 41 * ::core::mem::size_of::<*const u8>())
+                                    .add(88 + 41 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l49 = *arg0
-                                    .add(80 + 42 * ::core::mem::size_of::<*const u8>())
+                                    .add(88 + 42 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 let base52 = l48;
                                 let len52 = l49;
@@ -10578,10 +10598,10 @@ pub mod exports {
                 struct _RetArea(
                     [::core::mem::MaybeUninit<
                         u8,
-                    >; 88 + 42 * ::core::mem::size_of::<*const u8>()],
+                    >; 96 + 42 * ::core::mem::size_of::<*const u8>()],
                 );
                 static mut _RET_AREA: _RetArea = _RetArea(
-                    [::core::mem::MaybeUninit::uninit(); 88
+                    [::core::mem::MaybeUninit::uninit(); 96
                         + 42 * ::core::mem::size_of::<*const u8>()],
                 );
             }
@@ -10817,9 +10837,9 @@ macro_rules! __export_tracker_plugin_impl {
         =
         "component-type:wit-bindgen:0.61.1:hostler:plugin@0.1.0:tracker-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 4156] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 4164] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb7\x1f\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xbf\x1f\x01A\x02\x01\
 A\x13\x01B#\x01s\x04\0\x04json\x03\0\0\x01u\x04\0\x07instant\x03\0\x02\x01y\x04\0\
 \x0cmilliseconds\x03\0\x04\x01k\x05\x01r\x03\x04kinds\x07messages\x0bretry-after\
 \x06\x04\0\x07problem\x03\0\x07\x01s\x04\0\x05level\x03\0\x09\x01r\x02\x05level\x0a\
@@ -10893,28 +10913,29 @@ mands\x04time\xd1\0\x09feed-backy\x04\0\x06verify\x03\0R\x01r\x03\x05title2\x07p
 reface2\x04base2\x04\0\x0cpull-request\x03\0T\x01q\x04\x05leave\0\0\x04push\0\0\x0c\
 pull-request\x01\xd5\0\0\x05merge\x01s\0\x04\0\x07landing\x03\0V\x01q\x05\x04hea\
 d\0\0\x0edefault-branch\0\0\x06remote\x012\0\x08revision\x01s\0\x10previous-sess\
-ion\0\0\x04\0\x04base\x03\0X\x01ku\x01r\x06\x04time\xd1\0\x05stall\xd1\0\x06toke\
-ns3\x08cost-usd\xda\0\x08attempts3\x07untimed\x7f\x04\0\x06limits\x03\0[\x01k\x0b\
-\x01k\xd3\0\x01r\x0e\x0arepository2\x04base\xd9\0\x06branch2\x08provider2\x05mod\
-el2\x0apermission\xdd\0\x06limits\xdc\0\x07session2\x09worktrees2\x04link\x1a\x06\
-verify\xde\0\x07landing\xd7\0\x04keep\x7f\x08withhold\x1a\x04\0\x08run-plan\x03\0\
-_\x01r\x03\x06branchs\x04bases\x09continued\x7f\x04\0\x09workspace\x03\0a\x01r\x03\
-\x06numbery\x07outcome\x09\x08verified9\x04\0\x07attempt\x03\0c\x01r\x02\x05afte\
-r\x07\x05fresh\x7f\x04\0\x0cnext-attempt\x03\0e\x01q\x03\x05retry\x01\xe6\0\0\x06\
-finish\0\0\x04park\x01s\0\x04\0\x07verdict\x03\0g\x01p}\x01k\xe9\0\x01iP\x01j\x01\
-\xeb\0\x01\x0d\x01@\x02\x06config\x03\x05saved\xea\0\0\xec\0\x04\0\x17[static]co\
-nnection.open\x01m\x01hP\x01p\xcf\0\x01@\x04\x04self\xee\0\x02id\xc5\0\x09operat\
-ion\xc3\0\x03now\x01\0\xef\0\x04\0\x18[method]connection.begin\x01p\x01j\x01\x19\
-\x01\x0d\x01@\x04\x04self\xee\0\x04call\x13\x05reply\xf1\0\x03now\x01\0\xef\0\x04\
-\0\x19[method]connection.resume\x01r\x01@\x03\x04self\xee\0\x05frame\x17\x03now\x01\
-\0\xef\0\x04\0\x1a[method]connection.receive\x01s\x01@\x01\x04self\xee\0\0\xe9\0\
-\x04\0\x17[method]connection.save\x01t\x01j\x01\xe0\0\x01\x0d\x01@\x02\x06config\
-\x03\x04task\"\0\xf5\0\x04\0\x04plan\x01v\x01p\xe4\0\x01j\x01\x20\x01\x0d\x01@\x04\
-\x06config\x03\x04task\"\x02at\xe2\0\x07history\xf7\0\0\xf8\0\x04\0\x06prompt\x01\
-y\x01@\x03\x06config\x03\x04task\"\x07history\xf7\0\0\xe8\0\x04\0\x05retry\x01z\x04\
-\0\x1chostler:plugin/tracker@0.1.0\x05\x0f\x04\0#hostler:plugin/tracker-plugin@0\
-.1.0\x04\0\x0b\x14\x01\0\x0etracker-plugin\x03\0\0\0G\x09producers\x01\x0cproces\
-sed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+ion\0\0\x04\0\x04base\x03\0X\x01ku\x01r\x07\x04time\xd1\0\x05stall\xd1\0\x06toke\
+ns3\x08cost-usd\xda\0\x08attempts3\x05quota\xd1\0\x07untimed\x7f\x04\0\x06limits\
+\x03\0[\x01k\x0b\x01k\xd3\0\x01r\x0e\x0arepository2\x04base\xd9\0\x06branch2\x08\
+provider2\x05model2\x0apermission\xdd\0\x06limits\xdc\0\x07session2\x09worktrees\
+2\x04link\x1a\x06verify\xde\0\x07landing\xd7\0\x04keep\x7f\x08withhold\x1a\x04\0\
+\x08run-plan\x03\0_\x01r\x03\x06branchs\x04bases\x09continued\x7f\x04\0\x09works\
+pace\x03\0a\x01r\x03\x06numbery\x07outcome\x09\x08verified9\x04\0\x07attempt\x03\
+\0c\x01r\x02\x05after\x07\x05fresh\x7f\x04\0\x0cnext-attempt\x03\0e\x01q\x03\x05\
+retry\x01\xe6\0\0\x06finish\0\0\x04park\x01s\0\x04\0\x07verdict\x03\0g\x01p}\x01\
+k\xe9\0\x01iP\x01j\x01\xeb\0\x01\x0d\x01@\x02\x06config\x03\x05saved\xea\0\0\xec\
+\0\x04\0\x17[static]connection.open\x01m\x01hP\x01p\xcf\0\x01@\x04\x04self\xee\0\
+\x02id\xc5\0\x09operation\xc3\0\x03now\x01\0\xef\0\x04\0\x18[method]connection.b\
+egin\x01p\x01j\x01\x19\x01\x0d\x01@\x04\x04self\xee\0\x04call\x13\x05reply\xf1\0\
+\x03now\x01\0\xef\0\x04\0\x19[method]connection.resume\x01r\x01@\x03\x04self\xee\
+\0\x05frame\x17\x03now\x01\0\xef\0\x04\0\x1a[method]connection.receive\x01s\x01@\
+\x01\x04self\xee\0\0\xe9\0\x04\0\x17[method]connection.save\x01t\x01j\x01\xe0\0\x01\
+\x0d\x01@\x02\x06config\x03\x04task\"\0\xf5\0\x04\0\x04plan\x01v\x01p\xe4\0\x01j\
+\x01\x20\x01\x0d\x01@\x04\x06config\x03\x04task\"\x02at\xe2\0\x07history\xf7\0\0\
+\xf8\0\x04\0\x06prompt\x01y\x01@\x03\x06config\x03\x04task\"\x07history\xf7\0\0\xe8\
+\0\x04\0\x05retry\x01z\x04\0\x1chostler:plugin/tracker@0.1.0\x05\x0f\x04\0#hostl\
+er:plugin/tracker-plugin@0.1.0\x04\0\x0b\x14\x01\0\x0etracker-plugin\x03\0\0\0G\x09\
+producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rus\
+t\x060.61.1";
         };
     };
 }
