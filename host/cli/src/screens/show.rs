@@ -94,7 +94,7 @@ fn landed(landed: &Landed) -> String {
         other => other,
     };
     let parts = [place, landed.url.as_deref().unwrap_or_default(), &landed.note];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The end of what the verify command printed, if it was against the work.
@@ -220,7 +220,7 @@ mod tests {
             ..examples::succeeded()
         };
         let shown = draw_run(&page(), &run, &places());
-        assert!(shown.contains("pull request  https://github.com/acme/api/pull/4"), "{shown}");
+        assert!(shown.contains("pull request https://github.com/acme/api/pull/4"), "{shown}");
         assert!(shown.contains("The verify command passed.") && !shown.contains("1 test failed"), "{shown}");
         let failed = RunView { verified: Some(found(false, "It failed.")), landed: None, ..run };
         let shown = draw_run(&page(), &failed, &places());
