@@ -203,6 +203,19 @@ fn a_quota_is_waited_for_until_it_is_renewed_but_not_for_ever() {
 }
 
 #[test]
+fn a_tracker_that_does_not_want_a_quota_waited_for_hears_of_it_at_once() {
+    for (wish, reported) in [(Some(Millis(0)), true), (Some(Millis::minutes(30)), false), (None, false)] {
+        let mut world = World::new();
+        let limits = LimitsWish { quota: wish, ..LimitsWish::default() };
+        world.running_as("a", Wish { limits, ..Wish::default() });
+        let resets_at = Some(world.now + Millis::minutes(20));
+        world.ended("a", Outcome { resets_at, ..Outcome::failed("quota", Class::Quota, "Used up.") });
+        world.collected("a");
+        assert_eq!(world.state("a") == "reporting", reported, "{wish:?}");
+    }
+}
+
+#[test]
 fn the_time_limit_ends_the_agent_and_the_reason_is_kept() {
     let mut world = World::new();
     world.running("a");
