@@ -37,9 +37,9 @@ fn the_concurrency_that_is_set_in_trakkar_holds_and_the_next_task_starts_when_on
     assert_at_once(&scene, 2);
     assert_eq!(scene.sent(Endpoint::Claim)[0].body["slots"], 2);
     scene.agent.let_go("go").unwrap();
-    runs.iter().for_each(|run| {
+    for run in &runs {
         scene.wait_for(run, "pr_opened", &host);
-    });
+    }
     scene.drain(host);
     assert_eq!((scene.starts().len(), scene.pull_requests().len()), (3, 3));
 }
@@ -52,9 +52,9 @@ fn the_operators_slots_win_over_what_is_set_in_trakkar() {
     let host = scene.start(&["--slots", "1"]);
     assert_at_once(&scene, 1);
     scene.agent.let_go("go").unwrap();
-    runs.iter().for_each(|run| {
+    for run in &runs {
         scene.wait_for(run, "pr_opened", &host);
-    });
+    }
     scene.drain(host);
 }
 
@@ -69,9 +69,9 @@ fn six_tasks_run_at_once_where_nobody_says_otherwise() {
     folders.dedup();
     assert_eq!(folders.len(), 6, "each has a folder of its own");
     scene.agent.let_go("go").unwrap();
-    runs.iter().for_each(|run| {
+    for run in &runs {
         scene.wait_for(run, "pr_opened", &host);
-    });
+    }
     scene.drain(host);
     assert_eq!(scene.pull_requests().len(), 7);
 }
@@ -108,9 +108,9 @@ fn a_second_runner_of_the_same_agent_gets_nothing_twice() {
         started => Err(format!("{started}: {}", host.stdout())),
     });
     scene.agent.let_go("go").unwrap();
-    runs.iter().for_each(|run| {
+    for run in &runs {
         scene.wait_for(run, "pr_opened", &host);
-    });
+    }
     let pid = rustix::process::Pid::from_child(&other);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     other.wait().unwrap();

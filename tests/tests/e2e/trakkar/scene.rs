@@ -57,7 +57,9 @@ impl Scene {
 
     fn bare(agent: Agent, script: &Script, program: &str) -> Self {
         let server = Standin::start(Options { agent, ..Options::default() }).unwrap();
-        CODE.iter().for_each(|code| server.forbid(code));
+        for code in CODE {
+            server.forbid(code);
+        }
         let stage = Stage::bare()
             .in_sight()
             .variable(host_clock::TEST_CLOCK, "1")
