@@ -194,6 +194,7 @@ fn settings(home: &Home, repository: &ScratchRepository, tasks: &Path, command: 
         environment: std::env::vars().collect(),
         containment: Containment::default(),
         test_clock: false,
+        forges: Vec::new(),
         base: repository.path().to_owned(),
     }
 }
