@@ -2,12 +2,17 @@
 //! often it happened.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use hostler_engine::problem::{Problem, ProblemKind};
+use hostler_engine::rights::{AddressBlock, Origin};
 
 /// Bytes of a plugin's text that a message repeats: enough to recognise it.
 const QUOTED_BYTES: usize = 200;
+
+/// Addresses of one name that a message repeats: enough for the grant of a usual one.
+const QUOTED_ADDRESSES: usize = 8;
 
 /// A right that was missing. The message names it and what the operator can do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +39,12 @@ pub(crate) enum Denial {
          add the method to the plugin's `http` grant if it should"
     )]
     Method { origin: String, method: String, path: String, granted: String },
+    #[error(
+        "the name in {origin} stands for {kind} ({}), which no grant covers: \
+         add `addresses = [{}]` to the plugin's `http` grant for {origin} if it should be reached there",
+        some(addresses).join(", "), lines(addresses)
+    )]
+    Address { origin: Origin, addresses: Vec<IpAddr>, kind: &'static str },
     #[error("a plugin may not set the header `{header}`: {reason}")]
     Header { header: String, reason: &'static str },
     #[error(
@@ -63,13 +74,14 @@ pub(crate) enum Denial {
 
 impl Denial {
     /// The short name it is counted under.
-    fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Scheme { .. } => "http-scheme",
             Self::UserInfo => "http-user-info",
             Self::Origin { .. } => "http-origin",
             Self::Path { .. } => "http-path",
             Self::Method { .. } => "http-method",
+            Self::Address { .. } => "http-address",
             Self::Header { .. } => "http-header",
             Self::Credential { .. } => "credential",
             Self::CredentialOrigin { .. } => "credential-origin",
@@ -103,7 +115,8 @@ impl From<Problem> for Refusal {
     }
 }
 
-/// What a gate refused since it was made, for `host status`.
+/// What a gate refused since it was made, for `host status`; for one that observes,
+/// also what it would have refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Denials {
     /// By reason: `http-origin`, `credential-origin`, `file-escape`, …
@@ -137,13 +150,19 @@ impl Counter {
             Refusal::Problem(problem) => return problem,
             Refusal::Denied(denial) => denial,
         };
-        let message = denial.to_string();
+        let message = self.count(&denial);
         tracing::debug!(reason = denial.reason(), message, "effect refused");
+        Problem::new(ProblemKind::Denied, message)
+    }
+
+    /// Counts a denial, and gives it in words.
+    pub(crate) fn count(&self, denial: &Denial) -> String {
+        let message = denial.to_string();
         let mut denials = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = denials.by_reason.entry(denial.reason()).or_default();
         refused.times += 1;
         refused.last.clone_from(&message);
-        Problem::new(ProblemKind::Denied, message)
+        message
     }
 
     /// What has been counted so far.
@@ -158,6 +177,18 @@ pub(crate) fn quoted(text: &str) -> String {
     let end = text.floor_char_boundary(QUOTED_BYTES);
     let cut = if end < text.len() { "…" } else { "" };
     format!("{}{cut}", text[..end].escape_debug())
+}
+
+/// As many addresses as a message repeats.
+fn some(addresses: &[IpAddr]) -> Vec<String> {
+    addresses.iter().take(QUOTED_ADDRESSES).map(ToString::to_string).collect()
+}
+
+/// The same as ranges in a grant.
+fn lines(addresses: &[IpAddr]) -> String {
+    let some = addresses.iter().take(QUOTED_ADDRESSES);
+    let quoted: Vec<String> = some.map(|address| format!("\"{}\"", AddressBlock::only(*address))).collect();
+    quoted.join(", ")
 }
 
 /// What is granted, as a list for a message.
@@ -183,6 +214,17 @@ mod tests {
         let denials = counter.snapshot();
         assert_eq!(denials.total(), 3);
         assert_eq!(denials.by_reason["socket"], Refused { times: 2, last: told.message });
+    }
+
+    #[test]
+    fn a_message_repeats_so_many_addresses_and_no_more() {
+        let told = |count: u8| {
+            let addresses = (0..count).map(|last| IpAddr::from([10, 0, 0, last])).collect();
+            let origin = Origin { scheme: "https".to_owned(), host: "a.example".to_owned(), port: 443 };
+            Denial::Address { origin, addresses, kind: "a private address" }.to_string()
+        };
+        assert!(told(8).contains("10.0.0.7, ") || told(8).contains("10.0.0.7)"), "{}", told(8));
+        assert_eq!(told(9), told(8));
     }
 
     #[test]

@@ -12,9 +12,12 @@ use tokio::sync::Semaphore;
 use crate::denial::{Counter, Denial, Denials, Refusal, quoted};
 use crate::files::Directories;
 use crate::grant::{GateError, HttpGrant};
-use crate::http::{Admitted, Scrubber, Sender, admit, too_slow};
-use crate::limits::Limits;
+use crate::http::{Admitted, Bounds, Scrubber, Sender, admit, too_slow};
+use crate::limits::{LEASES_AT_ONCE, Limits};
+use crate::network::{Mode, Network};
+use crate::observe::{self, Observed};
 use crate::secret::Secrets;
+use crate::traffic::Urgency;
 
 /// Carries out the effects of one configured plugin, as far as its grant goes.
 ///
@@ -28,7 +31,9 @@ pub struct Gate {
     scrubber: Scrubber,
     limits: Limits,
     turns: Arc<Semaphore>,
-    denials: Counter,
+    lease_turns: Semaphore,
+    denials: Arc<Counter>,
+    observed: Option<Arc<Observed>>,
 }
 
 impl Gate {
@@ -43,14 +48,33 @@ impl Gate {
         base: &Path,
         limits: Limits,
     ) -> Result<Self, GateError> {
+        Self::through(&Network::default(), rights, config, secrets, base, limits)
+    }
+
+    /// The same on a network with settings of its own, which all gates of a host share.
+    pub fn through(
+        network: &Network,
+        rights: &Rights,
+        config: &BTreeMap<String, String>,
+        secrets: &Secrets,
+        base: &Path,
+        limits: Limits,
+    ) -> Result<Self, GateError> {
         let grant = HttpGrant::resolve(rights, config, secrets)?;
+        let denials = Arc::new(Counter::default());
+        let observed = match network.mode {
+            Mode::Enforce => None,
+            Mode::Observe => Some(Arc::new(Observed::new(Arc::clone(&denials)))),
+        };
         Ok(Self {
             directories: Directories::open(&rights.files, config, base)?,
-            sender: Sender::new()?,
+            sender: Sender::new(&grant, network, observed.clone())?,
             scrubber: Scrubber::new(&grant),
             limits,
             turns: Arc::new(Semaphore::new(limits.at_once)),
-            denials: Counter::default(),
+            lease_turns: Semaphore::new(LEASES_AT_ONCE),
+            denials,
+            observed,
             grant,
         })
     }
@@ -60,8 +84,17 @@ impl Gate {
     /// Needs a tokio runtime with time and I/O. Dropping the future ends a
     /// request; work on files that has begun is finished all the same.
     pub async fn carry_out(&self, effect: PluginEffect) -> Result<PluginReply, Problem> {
+        self.carry_out_with(effect, Urgency::Ordinary).await
+    }
+
+    /// The same for an effect that matters more or less when an origin gets many.
+    pub async fn carry_out_with(
+        &self,
+        effect: PluginEffect,
+        urgency: Urgency,
+    ) -> Result<PluginReply, Problem> {
         let carried_out = match effect {
-            PluginEffect::Http(request) => self.http(request).await.map(PluginReply::Http),
+            PluginEffect::Http(request) => self.http(request, urgency).await.map(PluginReply::Http),
             PluginEffect::File(request) => self.file(request).await.map(PluginReply::File),
             PluginEffect::Socket { .. } | PluginEffect::Send { .. } => Err(Denial::Socket.into()),
             PluginEffect::Wake(after) => {
@@ -78,18 +111,44 @@ impl Gate {
         self.denials.snapshot()
     }
 
-    async fn http(&self, request: HttpRequest) -> Result<HttpResponse, Refusal> {
-        let admitted = admit(request, &self.grant, &self.limits)?;
+    /// The `[[http]]` part of the smallest grant that would have sufficed for all that
+    /// was sent so far, as TOML; `None` unless this gate observes.
+    pub fn smallest_grant(&self) -> Option<String> {
+        self.observed.as_ref().map(|observed| observe::toml(&observed.smallest_grant()))
+    }
+
+    async fn http(&self, request: HttpRequest, urgency: Urgency) -> Result<HttpResponse, Refusal> {
+        let mode = if self.observed.is_some() { Mode::Observe } else { Mode::Enforce };
+        let admitted = admit(request, &self.grant, &self.limits, mode)?;
+        self.observe(&admitted)?;
         let (origin, allowed) = (admitted.origin.clone(), admitted.timeout);
-        match tokio::time::timeout(allowed.duration(), self.send(admitted)).await {
-            Ok(answer) => Ok(answer?),
+        match tokio::time::timeout(allowed.duration(), self.send(admitted, urgency)).await {
+            Ok(answer) => answer,
             Err(_) => Err(too_slow(&origin, allowed).into()),
         }
     }
 
-    async fn send(&self, admitted: Admitted<'_>) -> Result<HttpResponse, Problem> {
-        let _turn = self.turns.acquire().await.map_err(|_| closing())?;
-        self.sender.send(admitted, &self.scrubber, &self.limits).await
+    /// Remembers what is about to be sent, if this gate observes.
+    fn observe(&self, admitted: &Admitted<'_>) -> Result<(), Denial> {
+        let Some(observed) = &self.observed else { return Ok(()) };
+        let Admitted { origin, url, method, missing, .. } = admitted;
+        let room = observed.request(origin, url.path(), method.as_str());
+        match missing {
+            Some(denial) if !room => return Err(denial.clone()),
+            Some(denial) => observed.let_pass(denial),
+            None => {}
+        }
+        Ok(())
+    }
+
+    async fn send(&self, admitted: Admitted<'_>, urgency: Urgency) -> Result<HttpResponse, Refusal> {
+        let turns = match urgency {
+            Urgency::Ordinary => &*self.turns,
+            Urgency::Lease => &self.lease_turns,
+        };
+        let _turn = turns.acquire().await.map_err(|_| closing())?;
+        let Self { grant, scrubber, limits, .. } = self;
+        self.sender.send(admitted, Bounds { grant, scrubber, limits, urgency }).await
     }
 
     async fn file(&self, request: FileRequest) -> Result<FileReply, Refusal> {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use hostler_engine::rights::{
-    HttpRight, Origin, ResolveError, Rights, SecretRight, path_below, resolve_origin,
+    AddressBlock, HttpRight, Origin, ResolveError, Rights, SecretRight, path_below, resolve_origin,
 };
 use reqwest::header::HeaderName;
 
@@ -69,6 +69,23 @@ pub enum GateError {
         /// Handle of the directory.
         handle: String,
     },
+    /// The file with further certificates cannot be read.
+    #[error("the certificates in {} cannot be read ({source}): correct the path, or leave it out", path.display())]
+    CertificatesUnreadable {
+        /// Where it was expected.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no certificate in it.
+    #[error("the file {} holds no certificate that can be used: it must be PEM, with `BEGIN CERTIFICATE`", path.display())]
+    CertificatesUnusable {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// The proxy cannot be used.
+    #[error("the proxy for {0} cannot be used: check its address in the environment of the host")]
+    Proxy(Origin),
     /// The system's certificates or TLS could not be set up.
     #[error("HTTP requests cannot be made on this machine: {0}")]
     Client(String),
@@ -87,6 +104,7 @@ struct Target {
     origin: Origin,
     methods: Vec<String>,
     path: String,
+    addresses: Vec<AddressBlock>,
 }
 
 /// A secret and the only place it goes to.
@@ -136,6 +154,18 @@ impl HttpGrant {
         Err(Denial::Method { origin, method, path, granted })
     }
 
+    /// The special addresses that this origin's name may stand for. They belong to the
+    /// origin and not to a path: connections are shared by all requests to it.
+    pub(crate) fn addresses(&self, origin: &Origin) -> Vec<AddressBlock> {
+        let there = self.targets.iter().filter(|target| target.origin == *origin);
+        there.flat_map(|target| target.addresses.iter().copied()).collect()
+    }
+
+    /// Every origin that something is granted of.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.targets.iter().map(|target| &target.origin)
+    }
+
     /// The credential of this handle, if it is meant for this origin.
     pub(crate) fn credential(&self, handle: &str, origin: &Origin) -> Result<&Credential, Denial> {
         let mut same = self.credentials.iter().filter(|credential| credential.handle == handle).peekable();
@@ -160,7 +190,8 @@ impl Target {
     fn resolve(right: &HttpRight, config: &BTreeMap<String, String>) -> Result<Self, GateError> {
         let origin = resolve_origin(right.origin.as_ref(), right.origin_from.as_ref(), config)
             .map_err(|source| GateError::Right { right: right.to_string(), source })?;
-        Ok(Self { origin, methods: right.methods.clone(), path: right.path.clone() })
+        let HttpRight { methods, path, addresses, .. } = right.clone();
+        Ok(Self { origin, methods, path, addresses })
     }
 }
 

@@ -11,7 +11,8 @@
 //! ([`ProblemKind::Denied`](hostler_engine::problem::ProblemKind::Denied)) and
 //! is counted in [`Denials`].
 //!
-//! Main types: [`Gate`] (one per configured plugin), [`Secrets`] (the values
+//! Main types: [`Gate`] (one per configured plugin), [`Network`] (how the host
+//! reaches the world, and what its gates know together), [`Secrets`] (the values
 //! behind the granted handles), [`Limits`], [`Denials`].
 
 mod denial;
@@ -20,13 +21,23 @@ mod gate;
 mod grant;
 mod http;
 mod limits;
+mod network;
+mod observe;
 mod secret;
+mod traffic;
 
 pub use denial::{Denials, Refused};
 pub use gate::Gate;
 pub use grant::GateError;
+pub use http::{REMEMBERED, REMEMBERED_BYTES};
 pub use limits::{
-    CONNECT_WITHIN, DEFAULT_TIMEOUT, EFFECTS_AT_ONCE, FILE_BYTES, HEADER_BYTES, HEADERS, LIST_ENTRIES,
-    LOCK_WITHIN, LONGEST_TIMEOUT, Limits, REQUEST_BODY_BYTES, RESPONSE_BODY_BYTES, URL_BYTES,
+    CONNECT_WITHIN, DEFAULT_TIMEOUT, EFFECTS_AT_ONCE, FILE_BYTES, HEADER_BYTES, HEADERS, LEASES_AT_ONCE,
+    LIST_ENTRIES, LOCK_WITHIN, LONGEST_TIMEOUT, Limits, REQUEST_BODY_BYTES, RESPONSE_BODY_BYTES, URL_BYTES,
 };
+pub use network::{Mode, Network, Proxy, ProxyError, Resolver, Resolving, SystemResolver};
+pub use observe::OBSERVED_PATHS;
 pub use secret::{Secret, Secrets};
+pub use traffic::{
+    BURST, FAILURES_IN_A_ROW, LEFT_ALONE, LONGEST_PAUSE, ORIGINS, REQUESTS_PER_SECOND, RESERVED, Traffic,
+    Urgency, WAIT_FOR_TURN,
+};

@@ -24,6 +24,9 @@ pub const FILE_BYTES: usize = 4 << 20;
 pub const LIST_ENTRIES: usize = 10_000;
 /// Effects of one plugin under way together: bounds the memory of their bodies.
 pub const EFFECTS_AT_ONCE: usize = 16;
+/// Requests that keep leases under way together, besides the others: they are small, and
+/// must not stand behind sixteen that hang.
+pub const LEASES_AT_ONCE: usize = 8;
 /// Time to wait for another writer of the same directory: writes take milliseconds.
 pub const LOCK_WITHIN: Millis = Millis::seconds(5);
 

@@ -49,6 +49,7 @@ fn gate(origin: &str) -> Gate {
         origin_from: None,
         methods: vec!["POST".to_owned()],
         path: "/".to_owned(),
+        addresses: Vec::new(),
         reason: String::new(),
     };
     let secret = SecretRight {

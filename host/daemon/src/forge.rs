@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hostler_broker::{Gate, Limits, Secret, Secrets};
+use hostler_broker::{Gate, Limits, Network, Secret, Secrets};
 use hostler_engine::request::{HttpRequest, PluginEffect, PluginReply};
-use hostler_engine::rights::{HttpRight, Rights, SecretRight};
+use hostler_engine::rights::{AddressBlock, HttpRight, Rights, SecretRight};
 use hostler_workspaces::{ForgeAnswer, ForgeHosts, ForgeHttp, ForgeKind, ForgeRepository, ForgeRequest};
 use tokio::runtime::Handle;
 
@@ -36,17 +36,18 @@ pub struct ForgeSettings {
 pub struct Forges {
     hosts: ForgeHosts,
     tokens: BTreeMap<String, Secret>,
+    network: Network,
     runtime: Handle,
 }
 
 impl Forges {
     /// Sends nothing yet. `runtime` carries the requests out; they are made from threads
     /// that may block.
-    pub fn new(settings: &[ForgeSettings], runtime: Handle) -> Self {
+    pub fn new(settings: &[ForgeSettings], network: Network, runtime: Handle) -> Self {
         let hosts =
             settings.iter().fold(ForgeHosts::default(), |hosts, forge| hosts.with(&forge.host, forge.kind));
         let token = |forge: &ForgeSettings| Some((forge.host.to_ascii_lowercase(), forge.token.clone()?));
-        Self { hosts, tokens: settings.iter().filter_map(token).collect(), runtime }
+        Self { hosts, tokens: settings.iter().filter_map(token).collect(), network, runtime }
     }
 
     /// Which hosts are which forge, besides the well-known.
@@ -65,7 +66,8 @@ impl Forges {
         let token = self.token(repository).ok_or("there is no token for it")?;
         let secrets = Secrets::from_iter([(TOKEN, token.clone())]);
         let nothing = BTreeMap::new();
-        Gate::new(&rights(repository), &nothing, &secrets, Path::new("/"), Limits::default())
+        let (rights, base) = (rights(repository), Path::new("/"));
+        Gate::through(&self.network, &rights, &nothing, &secrets, base, Limits::default())
             .map_err(|error| error.to_string())
     }
 }
@@ -84,6 +86,9 @@ fn rights(repository: &ForgeRepository) -> Rights {
             origin_from: None,
             methods: METHODS.map(str::to_owned).to_vec(),
             path: format!("/{path}"),
+            // The operator named this host and gave it a token: many stand in a network of
+            // their own.
+            addresses: AddressBlock::EVERYWHERE.to_vec(),
             reason: String::new(),
         }],
         secret: vec![SecretRight {
@@ -142,7 +147,8 @@ mod tests {
 
     fn forges(host: &str, kind: ForgeKind, runtime: &Handle) -> Forges {
         let token = Some(Secret::new("t0p-secret"));
-        Forges::new(&[ForgeSettings { host: host.to_owned(), kind, token }], runtime.clone())
+        let settings = ForgeSettings { host: host.to_owned(), kind, token };
+        Forges::new(&[settings], Network::default(), runtime.clone())
     }
 
     /// A server that answers once, with what it was asked.

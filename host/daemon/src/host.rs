@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hostler_agents::{Agents, agent_environment};
-use hostler_broker::{Gate, Limits as GateLimits};
+use hostler_broker::{Gate, Limits as GateLimits, Network};
 use hostler_components::operation::Operation;
 use hostler_components::{Kind, Runtime};
 use hostler_engine::Input;
@@ -117,11 +117,11 @@ impl Host {
         let mut ready = ready(&tracker, &providers, &settings, &places, &policy)?;
         let journal_path = home.journal();
         let (journal, engine, last) = crate::blocking::run(move || recovery::open(&journal_path)).await??;
-        let clock = Clock::start(last);
+        let (clock, network) = (Clock::start(last), Network::default());
         let judge = Arc::clone(&tracker.plugin);
         let leases = LeaseThread::start()
             .map_err(|error| Failure::Internal(format!("no thread for the leases: {error}")))?;
-        let connection = connect(&tracker, &settings, &clock, &leases).await?;
+        let connection = connect(&tracker, &settings, &network, &clock, &leases).await?;
         let (listener, started) = (control::listen(&home)?, clock.now().0);
         let (inbox, messages) = mpsc::channel(INBOX);
         let (telling, situation) = watch::channel(Situation::default());
@@ -133,7 +133,7 @@ impl Host {
             builds: Arc::new(builds),
             providers: providers.into_iter().map(|one| (one.view.name.clone(), Arc::new(one))).collect(),
             places,
-            forges: Forges::new(&settings.forges, Handle::current()),
+            forges: Forges::new(&settings.forges, network, Handle::current()),
             cancel: Cancel::new(),
             agents: agents(&settings.shim),
             containment: settings.containment,
@@ -323,11 +323,12 @@ async fn detect(installed: Vec<Installed>, settings: &Settings) -> Result<Vec<Pr
 async fn connect(
     tracker: &Installed,
     settings: &Settings,
+    network: &Network,
     clock: &Clock,
     leases: &LeaseThread,
 ) -> Result<Tracker, Failure> {
-    let limits = GateLimits::default();
-    let gate = Gate::new(&tracker.rights, &tracker.fields, &tracker.secrets, &settings.base, limits)?;
+    let Installed { rights, fields, secrets, .. } = tracker;
+    let gate = Gate::through(network, rights, fields, secrets, &settings.base, GateLimits::default())?;
     let plugin = Arc::clone(&tracker.plugin);
     let memory = settings.home.memory_of(plugin.id());
     Tracker::open(plugin, tracker.config.clone(), gate, clock.clone(), memory, leases.handle()).await

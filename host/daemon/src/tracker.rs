@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hostler_broker::{Denials, Gate};
+use hostler_broker::{Denials, Gate, Urgency};
 use hostler_components::operation::{CallId, Given, Operation, OperationId, TrackerOutput};
 use hostler_components::{CallError, Connection, Plugin};
 use hostler_engine::event::{Level, LogLine};
@@ -135,7 +135,7 @@ impl Tracker {
             notices: Vec::new(),
             result: Err(Problem::transient("the connection to the tracker is closed")),
         };
-        let queue = if matches!(operation, Operation::Heartbeat(_)) { &self.urgent } else { &self.queue };
+        let queue = if urgency(&operation) == Urgency::Lease { &self.urgent } else { &self.queue };
         if queue.send(Asked::Operate(operation, done)).await.is_err() {
             return gone();
         }
@@ -143,8 +143,17 @@ impl Tracker {
     }
 }
 
+/// Without heartbeats leases run out.
+const fn urgency(operation: &Operation) -> Urgency {
+    match operation {
+        Operation::Heartbeat(_) => Urgency::Lease,
+        _ => Urgency::Ordinary,
+    }
+}
+
 /// An operation under way.
 struct Open {
+    urgency: Urgency,
     so_far: Answered,
     done: oneshot::Sender<Answered>,
     limit: AbortHandle,
@@ -212,7 +221,7 @@ impl Desk {
             result: Ok(()),
         };
         let limit = self.forget_later(id);
-        self.open.insert(id, Open { so_far, done, limit });
+        self.open.insert(id, Open { urgency: urgency(&operation), so_far, done, limit });
         self.step(Some(id), move |connection| connection.begin(id, operation, now));
     }
 
@@ -321,9 +330,11 @@ impl Desk {
         if let Some(id) = operation {
             self.calls.insert(call, id);
         }
+        let open = operation.and_then(|id| self.open.get(&id));
+        let urgency = open.map(|open| open.urgency).unwrap_or_default();
         let (tracker, generation) = (self.tracker.clone(), self.generation);
         tokio::spawn(async move {
-            let reply = tracker.gate.carry_out(effect).await;
+            let reply = tracker.gate.carry_out_with(effect, urgency).await;
             if let Err(problem) = &reply
                 && problem.kind == ProblemKind::Denied
             {
@@ -335,7 +346,7 @@ impl Desk {
     }
 
     fn finish(&mut self, id: OperationId, result: Result<(), Problem>) {
-        if let Some(Open { mut so_far, done, limit }) = self.open.remove(&id) {
+        if let Some(Open { mut so_far, done, limit, .. }) = self.open.remove(&id) {
             limit.abort();
             so_far.result = result;
             // Whoever asked may have gone away; the answer then matters to nobody.

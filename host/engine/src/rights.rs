@@ -10,6 +10,10 @@ use url::Url;
 use crate::command::ProgramRight;
 use crate::landing::LandingKind;
 
+mod address_block;
+
+pub use address_block::{AddressBlock, AddressBlockError};
+
 /// Everything one plugin may ask for or be granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -49,6 +53,10 @@ pub struct HttpRight {
     /// Prefix that the path must have; ends a segment or with `/`.
     #[serde(default = "root_path")]
     pub path: String,
+    /// Private, loopback and other special addresses that the origin's name may stand
+    /// for; public ones always may. They count for all rights to the same origin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<AddressBlock>,
     /// For people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
@@ -345,6 +353,7 @@ impl HttpRight {
             && self.origin_from == asked.origin_from
             && asked.methods.iter().all(|method| self.methods.contains(method))
             && path_below(&self.path, &asked.path)
+            && asked.addresses.iter().all(|asked| self.addresses.iter().any(|block| block.covers(asked)))
     }
 }
 
@@ -365,10 +374,15 @@ impl std::fmt::Display for HttpRight {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "send {} requests to ", self.methods.join(", "))?;
         match (&self.origin, &self.origin_from) {
-            (Some(origin), _) => write!(f, "{origin}{}", self.path),
-            (None, Some(field)) => write!(f, "the address in `{field}`, below {}", self.path),
-            (None, None) => f.write_str("nowhere"),
+            (Some(origin), _) => write!(f, "{origin}{}", self.path)?,
+            (None, Some(field)) => write!(f, "the address in `{field}`, below {}", self.path)?,
+            (None, None) => f.write_str("nowhere")?,
         }
+        if self.addresses.is_empty() {
+            return Ok(());
+        }
+        let blocks: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
+        write!(f, ", also where it is one of the special addresses {}", blocks.join(", "))
     }
 }
 

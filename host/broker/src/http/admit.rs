@@ -12,6 +12,7 @@ use super::headers;
 use crate::denial::{Denial, Refusal, quoted};
 use crate::grant::{Credential, HttpGrant};
 use crate::limits::{Limits, URL_BYTES};
+use crate::network::Mode;
 
 /// Methods that are never sent, whatever is granted: one opens a tunnel, the
 /// other asks the server to repeat the credential.
@@ -28,17 +29,24 @@ pub(crate) struct Admitted<'g> {
     pub(crate) body: Vec<u8>,
     pub(crate) credential: Option<&'g Credential>,
     pub(crate) timeout: Millis,
+    /// The right that is missing, where that is only to be observed.
+    pub(crate) missing: Option<Denial>,
 }
 
-/// Checks a request against the grant.
+/// Checks a request against the grant. Observing forgives that no right covers where it
+/// goes; nothing forgives a credential for elsewhere.
 pub(crate) fn admit<'g>(
     request: HttpRequest,
     grant: &'g HttpGrant,
     limits: &Limits,
+    mode: Mode,
 ) -> Result<Admitted<'g>, Refusal> {
     let (url, origin) = address(&request.url)?;
     let method = method(&request.method)?;
-    grant.covers(&origin, url.path(), method.as_str())?;
+    let missing = match (grant.covers(&origin, url.path(), method.as_str()), mode) {
+        (Err(denial), Mode::Enforce) => return Err(denial.into()),
+        (covered, _) => covered.err(),
+    };
     let credential = match &request.credential {
         Some(handle) => Some(grant.credential(handle, &origin)?),
         None => None,
@@ -48,7 +56,7 @@ pub(crate) fn admit<'g>(
         return Err(too_large(&origin, request.body.len(), limits.request_body).into());
     }
     let timeout = limits.timeout(request.timeout);
-    Ok(Admitted { method, url, origin, headers, body: request.body, credential, timeout })
+    Ok(Admitted { method, url, origin, headers, body: request.body, credential, timeout, missing })
 }
 
 /// Parses an address once, for matching and for sending.

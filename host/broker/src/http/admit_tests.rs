@@ -17,6 +17,7 @@ fn grant() -> HttpGrant {
         origin_from: None,
         methods: vec!["GET".to_owned()],
         path: "/v1/".to_owned(),
+        addresses: Vec::new(),
         reason: String::new(),
     };
     let secret = SecretRight {
@@ -46,12 +47,12 @@ fn get(url: &str) -> HttpRequest {
 /// The address that would be sent, if any.
 fn sent(url: &str) -> Option<String> {
     let grant = grant();
-    let admitted = admit(get(url), &grant, &Limits::default()).ok()?;
+    let admitted = admit(get(url), &grant, &Limits::default(), Mode::Enforce).ok()?;
     Some(admitted.url.to_string())
 }
 
 fn denied(request: HttpRequest) -> Denial {
-    match admit(request, &grant(), &Limits::default()).unwrap_err() {
+    match admit(request, &grant(), &Limits::default(), Mode::Enforce).unwrap_err() {
         Refusal::Denied(denial) => denial,
         Refusal::Problem(problem) => panic!("{problem}"),
     }
@@ -113,7 +114,7 @@ fn methods_are_matched_exactly_and_some_are_never_sent() {
     let with = |method: &str| HttpRequest { method: method.to_owned(), ..get("https://api.example.com/v1/") };
     assert!(matches!(denied(with("DELETE")), Denial::Method { .. }));
     for method in ["get", "CONNECT", "TRACE", "", "G ET", "GET\r\nX"] {
-        let refusal = admit(with(method), &grant(), &Limits::default()).unwrap_err();
+        let refusal = admit(with(method), &grant(), &Limits::default(), Mode::Enforce).unwrap_err();
         assert!(matches!(refusal, Refusal::Problem(_)), "{method:?}");
     }
 }
@@ -128,10 +129,11 @@ fn the_header_of_a_granted_secret_belongs_to_the_host() {
 #[test]
 fn an_unusable_address_is_a_problem_that_hides_its_query() {
     for url in ["", "v1/tasks", "https://", "https://[::1/v1/", "https://api.example.com/v1/#part"] {
-        let refusal = admit(get(url), &grant(), &Limits::default()).unwrap_err();
+        let refusal = admit(get(url), &grant(), &Limits::default(), Mode::Enforce).unwrap_err();
         assert!(matches!(refusal, Refusal::Problem(_)), "{url}");
     }
-    let Err(Refusal::Problem(problem)) = admit(get("nowhere?key=hunter2"), &grant(), &Limits::default())
+    let Err(Refusal::Problem(problem)) =
+        admit(get("nowhere?key=hunter2"), &grant(), &Limits::default(), Mode::Enforce)
     else {
         panic!("an address without a scheme was taken");
     };
@@ -142,11 +144,11 @@ fn an_unusable_address_is_a_problem_that_hides_its_query() {
 fn addresses_and_bodies_are_capped() {
     let start = "https://api.example.com/v1/";
     let of_length = |length: usize| get(&format!("{start}{}", "x".repeat(length - start.len())));
-    assert!(admit(of_length(URL_BYTES), &grant(), &Limits::default()).is_ok());
-    assert!(admit(of_length(URL_BYTES + 1), &grant(), &Limits::default()).is_err());
+    assert!(admit(of_length(URL_BYTES), &grant(), &Limits::default(), Mode::Enforce).is_ok());
+    assert!(admit(of_length(URL_BYTES + 1), &grant(), &Limits::default(), Mode::Enforce).is_err());
     let with_body = |length: usize| HttpRequest { body: vec![0; length], ..get(start) };
-    assert!(admit(with_body(REQUEST_BODY_BYTES), &grant(), &Limits::default()).is_ok());
-    assert!(admit(with_body(REQUEST_BODY_BYTES + 1), &grant(), &Limits::default()).is_err());
+    assert!(admit(with_body(REQUEST_BODY_BYTES), &grant(), &Limits::default(), Mode::Enforce).is_ok());
+    assert!(admit(with_body(REQUEST_BODY_BYTES + 1), &grant(), &Limits::default(), Mode::Enforce).is_err());
 }
 
 /// A second opinion on what an address reaches: splits the text by hand, knows

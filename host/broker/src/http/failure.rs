@@ -48,6 +48,9 @@ fn is_invalid_data(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData || wrapped.is_some_and(is_invalid_data)
 }
 
-fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+/// An error and all that led to it, outermost first.
+pub(super) fn causes<'e>(
+    error: &'e (dyn Error + 'static),
+) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&cause| cause.source())
 }

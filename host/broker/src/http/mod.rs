@@ -2,12 +2,15 @@
 
 mod admit;
 mod answer;
+mod clients;
 mod failure;
 mod headers;
+mod memory;
 mod scrub;
 mod send;
 
 pub(crate) use admit::{Admitted, admit};
 pub(crate) use failure::too_slow;
+pub use memory::{REMEMBERED, REMEMBERED_BYTES};
 pub(crate) use scrub::Scrubber;
-pub(crate) use send::Sender;
+pub(crate) use send::{Bounds, Sender};

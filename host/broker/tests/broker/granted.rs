@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hostler_broker::{Gate, Limits, Secret, Secrets};
+use hostler_broker::{Gate, Limits, Network, Secret, Secrets};
 use hostler_engine::problem::Problem;
 use hostler_engine::request::{
     FilePath, FileReply, FileRequest, HttpRequest, HttpResponse, PluginEffect, PluginReply,
@@ -20,6 +20,7 @@ pub fn http(origin: &str) -> HttpRight {
         origin_from: None,
         methods: vec!["GET".to_owned(), "POST".to_owned()],
         path: "/api/".to_owned(),
+        addresses: Vec::new(),
         reason: String::new(),
     }
 }
@@ -42,6 +43,13 @@ pub fn http_gate(http: Vec<HttpRight>, secret: Vec<SecretRight>) -> Gate {
     let rights = Rights { http, secret, ..Rights::default() };
     let secrets = Secrets::from_iter([("token-field", Secret::new(SECRET))]);
     Gate::new(&rights, &BTreeMap::new(), &secrets, Path::new("/"), Limits::default()).unwrap()
+}
+
+/// The same on a network with settings of its own.
+pub fn gate_on(network: &Network, http: Vec<HttpRight>, secret: Vec<SecretRight>) -> Gate {
+    let rights = Rights { http, secret, ..Rights::default() };
+    let secrets = Secrets::from_iter([("token-field", Secret::new(SECRET))]);
+    Gate::through(network, &rights, &BTreeMap::new(), &secrets, Path::new("/"), Limits::default()).unwrap()
 }
 
 /// A gate for the directory `tasks`.

@@ -8,6 +8,7 @@ fn http(origin: &str, path: &str, methods: &[&str]) -> HttpRight {
         origin_from: None,
         methods: methods.iter().map(|&method| method.to_owned()).collect(),
         path: path.to_owned(),
+        addresses: Vec::new(),
         reason: String::new(),
     }
 }
@@ -80,4 +81,19 @@ fn an_origin_can_come_from_the_configuration() {
     let missing = resolve_origin(None, Some(&"other".to_owned()), &config).unwrap_err();
     assert_eq!(missing, ResolveError::MissingField("other".to_owned()));
     assert_eq!(resolve_origin(None, None, &config).unwrap_err(), ResolveError::OriginAmbiguous);
+}
+
+#[test]
+fn special_addresses_are_asked_granted_and_shown() {
+    let with = |blocks: &[&str]| {
+        let addresses = blocks.iter().map(|block| block.parse().unwrap()).collect();
+        let http = HttpRight { addresses, ..http("https://a.example", "/", &["GET"]) };
+        Rights { http: vec![http], ..Rights::default() }
+    };
+    assert!(with(&[]).beyond(&with(&["10.0.0.0/8"])).is_empty());
+    assert!(with(&["10.1.0.0/16"]).beyond(&with(&["fd00::/8", "10.0.0.0/8"])).is_empty());
+    let line =
+        "send GET requests to https://a.example/, also where it is one of the special addresses 10.0.0.0/8";
+    assert_eq!(with(&["10.0.0.0/8"]).beyond(&with(&["10.1.0.0/16"])), [line]);
+    assert_eq!(with(&["10.0.0.0/8"]).lines()[0].0, line);
 }
