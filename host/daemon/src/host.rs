@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hostler_agents::{Agents, agent_environment};
-use hostler_broker::{Gate, Limits as GateLimits, Network};
+use hostler_broker::{Gate, Limits as GateLimits, Network, Traffic};
 use hostler_components::operation::Operation;
 use hostler_components::{Kind, Runtime};
 use hostler_engine::Input;
@@ -117,7 +117,8 @@ impl Host {
         let mut ready = ready(&tracker, &providers, &settings, &places, &policy)?;
         let journal_path = home.journal();
         let (journal, engine, last) = crate::blocking::run(move || recovery::open(&journal_path)).await??;
-        let (clock, network) = (Clock::start(last), Network::default());
+        let clock = Clock::start(last);
+        let network = network(&clock);
         let judge = Arc::clone(&tracker.plugin);
         let leases = LeaseThread::start()
             .map_err(|error| Failure::Internal(format!("no thread for the leases: {error}")))?;
@@ -317,6 +318,12 @@ async fn detect(installed: Vec<Installed>, settings: &Settings) -> Result<Vec<Pr
         providers.push(Provider::detect(one, &environment).await?);
     }
     Ok(providers)
+}
+
+/// The network of all gates; pauses on it end by the host's clock.
+fn network(clock: &Clock) -> Network {
+    let clock = clock.clone();
+    Network { traffic: Arc::new(Traffic::new(move || clock.now())), ..Network::default() }
 }
 
 /// The connection to the tracker, on the leases' thread.

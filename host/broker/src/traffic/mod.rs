@@ -38,16 +38,26 @@ pub enum Urgency {
 }
 
 /// The state of every origin that the host talks to. One per host, shared by all gates.
-#[derive(Debug)]
 pub struct Traffic {
-    started: Instant,
+    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     patience: Millis,
     lanes: Mutex<BTreeMap<Origin, Lane>>,
 }
 
+/// By a clock of its own, which stands while the machine sleeps.
 impl Default for Traffic {
     fn default() -> Self {
-        Self { started: Instant::now(), patience: WAIT_FOR_TURN, lanes: Mutex::default() }
+        let started = Instant::now();
+        Self::new(move || {
+            let passed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            Timestamp(0) + Millis(passed)
+        })
+    }
+}
+
+impl std::fmt::Debug for Traffic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Traffic").field("lanes", &self.lanes).finish_non_exhaustive()
     }
 }
 
@@ -61,6 +71,12 @@ pub(crate) struct Turn {
 }
 
 impl Traffic {
+    /// Nothing is known of any origin yet. Pauses end by this clock, which should be the
+    /// one the host waits by.
+    pub fn new(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { clock: Box::new(clock), patience: WAIT_FOR_TURN, lanes: Mutex::default() }
+    }
+
     /// Waits for a turn, or says why there is none.
     pub(crate) async fn enter(self: &Arc<Self>, origin: &Origin, urgency: Urgency) -> Result<Turn, Problem> {
         let begun = self.now();
@@ -81,9 +97,8 @@ impl Traffic {
         }
     }
 
-    /// Time since this was made: it never jumps.
     fn now(&self) -> Timestamp {
-        Timestamp(0) + Millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+        (self.clock)()
     }
 
     fn lane<T>(&self, origin: &Origin, now: Timestamp, act: impl FnOnce(&mut Lane) -> T) -> T {

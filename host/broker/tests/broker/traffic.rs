@@ -1,13 +1,14 @@
 //! What one gate learns of an origin holds for all gates of the host.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::http::Response;
-use hostler_broker::{BURST, FAILURES_IN_A_ROW, LEFT_ALONE, Network, Urgency};
+use hostler_broker::{BURST, FAILURES_IN_A_ROW, LEFT_ALONE, Network, Traffic, Urgency};
 use hostler_engine::problem::{Problem, ProblemKind};
 use hostler_engine::request::{HttpRequest, PluginEffect};
-use hostler_engine::time::Millis;
+use hostler_engine::time::{Millis, Timestamp};
 use tokio::net::TcpListener;
 
 use crate::granted::{gate_on, get, http, send};
@@ -34,6 +35,24 @@ async fn a_server_that_asks_for_a_pause_is_left_alone_by_every_gate() {
         let elsewhere = gate_on(&Network::default(), vec![http(&server.origin)], vec![]);
         assert_eq!(send(&elsewhere, get(server.url(""))).await.unwrap().status, status, "another host");
     }
+}
+
+#[tokio::test]
+async fn a_pause_ends_by_the_clock_of_the_host() {
+    let server = Server::start(|_| {
+        Response::builder().status(429).header("Retry-After", "60").body("".into()).unwrap()
+    })
+    .await;
+    let passed = Arc::new(AtomicI64::new(0));
+    let clock = Arc::clone(&passed);
+    let traffic = Arc::new(Traffic::new(move || Timestamp(clock.load(Ordering::SeqCst))));
+    let network = Network { traffic, ..Network::default() };
+    let gate = gate_on(&network, vec![http(&server.origin)], vec![]);
+    for (passes, milliseconds) in [(true, 0), (false, 59_999), (true, 60_000)] {
+        passed.store(milliseconds, Ordering::SeqCst);
+        assert_eq!(send(&gate, get(server.url(""))).await.is_ok(), passes, "{milliseconds}");
+    }
+    assert_eq!(server.seen().len(), 2);
 }
 
 #[tokio::test]
