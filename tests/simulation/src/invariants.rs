@@ -2,14 +2,10 @@
 //! against what an engine believes.
 
 use hostler_engine::run::{Run, Workspace};
-use hostler_engine::time::Millis;
 
-use crate::agent::{Agent, END_GRACE};
+use crate::agent::{Agent, SWITCH_GRACE};
 use crate::tracker::Over;
 use crate::world::World;
-
-/// Until a host whose machine awoke has noticed, and written it down.
-const NOTICES: Millis = Millis::seconds(2);
 
 impl World {
     /// Checks what concerns living agents, after every event.
@@ -38,24 +34,24 @@ impl World {
         }
     }
 
-    /// I1: no agent outlives its lease, whatever became of host and network. Waking
-    /// from sleep is the exception, see `awoke_late`.
+    /// I1: no agent outlives its lease, whatever became of host and network. One that
+    /// slept over it with its machine is the exception, see `slept_over_it`.
     fn check_lease(&mut self, index: usize) {
         let agent = &self.agents[index];
         let Some(claim) = agent.claim.map(|claim| &self.tracker.claims[claim]) else { return };
         let over = claim.deadline.is_some_and(|deadline| deadline < self.now);
-        if over && !self.awoke_late(agent) {
+        if over && !self.slept_over_it(agent) {
             let (run, host) = (agent.run.clone(), agent.host);
             let message = format!("agent {index} of {run} on host {host} outlives its lease");
             self.violated("I1", || message);
         }
     }
 
-    /// A machine that slept over the end of a lease ends the agent as soon as it can,
-    /// also one whose start was under way when it fell asleep.
-    fn awoke_late(&self, agent: &Agent) -> bool {
+    /// An agent that worked when its machine fell asleep: its supervisor ends it as
+    /// soon as both are awake. None that was to start then is spared.
+    fn slept_over_it(&self, agent: &Agent) -> bool {
         let awoke = self.hosts[agent.host].asleep_until;
-        awoke + NOTICES > agent.started && self.now <= awoke + Millis(END_GRACE.0 + NOTICES.0)
+        agent.started < awoke && self.now <= awoke + SWITCH_GRACE
     }
 
     /// Checks an agent that is about to start, against all others on all hosts.
@@ -87,18 +83,17 @@ impl World {
     }
 
     /// Whether the lease of an agent counts: it was not taken back early, and its
-    /// machine was awake, also while the start was under way.
+    /// machine was awake since the agent started.
     fn is_honoured(&self, agent: &Agent) -> bool {
         let claim = agent.claim.map(|claim| &self.tracker.claims[claim]);
         let stolen = claim.is_none_or(|claim| matches!(claim.over, Some(Over::Stolen | Over::Replaced)));
-        !stolen && self.hosts[agent.host].asleep_until + NOTICES <= agent.started
+        !stolen && self.hosts[agent.host].asleep_until <= agent.started
     }
 
     fn check_right_to_start(&mut self, newcomer: &Agent, run: &Run) {
-        let slept = self.hosts[newcomer.host].asleep_until + NOTICES > self.now;
         let claim = newcomer.claim.map(|claim| self.tracker.claims[claim].clone());
         let expired = claim.is_some_and(|claim| claim.deadline.is_some_and(|deadline| deadline < self.now));
-        if expired && !slept {
+        if expired {
             self.violated("I1", || format!("{} starts an agent after its lease was over", run.id));
         }
         let forbidden = self.hosts[newcomer.host].stopped.get(&run.id);

@@ -25,6 +25,10 @@ impl World {
     pub(crate) fn spawn(&mut self, host: usize, at: Step, attempt: u32) {
         let process = self.hosts[host].process.as_ref();
         let Some(run) = process.and_then(|process| process.engine.run(&at.run)).cloned() else { return };
+        if run.lease.is_some_and(|lease| lease.deadline <= self.hosts[host].clock(self.now)) {
+            // The machine slept since the start was decided, and the daemon looks.
+            return self.tell_end(host, at.run, attempt);
+        }
         let Some(number) = number_of(&run.task) else { return };
         let Some(task) = self.tracker.tasks.iter().position(|task| task.spec.number == number) else {
             return;

@@ -11,9 +11,11 @@ use hostler_engine::Input;
 use hostler_engine::outcome::{Class, Outcome};
 use hostler_engine::plan::Plan;
 use hostler_engine::prompt;
-use hostler_engine::run::Run;
+use hostler_engine::run::{HeldLease, Run};
 use hostler_engine::step::Step;
+use hostler_engine::time::Timestamp;
 
+use super::ending::not_done;
 use super::listener::Listener;
 use super::listening::Listening;
 use super::records::{Records, prompt_file};
@@ -103,6 +105,9 @@ impl Starting {
         let folder = launch.folder.clone();
         let conceal = secrets(&rooms, &run, &provider);
         let reading = Reading::start(Arc::clone(&provider.plugin), job, conceal).await;
+        if is_over(lease_of(&rooms, &run), rooms.clock.now()) {
+            return not_done("The lease ran out before the agent was started; the machine may have slept.");
+        }
         let agent = match rooms.agents.start(launch).await {
             Ok(agent) => agent,
             Err(error) => return could_not_start(error),
@@ -113,6 +118,17 @@ impl Starting {
         let listener = Listener::new(rooms, run, attempt, reading, &folder).await;
         listening.listen(listener, &folder).await
     }
+}
+
+/// The lease as it was last renewed, which may be later than when the start was decided.
+fn lease_of(rooms: &Rooms, run: &Run) -> Option<HeldLease> {
+    rooms.situation.borrow().run(&run.id).map_or(run.lease, |now| now.lease)
+}
+
+/// The engine looks at the clock when it decides; between that and the start lie a
+/// write to the disk and two calls of plugins, and any sleep of the machine.
+fn is_over(lease: Option<HeldLease>, now: Timestamp) -> bool {
+    lease.is_some_and(|lease| lease.deadline <= now)
 }
 
 async fn prompt_text(rooms: &Rooms, run: &Run, attempt: u32) -> Result<String, Outcome> {
@@ -158,5 +174,20 @@ fn stdin(invocation: Invocation) -> Stdin {
         (bytes, true) => Stdin::Open(bytes.unwrap_or_default()),
         (Some(bytes), false) => Stdin::Bytes(bytes),
         (None, false) => Stdin::Closed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hostler_engine::time::Millis;
+
+    #[test]
+    fn no_agent_starts_from_the_moment_on_in_which_its_lease_is_over() {
+        let ttl = Millis::minutes(1);
+        let lease = HeldLease { deadline: Timestamp(1_000), ttl, renew_every: ttl, confirmed: true };
+        assert!(!is_over(Some(lease), Timestamp(999)));
+        assert!(is_over(Some(lease), Timestamp(1_000)));
+        assert!(!is_over(None, Timestamp(1_000)), "a task without a lease");
     }
 }
