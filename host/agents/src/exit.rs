@@ -1,8 +1,13 @@
 //! How an attempt's processes ended.
 
+use std::io;
+use std::path::Path;
+
 use hostler_engine::outcome::EndReason;
 use hostler_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::folder::Folder;
 
 /// The end of one attempt, as it is told once and kept in `exit.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +27,13 @@ pub struct Exit {
 }
 
 impl Exit {
+    /// How the attempt of this folder ended, as its supervisor wrote it down; `None`
+    /// while that works, and for ever if it was killed.
+    /// An error if it cannot be read, or is of another version.
+    pub fn read(folder: &Path) -> io::Result<Option<Self>> {
+        Folder::at(folder).exit()
+    }
+
     /// The exit code, if the agent ended by itself or on a signal it handled.
     pub fn code(&self) -> Option<i32> {
         match self.ending {

@@ -46,6 +46,14 @@ pub struct AgentRecord {
     pub limited_by: LimitedBy,
 }
 
+impl AgentRecord {
+    /// The record in an attempt's folder; `None` if no supervisor was ever started.
+    /// An error if it cannot be read, or is of another version.
+    pub fn read(folder: &Path) -> io::Result<Option<Self>> {
+        Folder::at(folder).record()
+    }
+}
+
 /// One attempt's folder. Everything in it is for the owner's eyes only.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder(PathBuf);

@@ -73,9 +73,6 @@ pub enum Command {
     Config(ConfigArgs),
     /// Help on a command, or on `exit-codes`
     Help(HelpArgs),
-    /// Supervises one agent; started by the host only
-    #[command(hide = true)]
-    Shim,
 }
 
 /// Settings that may stand on the command line.

@@ -15,6 +15,9 @@ use crate::failure::Failure;
 use crate::page::Page;
 use crate::paint::Paint;
 
+/// The one word after which this program is an agent's supervisor.
+pub const SHIM: &str = "shim";
+
 /// What the process was started with.
 pub struct Context {
     /// Where everything lies.
@@ -53,6 +56,11 @@ impl Context {
             )
         })?;
         Ok(Self { home, environment, folder, program })
+    }
+
+    /// The command line of an agent's supervisor.
+    pub fn shim(&self) -> Vec<PathBuf> {
+        vec![self.program.clone(), SHIM.into()]
     }
 
     /// The operator's settings.

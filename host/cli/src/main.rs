@@ -32,18 +32,19 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Cli, Command};
-use crate::context::Context;
+use crate::arguments::Cli;
+use crate::context::{Context, SHIM};
 
 fn main() -> ExitCode {
+    // Before anything else: a supervisor may live for days, and pays for what it touches.
+    if std::env::args_os().skip(1).eq([SHIM]) {
+        return hostler_daemon::shim_main();
+    }
     let words: Vec<String> = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok()).collect();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage::tell(&error, &words),
     };
-    if matches!(cli.command, Command::Shim) {
-        return hostler_daemon::shim_main();
-    }
     match Context::from_process().and_then(|context| commands::execute(cli.command, &context)) {
         Ok(code) => code,
         Err(failure) => {

@@ -167,7 +167,7 @@ impl Setup {
         let provider = |chosen| self.plugin_settings(Role::Provider, chosen, context);
         Ok(Settings {
             home: context.home.clone(),
-            shim: vec![context.program.clone(), "shim".into()],
+            shim: context.shim(),
             name: self.configuration.name.value.clone(),
             tracker: self.plugin_settings(Role::Tracker, tracker, context)?,
             providers: providers.iter().map(provider).collect::<Result<_, _>>()?,

@@ -95,6 +95,19 @@ fn the_doctor_ends_with_1_if_something_fails() {
 }
 
 #[test]
+fn the_doctor_tries_out_how_agents_are_held_and_leaves_nothing_of_it() {
+    let mut machine = Machine::new();
+    std::fs::create_dir_all(machine.path("tmp")).unwrap();
+    machine.set("TMPDIR", machine.path("tmp").display().to_string());
+    for (containment, held) in [("auto", "each second"), ("sweep", "by their supervisors")] {
+        let (_, out, err) = machine.run(&["doctor", "--containment", containment]);
+        let agents = out.lines().find(|line| line.starts_with("ok") && line.contains("agents"));
+        assert!(agents.is_some_and(|line| line.contains(held)), "{out}{err}");
+    }
+    assert_eq!(std::fs::read_dir(machine.path("tmp")).unwrap().count(), 0);
+}
+
+#[test]
 fn a_reader_that_has_gone_away_is_no_error() {
     let machine = Machine::new();
     let host = machine.host(&["runs"]);

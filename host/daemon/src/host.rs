@@ -273,7 +273,7 @@ fn joined<T>(result: Result<T, JoinError>) -> Result<T, Failure> {
     result.map_err(|error| Failure::Internal(error.to_string()))
 }
 
-fn agents(shim: &[PathBuf]) -> Agents {
+pub(crate) fn agents(shim: &[PathBuf]) -> Agents {
     let mut words = shim.iter().cloned();
     let program = words.next().unwrap_or_default();
     Agents::new(program, words.map(PathBuf::into_os_string).collect())

@@ -53,6 +53,7 @@ pub mod replay;
 mod rooms;
 mod settings;
 pub mod store;
+pub mod supervision;
 mod tidy;
 mod told;
 mod tracker;
@@ -64,7 +65,10 @@ pub use crate::core::Summary;
 pub use failure::{Failure, FailureKind};
 pub use forge::ForgeSettings;
 pub use host::{Host, Ready, Stopper};
-pub use hostler_agents::{Containment, shim_main};
+pub use hostler_agents::{
+    ContainedBy, Containment, CpuLimiter, LimitedBy, MemoryLimiter, StartError, Survivor, TreeProof,
+    shim_main,
+};
 pub use hostler_broker::Secret;
 pub use hostler_engine as engine;
 pub use hostler_workspaces::{Condition, ForgeKind, Repository, WorkspaceError};

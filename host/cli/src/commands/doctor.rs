@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use hostler_daemon::control::Client;
 use hostler_daemon::grants::Grants;
 use hostler_daemon::plugins::Kind;
+use hostler_daemon::supervision::try_out;
 use hostler_daemon::{ForgeKind, Repository, RepositorySettings, WorkspaceError};
 use rustix::fs::Access;
 
@@ -21,6 +22,7 @@ use crate::grant;
 use crate::output;
 use crate::screens::doctor::{Check, Health, draw_checks};
 use crate::screens::inspect::Allowed;
+use crate::screens::supervision;
 use crate::setup::{Chosen, Setup};
 
 /// Less room than this in bytes is worth a warning: a few worktrees fill it.
@@ -56,6 +58,7 @@ async fn check(args: &DoctorArgs, context: &Context) -> Vec<Check> {
         }
     };
     checks.push(settings(&setup));
+    checks.push(supervisor(&setup, context).await);
     match setup.keyed_repositories() {
         Ok(repositories) => checks.extend(repositories.iter().map(|one| repository(one, context))),
         Err(failure) => checks.push(Check::new("repository", Health::Fail, failure)),
@@ -149,6 +152,16 @@ fn settings(setup: &Setup) -> Check {
     }
     let names: Vec<String> = there.iter().map(|path| path.display().to_string()).collect();
     Check::new("settings", Health::Ok, names.join(", "))
+}
+
+/// A trial start tells what holds agents here.
+async fn supervisor(setup: &Setup, context: &Context) -> Check {
+    let containment = setup.configuration.containment.value;
+    let trial = try_out(&context.shim(), &context.program, containment, &std::env::temp_dir()).await;
+    match trial {
+        Ok(found) => Check::new("agents", Health::Ok, supervision::on_this_machine(&found)),
+        Err(error) => Check::new("agents", Health::Fail, format!("none can be started: {error}")),
+    }
 }
 
 fn repository(settings: &RepositorySettings, context: &Context) -> Check {

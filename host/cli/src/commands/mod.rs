@@ -49,7 +49,6 @@ pub fn execute(command: Command, context: &Context) -> Result<ExitCode, Failure>
         Command::Plugin(args) => done(plugin::plugin(args.command, context)),
         Command::Config(args) => done(config::config(args.command, context)),
         Command::Help(args) => done(help::help(&args)),
-        Command::Shim => Ok(hostler_daemon::shim_main()),
     }
 }
 

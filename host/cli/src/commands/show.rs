@@ -6,6 +6,7 @@ use std::path::Path;
 
 use hostler_daemon::engine::task::RunId;
 use hostler_daemon::events::Recorded;
+use hostler_daemon::supervision::Supervision;
 
 use super::find_run;
 use crate::arguments::ShowArgs;
@@ -32,6 +33,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<(), Failure> {
         logs: context.home.run(&id).display().to_string(),
         repository: checkout_of(workspace),
         worktree: Path::new(workspace).is_dir(),
+        supervision: Supervision::of(&context.home, &id, run.attempt),
     };
     output::print(&draw_run(&context.page(), &run, &places))
 }

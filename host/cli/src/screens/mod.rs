@@ -17,6 +17,7 @@ pub mod setup;
 pub mod show;
 pub mod standing;
 pub mod status;
+pub mod supervision;
 pub mod trial;
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use std::fmt::Write;
 
 use hostler_daemon::engine::landing::Landed;
+use hostler_daemon::supervision::Supervision;
 use hostler_daemon::view::{AttemptView, RunView};
 
 use super::run_words::{elapsed, files, quoted, sign, state, tone, usage, why};
+use super::supervision;
 use crate::page::Page;
 use crate::paint::Tone;
 use crate::table::{Cell, draw};
@@ -22,6 +24,8 @@ pub struct Places {
     pub repository: Option<String>,
     /// Whether the worktree is still there.
     pub worktree: bool,
+    /// How the last attempt's agent was supervised, if one was ever started.
+    pub supervision: Option<Supervision>,
 }
 
 /// A run in full.
@@ -72,6 +76,8 @@ fn facts(page: &Page, run: &RunView, places: &Places) -> String {
         ("permission", permission),
         ("withheld", Some(run.withheld.join(", "))),
         ("usage", Some(usage(&run.usage))),
+        ("agent", places.supervision.as_ref().map(supervision::held)),
+        ("processes", places.supervision.as_ref().map(|found| supervision::left(run, found))),
         ("branch", run.branch.clone()),
         ("verified", run.verified.as_ref().map(|found| found.summary.clone())),
         ("landed", run.landed.as_ref().map(landed)),
@@ -180,6 +186,7 @@ mod tests {
     use super::*;
     use crate::page::tests::page;
     use crate::screens::examples;
+    use hostler_daemon::{ContainedBy, LimitedBy, TreeProof};
 
     fn places() -> Places {
         Places {
@@ -191,7 +198,13 @@ mod tests {
 
     #[test]
     fn a_finished_run_tells_what_was_done_and_how_to_review_it() {
-        let places = Places { repository: Some("/home/ada/my app".to_owned()), ..places() };
+        let supervision = Supervision {
+            contained_by: ContainedBy::PidNamespace,
+            limited_by: LimitedBy::default(),
+            end: Some(TreeProof::Empty { killed: 2 }),
+        };
+        let repository = Some("/home/ada/my app".to_owned());
+        let places = Places { repository, supervision: Some(supervision), ..places() };
         insta::assert_snapshot!(draw_run(&page(), &examples::succeeded(), &places));
         let run = examples::succeeded();
         let uncommitted = RunView { head: run.base.clone(), ..run };
