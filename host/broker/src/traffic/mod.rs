@@ -23,8 +23,8 @@ pub use pause::LONGEST_PAUSE;
 /// Origins that something is known of: more than the plugins of a host are granted.
 /// The one not used for longest makes room.
 pub const ORIGINS: usize = 1024;
-/// How long a request waits for its turn before it is sent back: what a full burst
-/// and its reserve need to come again.
+/// How long a request waits for its turn, or for the end of a pause, before it is sent
+/// back: what a full burst and its reserve need to come again.
 pub const WAIT_FOR_TURN: Millis = Millis::seconds(5);
 
 /// How much a request matters when an origin gets too many.
@@ -87,10 +87,13 @@ impl Traffic {
                     let (traffic, origin) = (Arc::clone(self), origin.clone());
                     return Ok(Turn { traffic, origin, probe, ended: false });
                 }
-                Signal::Wait(wait) if now.since(begun).0 + wait.0 > self.patience.0 => {
-                    return Err(crowded(origin, wait));
+                // A moment is waited: sent back, a report would come again much later.
+                Signal::Wait(wait) | Signal::Paused(wait)
+                    if now.since(begun).0 + wait.0 <= self.patience.0 =>
+                {
+                    tokio::time::sleep(wait.duration()).await;
                 }
-                Signal::Wait(wait) => tokio::time::sleep(wait.duration()).await,
+                Signal::Wait(wait) => return Err(crowded(origin, wait)),
                 Signal::Paused(left) => return Err(paused(origin, left)),
                 Signal::Broken(left) => return Err(broken(origin, left)),
             }
