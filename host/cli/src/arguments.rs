@@ -1,10 +1,10 @@
 //! The command line: every command, flag and example.
 
+mod plugin;
 mod record;
 mod setup;
 
-use std::path::PathBuf;
-
+pub use plugin::{KeysCommand, PluginArgs, PluginCommand, TryArgs};
 pub use record::{DiskArgs, ExplainArgs, GcArgs, ReplayArgs};
 pub use setup::SetupArgs;
 
@@ -67,7 +67,7 @@ pub enum Command {
     Gc(GcArgs),
     /// Check this machine: git, repository, plugins, coding CLIs, disk
     Doctor(Box<DoctorArgs>),
-    /// List, inspect, allow and try plugins
+    /// List, inspect, compare, sign, allow and revoke plugins
     Plugin(PluginArgs),
     /// Show every setting and where it came from
     Config(ConfigArgs),
@@ -299,81 +299,6 @@ pub struct DoctorArgs {
     /// The settings.
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// Write JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `host plugin`.
-#[derive(Args, Debug)]
-#[command(
-    disable_help_subcommand = true,
-    after_help = "Examples:
-  host plugin list                   what is there, and what may run
-  host plugin inspect folder         what it is and what it asks for
-  host plugin allow folder           let it have that, after a question
-  host plugin try claude-code --transcript out.jsonl"
-)]
-pub struct PluginArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: PluginCommand,
-}
-
-/// What to do with plugins.
-#[derive(Debug, Subcommand)]
-pub enum PluginCommand {
-    /// List the plugins that can be named
-    #[command(after_help = "Examples:\n  host plugin list --json")]
-    List {
-        /// Write JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show what a plugin file is and asks for, without running it
-    #[command(after_help = "Examples:\n  host plugin inspect ./my-tracker.wasm")]
-    Inspect {
-        /// Plugin, by name or file
-        #[arg(value_name = "NAME|FILE")]
-        file: String,
-        /// Write JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Allow exactly this build of a plugin what it asks for
-    #[command(
-        after_help = "Examples:\n  host plugin allow folder\n  host plugin allow ./my-tracker.wasm --yes    without a question, for scripts"
-    )]
-    Allow {
-        /// Plugin, by name or file
-        #[arg(value_name = "NAME|FILE")]
-        file: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Show what a provider plugin makes of recorded output
-    #[command(
-        after_help = "Examples:\n  host plugin try claude-code --transcript stdout.log --stderr stderr.log --exit 1"
-    )]
-    Try(TryArgs),
-}
-
-/// `host plugin try`.
-#[derive(Args, Debug)]
-pub struct TryArgs {
-    /// Provider plugin, by name or file
-    #[arg(value_name = "NAME|FILE")]
-    pub provider: String,
-    /// File with the CLI's standard output
-    #[arg(long, value_name = "FILE")]
-    pub transcript: PathBuf,
-    /// File with its standard error
-    #[arg(long, value_name = "FILE")]
-    pub stderr: Option<PathBuf>,
-    /// Its exit code
-    #[arg(long, value_name = "CODE", default_value_t = 0)]
-    pub exit: i32,
     /// Write JSON
     #[arg(long)]
     pub json: bool,

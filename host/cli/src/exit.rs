@@ -32,11 +32,13 @@ pub enum Exit {
     Absent = 11,
     /// A replay came out differently.
     Differs = 12,
+    /// A plugin asks for more than another build of it.
+    Grows = 13,
 }
 
 impl Exit {
     /// All of them, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Ok,
         Self::Failed,
         Self::Usage,
@@ -50,6 +52,7 @@ impl Exit {
         Self::Task,
         Self::Absent,
         Self::Differs,
+        Self::Grows,
     ];
 
     /// The number that the shell sees.
@@ -73,6 +76,7 @@ impl Exit {
             Self::Task => "a task did not succeed (only `host run --once`)",
             Self::Absent => "there is no such run, or no host is running",
             Self::Differs => "a run was not decided the same way again (only `host replay`)",
+            Self::Grows => "a plugin asks for more than an earlier build (only `host plugin diff`)",
         }
     }
 

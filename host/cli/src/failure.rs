@@ -5,6 +5,7 @@ use std::fmt;
 use hostler_daemon::control::ClientError;
 use hostler_daemon::grants::GrantError;
 use hostler_daemon::history::FindError;
+use hostler_daemon::keys::KeyError;
 use hostler_daemon::plugins::NotFound;
 use hostler_daemon::{FailureKind, WorkspaceError};
 
@@ -70,6 +71,12 @@ impl From<NotFound> for Failure {
 
 impl From<GrantError> for Failure {
     fn from(error: GrantError) -> Self {
+        hostler_daemon::Failure::from(error).into()
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
         hostler_daemon::Failure::from(error).into()
     }
 }

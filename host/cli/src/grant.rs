@@ -4,6 +4,7 @@ use std::path::Path;
 
 use hostler_daemon::grants::{GrantError, Grants};
 
+use crate::config::{ConfigFile, Layers, Setting, Signatures, Whose};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -13,6 +14,7 @@ use crate::question::{can_ask, confirmed};
 use crate::screens::inspect::{Allowed, draw_request};
 use crate::screens::run_words::quoted;
 use crate::setup::Chosen;
+use crate::text::one_line;
 
 /// How the grants stand towards a plugin.
 pub fn standing(grants: &Grants, chosen: &Chosen) -> Allowed {
@@ -23,9 +25,33 @@ pub fn standing(grants: &Grants, chosen: &Chosen) -> Allowed {
     }
 }
 
+/// Refuses a plugin without a good signature where one is required; gives what should
+/// be told elsewhere.
+pub fn vouched(chosen: &Chosen, context: &Context) -> Result<Option<String>, Failure> {
+    let rule = signatures(context)?;
+    let doubt = rule.value.rule().check(&chosen.file, &chosen.inspection.digest, &context.home.keys())?;
+    Ok(rule.value.doubt().or(doubt))
+}
+
+/// The operator's word on signatures: a repository has none.
+fn signatures(context: &Context) -> Result<Setting<Signatures>, Failure> {
+    let user_file = ConfigFile::read(&context.config_file(), Whose::Operator)?;
+    let layers = Layers { user_file, environment: context.environment.clone(), ..Layers::default() };
+    Ok(Signatures::of(&layers)?)
+}
+
+/// Tells what is doubtful about a signature, beside a question.
+pub fn warn(doubt: Option<String>) -> Result<(), Failure> {
+    let Some(doubt) = doubt else { return Ok(()) };
+    output::write_error(format!("warning: {}\n", one_line(&doubt)).as_bytes())
+}
+
 /// Makes sure that every one of these plugins is allowed: asks on a terminal, else
 /// tells the commands.
 pub fn ensure(chosen: &[&Chosen], context: &Context, page: &Page) -> Result<(), Failure> {
+    for chosen in chosen {
+        vouched(chosen, context)?;
+    }
     let path = context.home.grants();
     let mut grants = Grants::load(&path)?;
     let missing: Vec<&Chosen> =
@@ -38,7 +64,7 @@ pub fn ensure(chosen: &[&Chosen], context: &Context, page: &Page) -> Result<(), 
         return Err(Failure::new(Exit::Grant, missing_grants(&files)));
     }
     for chosen in missing {
-        ask(chosen, page)?;
+        ask(chosen, context, page)?;
         write_down(chosen, &mut grants, &path)?;
     }
     Ok(())
@@ -52,12 +78,14 @@ pub fn obtain(chosen: &Chosen, yes: bool, context: &Context, page: &Page) -> Res
     if standing(&grants, chosen) == Allowed::Yes {
         return Ok(());
     }
+    let doubt = vouched(chosen, context)?;
     output::write_error(b"\n")?;
     if yes {
+        warn(doubt)?;
         let file = chosen.file.display().to_string();
         output::write_error(format!("{}\n", draw_request(page, &file, &chosen.inspection)).as_bytes())?;
     } else {
-        ask(chosen, page)?;
+        ask(chosen, context, page)?;
     }
     write_down(chosen, &mut grants, &path)
 }
@@ -68,7 +96,8 @@ fn write_down(chosen: &Chosen, grants: &mut Grants, path: &Path) -> Result<(), F
 }
 
 /// Shows what a plugin asks for and waits for a yes.
-pub fn ask(chosen: &Chosen, page: &Page) -> Result<(), Failure> {
+pub fn ask(chosen: &Chosen, context: &Context, page: &Page) -> Result<(), Failure> {
+    warn(vouched(chosen, context)?)?;
     let file = chosen.file.display().to_string();
     // Beside the question: standard output may be read by a program.
     output::write_error(draw_request(page, &file, &chosen.inspection).as_bytes())?;

@@ -15,6 +15,8 @@
 //! - [`Session`] reads one attempt's output; [`Connection`] speaks with one
 //!   tracker. Each has an instance of its own, dropped with the first failure.
 //! - [`Manifest`] is what a plugin says about itself.
+//! - [`Signature`] tells who vouches for a file, [`Difference`] what another build of it
+//!   asks for.
 
 mod admission;
 mod bindings;
@@ -24,6 +26,7 @@ mod connection;
 mod contract;
 mod convert;
 mod deadline;
+mod difference;
 mod digest;
 mod guard;
 mod guest_text;
@@ -39,6 +42,8 @@ mod refusal;
 mod runtime;
 mod sandbox;
 mod session;
+pub mod signature;
+mod signing_key;
 mod surface;
 mod ticker;
 
@@ -46,6 +51,7 @@ pub use cache::CacheError;
 pub use call_error::{CallError, Fault};
 pub use connection::Connection;
 pub use contract::{CONTRACT, Kind};
+pub use difference::{Change, Difference};
 pub use digest::Digest;
 pub use inspect::{Inspection, inspect};
 pub use limits::{CallLimits, Limits};
@@ -54,3 +60,5 @@ pub use plugin::{Answer, Plugin};
 pub use refusal::{LoadError, Refusal};
 pub use runtime::{Runtime, RuntimeError, Settings};
 pub use session::Session;
+pub use signature::{PublicKey, Signature};
+pub use signing_key::{SigningKey, SigningKeyError};

@@ -4,13 +4,16 @@
 use std::path::PathBuf;
 
 use hostler_broker::GateError;
-use hostler_components::{CallError, LoadError, RuntimeError};
+use hostler_components::{CallError, LoadError, RuntimeError, SigningKeyError};
 use hostler_engine::command::TemplateError;
 use hostler_engine::problem::Problem;
 use hostler_journal::JournalError;
 use hostler_workspaces::{RemoteError, WorkspaceError};
 
 use crate::grants::GrantError;
+use crate::keys::KeyError;
+use crate::permit::Withdrawn;
+use crate::vouching::NotVouched;
 
 /// What kind of failure; decides the exit code of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +109,18 @@ pub enum Failure {
     /// A grant is missing.
     #[error(transparent)]
     Grant(#[from] GrantError),
+    /// A grant was taken back while it was used.
+    #[error(transparent)]
+    Withdrawn(#[from] Withdrawn),
+    /// The keys of signers cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// A plugin cannot be signed.
+    #[error(transparent)]
+    Signing(#[from] SigningKeyError),
+    /// A plugin has no good signature, and needs one.
+    #[error("{0}; without a good signature nothing runs here (`signatures = \"require\"`)")]
+    NotVouched(#[from] NotVouched),
     /// A grant cannot be used as configured.
     #[error(transparent)]
     Gate(#[from] GateError),
@@ -167,12 +182,14 @@ impl Failure {
         match self {
             Self::Busy { .. } => FailureKind::Busy,
             Self::Journal(_) | Self::Entry { .. } | Self::Folder { .. } => FailureKind::Record,
-            Self::Load(_) | Self::WrongKind { .. } | Self::PluginChanged { .. } | Self::Call(_) => {
-                FailureKind::Plugin
-            }
+            Self::Load(_)
+            | Self::WrongKind { .. }
+            | Self::PluginChanged { .. }
+            | Self::NotVouched(_)
+            | Self::Call(_) => FailureKind::Plugin,
             Self::NoSuchRun(_) => FailureKind::Absent,
-            Self::Grant(_) => FailureKind::Grant,
-            Self::Gate(_) | Self::Setting(_) | Self::Template(_) | Self::NoProvider => {
+            Self::Grant(_) | Self::Withdrawn(_) => FailureKind::Grant,
+            Self::Keys(_) | Self::Gate(_) | Self::Setting(_) | Self::Template(_) | Self::NoProvider => {
                 FailureKind::Configuration
             }
             Self::Workspace(WorkspaceError::GitMissing { .. } | WorkspaceError::GitTooOld { .. }) => {
@@ -180,9 +197,11 @@ impl Failure {
             }
             Self::Workspace(_) | Self::Remote { .. } | Self::NoRepository { .. } => FailureKind::Repository,
             Self::Program(_) => FailureKind::Program,
-            Self::Runtime(_) | Self::Tracker { .. } | Self::Socket { .. } | Self::Internal(_) => {
-                FailureKind::Internal
-            }
+            Self::Signing(_)
+            | Self::Runtime(_)
+            | Self::Tracker { .. }
+            | Self::Socket { .. }
+            | Self::Internal(_) => FailureKind::Internal,
         }
     }
 

@@ -122,6 +122,16 @@ impl Grants {
         });
     }
 
+    /// Takes back what a plugin was granted: one build of it, or all; gives what is gone.
+    pub fn revoke(&mut self, id: &str, digest: Option<&Digest>) -> Vec<Grant> {
+        let digest = digest.map(ToString::to_string);
+        let meant =
+            |grant: &Grant| grant.id == id && digest.as_ref().is_none_or(|digest| grant.digest == *digest);
+        let (gone, kept) = std::mem::take(&mut self.grants).into_iter().partition(meant);
+        self.grants = kept;
+        gone
+    }
+
     /// What this build may do, if that is at least what it asks for.
     pub fn check(&self, manifest: &Manifest, digest: &Digest, file: &Path) -> Result<&Rights, GrantError> {
         let id = manifest.plugin.id.clone();
@@ -171,6 +181,22 @@ mod tests {
         let error = grants.check(&manifest(HTTP), &digest, Path::new("a b.wasm")).unwrap_err();
         assert!(error.to_string().contains("https://a.example"), "{error}");
         assert!(error.to_string().contains("'a b.wasm'"), "{error}");
+    }
+
+    #[test]
+    fn one_build_or_all_builds_of_a_plugin_lose_their_grant_and_no_other_plugin_does() {
+        let (one, two) = (Digest::of(b"one"), Digest::of(b"two"));
+        let mut other = manifest("");
+        other.plugin.id = "other".to_owned();
+        let mut grants = Grants::default();
+        grants.allow(&manifest(""), &one);
+        grants.allow(&manifest(""), &two);
+        grants.allow(&other, &one);
+        assert_eq!(grants.revoke("demo", Some(&one)).len(), 1);
+        assert!(grants.find("demo", &one).is_none() && grants.find("demo", &two).is_some());
+        assert_eq!(grants.revoke("demo", None).len(), 1);
+        assert_eq!(grants.revoke("demo", None), []);
+        assert!(grants.find("other", &one).is_some());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use hostler_engine::task::RunId;
 pub struct Home {
     /// `journal.db`, the socket, the folders of the runs.
     pub state: PathBuf,
-    /// `config.toml`, `grants.toml`.
+    /// `config.toml`, `grants.toml`, `keys.toml`.
     pub config: PathBuf,
     /// Native code of plugins; can be deleted at any time.
     pub cache: PathBuf,
@@ -109,6 +109,11 @@ impl Home {
     /// The operator's grants.
     pub fn grants(&self) -> PathBuf {
         self.config.join("grants.toml")
+    }
+
+    /// The keys whose signatures count.
+    pub fn keys(&self) -> PathBuf {
+        self.config.join("keys.toml")
     }
 
     /// Plugins found by name.

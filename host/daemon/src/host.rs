@@ -32,12 +32,12 @@ use crate::core::{Core, Situation, Summary};
 use crate::environments::Environments;
 use crate::failure::Failure;
 use crate::forge::Forges;
-use crate::grants::Grants;
 use crate::heartbeat::heartbeat;
 use crate::home::{Home, make_private};
 use crate::lease_thread::LeaseThread;
 use crate::lock::StateLock;
 use crate::message::Message;
+use crate::permit::Withdrawn;
 use crate::place::Place;
 use crate::plugins::{Installed, install, runtime};
 use crate::poll::{Contact, poll};
@@ -45,8 +45,9 @@ use crate::progress::Couriers;
 use crate::providers::Provider;
 use crate::recovery;
 use crate::remote_check;
+use crate::revocation;
 use crate::rooms::Rooms;
-use crate::settings::{RepositorySettings, Settings};
+use crate::settings::{PluginSettings, RepositorySettings, Settings};
 use crate::tracker::Tracker;
 use crate::view::Notice;
 
@@ -72,6 +73,7 @@ pub struct Host {
     heartbeat: JoinHandle<()>,
     control: JoinHandle<()>,
     copying: JoinHandle<()>,
+    revocation: JoinHandle<Result<(), Withdrawn>>,
     socket: PathBuf,
     _leases: LeaseThread,
     _lock: StateLock,
@@ -88,6 +90,8 @@ pub struct Ready {
     pub repositories: Vec<(String, PathBuf, Option<hostler_workspaces::Condition>)>,
     /// In force.
     pub policy: Policy,
+    /// What should be known about the signatures of plugins, one sentence each.
+    pub doubts: Vec<String>,
 }
 
 impl Host {
@@ -99,9 +103,10 @@ impl Host {
         }
         let lock = StateLock::take(&settings.home)?;
         let home = settings.home.clone();
-        let (runtime, grants) = (runtime(&home)?, Grants::load(&home.grants())?);
-        let tracker = load_tracker(&runtime, &grants, &settings).await?;
-        let installed = load_providers(&runtime, &grants, &settings).await?;
+        let runtime = runtime(&home)?;
+        let tracker = load_tracker(&runtime, &settings).await?;
+        let installed = load_providers(&runtime, &settings).await?;
+        let doubts = installed.iter().chain([&tracker]).filter_map(|one| one.doubt.clone()).collect();
         let builds = Builds::keep(&home, runtime, installed.iter().chain([&tracker]))?;
         let providers = detect(installed, &settings).await?;
         let places = open_places(&settings).await?;
@@ -114,7 +119,7 @@ impl Host {
             verify: granted_verify(&settings.policy, &tracker),
             ..settings.policy.clone()
         };
-        let mut ready = ready(&tracker, &providers, &settings, &places, &policy)?;
+        let mut ready = Ready { doubts, ..ready(&tracker, &providers, &settings, &places, &policy)? };
         let journal_path = home.journal();
         let (journal, engine, last) = crate::blocking::run(move || recovery::open(&journal_path)).await??;
         let clock = Clock::start(last);
@@ -179,6 +184,7 @@ impl Host {
             heartbeat: leases.handle().spawn(heartbeat(Arc::clone(&rooms), situation)),
             control: tokio::spawn(control::serve(listener, desk)),
             copying: tokio::spawn(copy_now_and_then(Arc::clone(&rooms))),
+            revocation: tokio::spawn(revocation::watch(Arc::clone(&rooms), policy)),
             socket: home.socket(),
             rooms,
             _leases: leases,
@@ -205,6 +211,7 @@ impl Host {
         self.poll.abort();
         self.heartbeat.abort();
         self.copying.abort();
+        self.revocation.abort();
         // Whoever asked for the end is told that it comes; who keeps a line open is not
         // waited for.
         let _ = tokio::time::timeout(LAST_ANSWERS.duration(), &mut self.control).await;
@@ -217,7 +224,8 @@ impl Host {
     }
 
     async fn wait(&mut self) -> Result<Summary, Failure> {
-        let (mut written, mut polled, mut refused) = (false, false, None);
+        let (mut written, mut polled, mut watched, mut refused) = (false, false, false, None);
+        let tracker = self.rooms.tracker.name().to_owned();
         let summary = loop {
             tokio::select! {
                 summary = &mut self.core => break joined(summary)??,
@@ -228,8 +236,15 @@ impl Host {
                 result = &mut self.poll, if !polled => {
                     polled = true;
                     if let Err(problem) = joined(result)? {
-                        refused = Some(problem);
+                        refused = Some(Failure::Tracker { tracker: tracker.clone(), problem });
                         self.rooms.tell(Input::Drain).await;
+                    }
+                }
+                result = &mut self.revocation, if !watched => {
+                    watched = true;
+                    if let Err(why) = joined(result)? {
+                        refused = Some(Failure::Withdrawn(why));
+                        self.rooms.tell(Input::StopNow).await;
                     }
                 }
             }
@@ -238,8 +253,7 @@ impl Host {
             // Nothing is over before it is written down.
             joined((&mut self.hands).await)??;
         }
-        let tracker = self.rooms.tracker.name().to_owned();
-        refused.map_or(Ok(summary), |problem| Err(Failure::Tracker { tracker, problem }))
+        refused.map_or(Ok(summary), Err)
     }
 }
 
@@ -287,27 +301,29 @@ fn variables(settings: &Settings) -> Vec<(OsString, OsString)> {
     settings.environment.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-async fn load_tracker(runtime: &Runtime, grants: &Grants, settings: &Settings) -> Result<Installed, Failure> {
-    let (runtime, grants, tracker) = (runtime.clone(), grants.clone(), settings.tracker.clone());
-    crate::blocking::run(move || install(&runtime, &grants, &tracker, Kind::Tracker)).await?
+async fn load_tracker(runtime: &Runtime, settings: &Settings) -> Result<Installed, Failure> {
+    load(runtime, settings, settings.tracker.clone(), Kind::Tracker).await
 }
 
-async fn load_providers(
-    runtime: &Runtime,
-    grants: &Grants,
-    settings: &Settings,
-) -> Result<Vec<Installed>, Failure> {
+async fn load_providers(runtime: &Runtime, settings: &Settings) -> Result<Vec<Installed>, Failure> {
     if settings.providers.is_empty() {
         return Err(Failure::NoProvider);
     }
     let mut installed = Vec::new();
     for provider in settings.providers.clone() {
-        let (runtime, grants) = (runtime.clone(), grants.clone());
-        installed.push(
-            crate::blocking::run(move || install(&runtime, &grants, &provider, Kind::Provider)).await??,
-        );
+        installed.push(load(runtime, settings, provider, Kind::Provider).await?);
     }
     Ok(installed)
+}
+
+async fn load(
+    runtime: &Runtime,
+    settings: &Settings,
+    plugin: PluginSettings,
+    wanted: Kind,
+) -> Result<Installed, Failure> {
+    let (runtime, home, signatures) = (runtime.clone(), settings.home.clone(), settings.signatures);
+    crate::blocking::run(move || install(&runtime, &home, signatures, &plugin, wanted)).await?
 }
 
 /// Finds the programs of the providers.
@@ -336,9 +352,9 @@ async fn connect(
 ) -> Result<Tracker, Failure> {
     let Installed { rights, fields, secrets, .. } = tracker;
     let gate = Gate::through(network, rights, fields, secrets, &settings.base, GateLimits::default())?;
-    let plugin = Arc::clone(&tracker.plugin);
+    let (plugin, permit) = (Arc::clone(&tracker.plugin), tracker.permit.clone());
     let memory = settings.home.memory_of(plugin.id());
-    Tracker::open(plugin, tracker.config.clone(), gate, clock.clone(), memory, leases.handle()).await
+    Tracker::open(plugin, tracker.config.clone(), gate, permit, clock.clone(), memory, leases.handle()).await
 }
 
 /// What the operator allows, as far as the grant goes.
@@ -405,6 +421,7 @@ fn ready(
         providers: providers.iter().map(|provider| provider.view.clone()).collect(),
         repositories,
         policy: policy.clone(),
+        doubts: Vec::new(),
     })
 }
 

@@ -8,7 +8,8 @@
 //! - [`Host`] is a running host; [`Settings`] is what it is started with.
 //! - [`view`] is how runs look from outside, [`history`] reads them without a host,
 //!   [`control`] asks a running one.
-//! - [`grants`] and [`plugins`] are about what plugins may do and where they are.
+//! - [`grants`] and [`plugins`] are about what plugins may do and where they are, [`keys`]
+//!   and [`vouching`] about who signed them.
 
 mod attempt;
 mod attempts;
@@ -36,10 +37,12 @@ pub mod home;
 mod host;
 mod json_lines;
 mod judgement;
+pub mod keys;
 mod land;
 mod lease_thread;
 mod lock;
 mod message;
+pub mod permit;
 mod place;
 pub mod plugins;
 mod poll;
@@ -50,6 +53,7 @@ mod reading;
 mod recovery;
 mod remote_check;
 pub mod replay;
+mod revocation;
 mod rooms;
 mod settings;
 pub mod store;
@@ -60,6 +64,7 @@ mod tracker;
 pub mod trial;
 mod verify;
 pub mod view;
+pub mod vouching;
 
 pub use crate::core::Summary;
 pub use failure::{Failure, FailureKind};

@@ -7,14 +7,20 @@ use std::sync::Arc;
 
 use hostler_broker::{Secret, Secrets};
 pub use hostler_components::manifest::{ConfigField, FieldType};
-pub use hostler_components::{Digest, Inspection, Kind, Manifest, Plugin, Refusal, Runtime, inspect};
+pub use hostler_components::{
+    Change, Difference, Digest, Inspection, Kind, Manifest, Plugin, PublicKey, Refusal, Runtime, SigningKey,
+    SigningKeyError, inspect,
+};
 use hostler_components::{Limits, Settings as RuntimeSettings};
 use hostler_engine::rights::Rights;
 
 use crate::failure::Failure;
 use crate::grants::Grants;
 use crate::home::{Home, make_private};
+use crate::permit::Permit;
 use crate::settings::PluginSettings;
+use crate::store::Build;
+use crate::vouching::SignatureRule;
 
 /// A plugin that may be used, with everything the operator set for it.
 pub struct Installed {
@@ -22,6 +28,10 @@ pub struct Installed {
     pub plugin: Arc<Plugin>,
     /// What it may do: the grant, never the manifest.
     pub rights: Rights,
+    /// The leave to use it, for as long as the operator gives it.
+    pub permit: Permit,
+    /// What should be told about its signature.
+    pub doubt: Option<String>,
     /// Its configuration as a JSON object, without secrets.
     pub config: String,
     /// The same as text by field.
@@ -41,10 +51,12 @@ pub fn runtime(home: &Home) -> Result<Runtime, Failure> {
     Ok(Runtime::new(RuntimeSettings { cache, limits: Limits::default() })?)
 }
 
-/// Loads a plugin and checks that it is of the wanted kind and has a grant.
+/// Loads a plugin and checks that it is of the wanted kind, that its signature is good
+/// enough, and that it has a grant.
 pub fn install(
     runtime: &Runtime,
-    grants: &Grants,
+    home: &Home,
+    signatures: SignatureRule,
     settings: &PluginSettings,
     wanted: Kind,
 ) -> Result<Installed, Failure> {
@@ -57,9 +69,13 @@ pub fn install(
         };
         return Err(Failure::WrongKind { file, wanted: wanted.name(), remedy });
     }
+    let doubt = signatures.check(&file, &plugin.digest(), &home.keys())?;
+    let grants = Grants::load(&home.grants())?;
     let rights = grants.check(plugin.manifest(), &plugin.digest(), &file)?.clone();
+    let permit = Permit::new(home.grants(), Build::of(&plugin), rights.clone());
     let Configured { config, fields, secrets } = configure(plugin.manifest(), &settings.config)?;
-    Ok(Installed { plugin, rights, config, fields, secrets, file, program: settings.program.clone() })
+    let program = settings.program.clone();
+    Ok(Installed { plugin, rights, permit, doubt, config, fields, secrets, file, program })
 }
 
 /// The operator's values, sorted into what the plugin sees and what it does not.

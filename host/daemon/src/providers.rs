@@ -11,6 +11,7 @@ use hostler_engine::task::ProviderInfo;
 
 use crate::conceal::is_secret;
 use crate::failure::Failure;
+use crate::permit::Permit;
 use crate::plugins::Installed;
 use crate::view::ProviderView;
 
@@ -30,6 +31,7 @@ pub struct Provider {
     pub config: String,
     /// How it looks from outside.
     pub view: ProviderView,
+    permit: Permit,
     right: ProgramRight,
     template: Option<Template>,
     program: PathBuf,
@@ -70,6 +72,7 @@ impl Provider {
                 problem: None,
             },
             plugin: installed.plugin,
+            permit: installed.permit,
             config: installed.config,
             right,
             template,
@@ -115,11 +118,17 @@ impl Provider {
             plugin,
             config: self.config.clone(),
             view: self.view.clone(),
+            permit: self.permit.clone(),
             right: self.right.clone(),
             template: self.template.clone(),
             program: self.program.clone(),
             environment: self.environment.clone(),
         }
+    }
+
+    /// The leave to use it.
+    pub const fn permit(&self) -> &Permit {
+        &self.permit
     }
 
     /// Absolute path of the program.

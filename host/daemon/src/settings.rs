@@ -9,6 +9,7 @@ use hostler_engine::policy::Policy;
 
 use crate::forge::ForgeSettings;
 use crate::home::Home;
+use crate::vouching::SignatureRule;
 
 /// What a host is started with.
 pub struct Settings {
@@ -31,6 +32,8 @@ pub struct Settings {
     /// What the operator allows. Its `repositories` and `providers` are filled in by
     /// the host.
     pub policy: Policy,
+    /// How much the signatures of plugins matter.
+    pub signatures: SignatureRule,
     /// Stop when there is nothing left to do.
     pub once: bool,
     /// The environment from which agents get the granted part.

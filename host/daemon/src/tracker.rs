@@ -13,7 +13,7 @@ use hostler_components::operation::{CallId, Given, Operation, OperationId, Track
 use hostler_components::{CallError, Connection, Plugin};
 use hostler_engine::event::{Level, LogLine};
 use hostler_engine::problem::{Problem, ProblemKind};
-use hostler_engine::request::PluginReply;
+use hostler_engine::request::{PluginEffect, PluginReply};
 use hostler_engine::task::{Control, RunId, Task};
 use hostler_engine::time::{Millis, Timestamp};
 use tokio::runtime::Handle;
@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
+use crate::permit::Permit;
 
 /// Operations that wait for the connection at most; more than all loops together
 /// can have under way.
@@ -60,6 +61,7 @@ pub struct Tracker {
     name: Arc<str>,
     clock: Clock,
     gate: Arc<Gate>,
+    permit: Arc<Permit>,
     queue: mpsc::Sender<Asked>,
     /// For heartbeats, and for answers to what is under way: they wait behind nothing new.
     urgent: mpsc::Sender<Asked>,
@@ -81,6 +83,7 @@ impl Tracker {
         plugin: Arc<Plugin>,
         config: String,
         gate: Gate,
+        permit: Permit,
         clock: Clock,
         memory: PathBuf,
         runtime: &Handle,
@@ -94,7 +97,7 @@ impl Tracker {
         let connection = opened
             .map_err(|problem| crate::failure::Failure::Tracker { tracker: name.to_string(), problem })?;
         let ((queue, asked), (urgent, urgently_asked)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
-        let tracker = Self { name, clock, gate: Arc::new(gate), queue, urgent };
+        let tracker = Self { name, clock, gate: Arc::new(gate), permit: Arc::new(permit), queue, urgent };
         let desk = Desk {
             tracker: tracker.clone(),
             plugin,
@@ -115,6 +118,21 @@ impl Tracker {
     /// The plugin's id.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The leave to use its plugin.
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// Does something for the plugin, if it has the leave to at this moment and a right to
+    /// this. Without the leave nothing is final: it may be given again.
+    async fn carry_out(&self, effect: PluginEffect, urgency: Urgency) -> Result<PluginReply, Problem> {
+        if let Err(why) = self.permit.check() {
+            tracing::warn!(tracker = %self.name, "refused: {why}");
+            return Err(Problem::transient(why.to_string()));
+        }
+        self.gate.carry_out_with(effect, urgency).await
     }
 
     /// What the gate refused so far.
@@ -321,12 +339,7 @@ impl Desk {
         }
     }
 
-    fn carry_out(
-        &mut self,
-        operation: Option<OperationId>,
-        call: CallId,
-        effect: hostler_engine::request::PluginEffect,
-    ) {
+    fn carry_out(&mut self, operation: Option<OperationId>, call: CallId, effect: PluginEffect) {
         if let Some(id) = operation {
             self.calls.insert(call, id);
         }
@@ -334,7 +347,7 @@ impl Desk {
         let urgency = open.map(|open| open.urgency).unwrap_or_default();
         let (tracker, generation) = (self.tracker.clone(), self.generation);
         tokio::spawn(async move {
-            let reply = tracker.gate.carry_out_with(effect, urgency).await;
+            let reply = tracker.carry_out(effect, urgency).await;
             if let Err(problem) = &reply
                 && problem.kind == ProblemKind::Denied
             {

@@ -14,6 +14,7 @@ use hostler_daemon::engine::policy::Policy;
 use hostler_daemon::grants::Grants;
 use hostler_daemon::history::History;
 use hostler_daemon::home::Home;
+use hostler_daemon::vouching::SignatureRule;
 use hostler_daemon::{
     Containment, Failure, Host, PluginSettings, RepositorySettings, Settings, Stopper, Summary, plugins,
 };
@@ -190,6 +191,7 @@ fn settings(home: &Home, repository: &ScratchRepository, tasks: &Path, command: 
             in_place: false,
         }],
         policy: Policy { slots: 1, ..Policy::default() },
+        signatures: SignatureRule::Off,
         once: false,
         environment: std::env::vars().collect(),
         containment: Containment::default(),

@@ -24,6 +24,7 @@ mod record;
 mod refusals;
 mod repositories;
 mod secrets;
+mod signatures;
 mod slots;
 mod stopping;
 mod tale;

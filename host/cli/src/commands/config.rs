@@ -80,6 +80,7 @@ pub fn of_configuration(configuration: &Configuration) -> Vec<Shown> {
             Key::Verify => shown(key, &c.verify, |rule| verify_word(*rule).to_owned()),
             Key::VerifyLimit => shown(key, &c.verify_limit, |value| length(*value)),
             Key::InPlace => shown(key, &c.in_place, ToString::to_string),
+            Key::Signatures => shown(key, &c.signatures, ToString::to_string),
             Key::Name => shown(key, &c.name, Clone::clone),
         })
         .collect()

@@ -1,5 +1,10 @@
 //! `host plugin`.
 
+mod diff;
+mod keys;
+mod revoke;
+mod sign;
+
 use std::path::{Path, PathBuf};
 
 use hostler_daemon::grants::Grants;
@@ -19,12 +24,17 @@ use crate::screens::inspect::{Allowed, Listed, draw_inspection, draw_list, draw_
 use crate::screens::trial::draw_trial;
 use crate::setup::{Chosen, choose, inspect};
 
-/// Lists, inspects, allows and tries plugins.
+/// Everything that is done with plugins besides running them.
 pub fn plugin(command: PluginCommand, context: &Context) -> Result<(), Failure> {
     match command {
         PluginCommand::List { json } => list(json, context),
         PluginCommand::Inspect { file, json } => show(&file, json, context),
         PluginCommand::Allow { file, yes } => allow(&file, yes, context),
+        PluginCommand::Diff { old, new, json } => diff::diff(&old, &new, json, context),
+        PluginCommand::Revoke { plugin } => revoke::revoke(&plugin, context),
+        PluginCommand::Sign { file, key } => sign::sign(&file, &key, context),
+        PluginCommand::Verify { file, json } => sign::verify(&file, json, context),
+        PluginCommand::Keys { command } => keys::keys(command, context),
         PluginCommand::Try(args) => in_runtime(try_it(&args, context)),
     }
 }
@@ -89,10 +99,12 @@ fn allow(name: &str, yes: bool, context: &Context) -> Result<(), Failure> {
         return output::line(format!("{title} is allowed already."));
     }
     let page = context.page();
+    let doubt = grant::vouched(&chosen, context)?;
     if yes {
+        grant::warn(doubt)?;
         output::print(&draw_request(&page, &chosen.file.display().to_string(), &chosen.inspection))?;
     } else if can_ask() {
-        grant::ask(&chosen, &page)?;
+        grant::ask(&chosen, context, &page)?;
     } else {
         let command = grant::command(&chosen.file);
         return Err(Failure::new(

@@ -38,6 +38,8 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<ExitCode, Failure>
     let mut signals = Signals::listen()?;
     let (host, ready) = Host::start(settings).await?;
     progress.head(&draw_ready(&page, &ready));
+    let doubts = setup.configuration.signatures.value.doubt().into_iter().chain(ready.doubts);
+    doubts.for_each(|message| progress.take(Notice::Host { message, warning: true }));
     let (mut notices, stopper) = (host.notices(), host.stopper());
     if let Some(history) = History::open(&context.home)? {
         history.runs(true, MOST_SEEDED)?.into_iter().rev().for_each(|run| progress.seed(run));

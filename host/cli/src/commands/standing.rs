@@ -140,8 +140,8 @@ async fn provider(setup: &Setup, name: &str, context: &Context) -> ProviderView 
 pub async fn detect(setup: &Setup, chosen: &Chosen, context: &Context) -> Result<Provider, Failure> {
     let settings = setup.plugin_settings(Role::Provider, chosen, context)?;
     let runtime = plugins::runtime(&context.home)?;
-    let grants = Grants::load(&context.home.grants())?;
-    let installed = plugins::install(&runtime, &grants, &settings, Kind::Provider)?;
+    let signatures = setup.configuration.signatures.value.rule();
+    let installed = plugins::install(&runtime, &context.home, signatures, &settings, Kind::Provider)?;
     let pair = |(name, value): (&String, &String)| (OsString::from(name), OsString::from(value));
     let environment: Vec<_> = context.environment.iter().map(pair).collect();
     Ok(Provider::detect(installed, &environment).await?)

@@ -13,6 +13,7 @@ use super::file::{Given, Tables};
 use super::key::Key;
 use super::layers::{Layers, read_one};
 use super::origin::{Origin, Setting};
+use super::signatures::Signatures;
 use super::value;
 
 /// A repository as it was named.
@@ -63,6 +64,8 @@ pub struct Configuration {
     pub verify_limit: Setting<Option<Millis>>,
     /// Whether to work in folders that are in no git repository.
     pub in_place: Setting<bool>,
+    /// How much the signatures of plugins matter.
+    pub signatures: Setting<Signatures>,
     /// What trackers call this host.
     pub name: Setting<String>,
 }
@@ -111,6 +114,7 @@ impl Configuration {
                 Some(policy::DEFAULT_VERIFY_TIME),
             )?,
             in_place: layers.read(Key::InPlace, value::truth, false)?,
+            signatures: Signatures::of(layers)?,
             name: layers.read(Key::Name, value::text, machine.to_owned())?,
         })
     }

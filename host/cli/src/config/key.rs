@@ -39,13 +39,15 @@ pub enum Key {
     VerifyLimit,
     /// Whether to work in folders that are in no git repository.
     InPlace,
+    /// How much the signatures of plugins matter.
+    Signatures,
     /// What trackers call this host.
     Name,
 }
 
 impl Key {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Plugin,
         Self::Provider,
         Self::Model,
@@ -64,6 +66,7 @@ impl Key {
         Self::Verify,
         Self::VerifyLimit,
         Self::InPlace,
+        Self::Signatures,
         Self::Name,
     ];
 
@@ -88,6 +91,7 @@ impl Key {
             Self::Verify => "verify",
             Self::VerifyLimit => "verify-limit",
             Self::InPlace => "in-place",
+            Self::Signatures => "signatures",
             Self::Name => "name",
         }
     }

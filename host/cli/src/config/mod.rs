@@ -18,6 +18,7 @@ pub mod layers;
 pub mod origin;
 pub mod retention;
 pub mod secrets;
+pub mod signatures;
 pub mod tale_daemon;
 pub mod value;
 
@@ -28,6 +29,7 @@ pub use key::Key;
 pub use layers::Layers;
 pub use origin::{Origin, Setting};
 pub use secrets::SecretsFile;
+pub use signatures::Signatures;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::path::Path;
 use hostler_daemon::engine::plan::Permission;
 use hostler_daemon::engine::time::Millis;
 use hostler_daemon::plugins::Manifest;
+use hostler_daemon::vouching::SignatureRule;
 
 use super::configuration::{Surroundings, program_of, repositories};
 use super::fields::{self, Fields, Role};
@@ -86,6 +87,7 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
         verify = "ignore"
         verify-limit = "5m"
         in-place = true
+        signatures = "off"
         name = "desk"
     "#;
     let from_file = resolve(&Layers { user_file: Some(user(text).unwrap()), ..Layers::default() }).unwrap();
@@ -108,6 +110,7 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
         ("HOSTLER_VERIFY", "ignore"),
         ("HOSTLER_VERIFY_LIMIT", "5m"),
         ("HOSTLER_IN_PLACE", "true"),
+        ("HOSTLER_SIGNATURES", "off"),
         ("HOSTLER_NAME", "desk"),
     ];
     assert_eq!(all.len(), Key::ALL.len());
@@ -120,6 +123,8 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
     assert_eq!((from_file.policy().limits.memory, from_file.policy().limits.cpus), (Some(4 << 30), Some(2)));
     assert_eq!(from_file.containment.value, from_environment.containment.value);
     assert_eq!(from_environment.name.value, "desk");
+    assert_eq!(from_file.signatures.value.rule(), SignatureRule::Off);
+    assert_eq!(from_environment.signatures.value, from_file.signatures.value);
     assert!(from_file.in_place.value && from_environment.in_place.value);
 }
 

@@ -2,11 +2,13 @@
 //! text, and each has a snapshot test.
 
 pub mod collection;
+pub mod diff;
 pub mod disk;
 pub mod doctor;
 pub mod events;
 pub mod explain;
 pub mod inspect;
+pub mod keys;
 pub mod ready;
 pub mod replay;
 pub mod run_line;
@@ -19,6 +21,7 @@ pub mod standing;
 pub mod status;
 pub mod supervision;
 pub mod trial;
+pub mod vouched;
 
 #[cfg(test)]
 pub mod examples;

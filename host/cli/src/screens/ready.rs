@@ -95,6 +95,7 @@ mod tests {
                 ("api".to_owned(), "/home/ada/api".into(), condition(false, None)),
                 ("notes".to_owned(), "/home/ada/notes".into(), None),
             ],
+            doubts: Vec::new(),
             policy: Policy::default(),
         };
         insta::assert_snapshot!(draw_ready(&page(), &ready));

@@ -104,6 +104,9 @@ impl Starting {
         let Self { rooms, run, attempt, provider, job, launch } = self;
         let folder = launch.folder.clone();
         let conceal = secrets(&rooms, &run, &provider);
+        if let Err(why) = provider.permit().check() {
+            return could_not_start(why);
+        }
         let reading = Reading::start(Arc::clone(&provider.plugin), job, conceal).await;
         if is_over(lease_of(&rooms, &run), rooms.clock.now()) {
             return not_done("The lease ran out before the agent was started; the machine may have slept.");

@@ -11,6 +11,7 @@ use tokio::runtime::Builder;
 
 use super::*;
 use crate::lease_thread::LeaseThread;
+use crate::store::Build;
 
 #[path = "../../../components/tests/plugins/guest.rs"]
 mod guest;
@@ -31,8 +32,11 @@ async fn trapping(place: &Path, leases: &LeaseThread) -> Tracker {
     let plugin = Runtime::new(settings).unwrap().load(&file).unwrap();
     let rights = Rights::default();
     let gate = Gate::new(&rights, &BTreeMap::new(), &Secrets::default(), place, GateLimits::default());
+    let permit = Permit::new(place.join("grants.toml"), Build::of(&plugin), Rights::default());
     let (clock, memory) = (Clock::start(Timestamp(0)), place.join("memory"));
-    Tracker::open(plugin, "{}".to_owned(), gate.unwrap(), clock, memory, leases.handle()).await.unwrap()
+    Tracker::open(plugin, "{}".to_owned(), gate.unwrap(), permit, clock, memory, leases.handle())
+        .await
+        .unwrap()
 }
 
 #[test]
