@@ -86,7 +86,7 @@ impl SigningKey {
         let untrusted = format!("signature from key {}", self.public.id());
         let signed =
             minisign::sign(Some(self.public.inner()), &self.secret, bytes, Some(comment), Some(&untrusted));
-        signed.map(|signature| signature.into_string()).map_err(|_| SigningKeyError::Damaged)
+        signed.map(minisign::SignatureBox::into_string).map_err(|_| SigningKeyError::Damaged)
     }
 }
 

@@ -66,6 +66,8 @@ fn carry_out(
     landing: &workspaces::Landing,
     title: &str,
 ) -> Result<Landed, Problem> {
+    // The leave to push is the tracker's, and may have been taken back since the plan.
+    rooms.tracker.permit().check().map_err(|why| Problem::transient(why.to_string()))?;
     let gone = || Problem::permanent("Its repository or workspace is not there any more.");
     let (place, workspace) =
         (rooms.place_of(run).ok_or_else(gone)?, run.workspace.as_ref().ok_or_else(gone)?);

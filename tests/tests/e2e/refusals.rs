@@ -54,8 +54,9 @@ const CASES: &[Case] = &[
     Case {
         name: "a setting nobody knows",
         prepare: |stage| {
+            let words = ready(stage, &[]);
             stage.sandbox.configure("slotz = 3\n");
-            ready(stage, &[])
+            words
         },
         code: 3,
         says: &["config.toml", "slotz", "slots"],
@@ -63,8 +64,9 @@ const CASES: &[Case] = &[
     Case {
         name: "a configuration that is no TOML",
         prepare: |stage| {
+            let words = ready(stage, &[]);
             stage.sandbox.configure("slots = \n");
-            ready(stage, &[])
+            words
         },
         code: 3,
         says: &["config.toml", "line 1"],
@@ -72,9 +74,10 @@ const CASES: &[Case] = &[
     Case {
         name: "a configuration that cannot be read",
         prepare: |stage| {
+            let words = ready(stage, &[]);
             // Even root cannot read a folder as a file.
             std::fs::create_dir_all(stage.sandbox.config_file()).unwrap();
-            ready(stage, &[])
+            words
         },
         code: 3,
         says: &["config.toml"],
