@@ -88,7 +88,7 @@ mod tests {
         grants.save(&path).unwrap();
         assert_eq!(permit.check(), Ok(()));
         let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, text.replace("\"POST\"", "")).unwrap();
+        std::fs::write(&path, text.replace("\"POST\"", "\"GET\"")).unwrap();
         assert_eq!(permit.check(), taken_back, "less than it began with");
         assert_eq!(grants.revoke("demo", None).len(), 1);
         grants.save(&path).unwrap();
