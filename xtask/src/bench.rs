@@ -19,6 +19,7 @@ pub struct Options {
 /// Builds everything for speed, then measures.
 pub fn bench(root: &Path, options: Options) -> anyhow::Result<()> {
     plugins::build(root)?;
+    succeed(&mut cargo(root, &["build", "--quiet", "--release", "--package", "hostler", "--bin", "host"]))?;
     let mut words = vec!["run", "--quiet", "--release", "--package", "hostler-bench"];
     if options.json {
         words.extend(["--", "--json"]);

@@ -8,6 +8,7 @@ mod calls;
 mod overhead;
 mod parsing;
 mod rounds;
+mod supervisor;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ fn measure() -> anyhow::Result<Vec<Figure>> {
     let mut figures = calls::measure()?;
     figures.extend(parsing::measure()?);
     figures.extend(overhead::measure()?);
+    figures.extend(supervisor::measure()?);
     Ok(figures)
 }
 
