@@ -23,6 +23,7 @@ pub mod plan;
 pub mod policy;
 pub mod problem;
 pub mod prompt;
+pub mod redaction;
 pub mod report;
 pub mod request;
 pub mod rights;
