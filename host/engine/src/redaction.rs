@@ -74,6 +74,11 @@ impl Redaction {
         self.0.is_none()
     }
 
+    /// Whether there is a secret in bytes that are whole.
+    pub fn finds(&self, bytes: &[u8]) -> bool {
+        self.0.as_ref().is_some_and(|patterns| patterns.finder.is_match(bytes))
+    }
+
     /// Masks every secret in bytes that are whole.
     pub fn bytes(&self, bytes: &mut [u8]) {
         let Some(patterns) = &self.0 else { return };
