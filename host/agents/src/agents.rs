@@ -3,13 +3,15 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use hostler_engine::redaction::Redaction;
 use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, Command as Program};
 use tokio::time::timeout;
 
 use crate::adopt::{Adopted, adopt, reap};
@@ -17,7 +19,7 @@ use crate::agent::Agent;
 use crate::byte_text::Word;
 use crate::connection::{Conversation, Supervised};
 use crate::containment::Containment;
-use crate::control::{Orders, Report, to_line};
+use crate::control::{Command, Orders, Report, to_line};
 use crate::folder::Folder;
 use crate::limits::Limits;
 use crate::marker::{ATTEMPT_VARIABLE, Marker, RUN_VARIABLE};
@@ -60,6 +62,9 @@ pub struct Launch {
     pub limits: Limits,
     /// What keeps its processes together.
     pub containment: Containment,
+    /// Values that must not be in its logs, nor in anything made of them: its own
+    /// secrets and whatever else it might find. They are masked with `*`.
+    pub secrets: Vec<OsString>,
 }
 
 /// Starts agents, each under a supervisor of its own.
@@ -85,7 +90,8 @@ impl Agents {
         let marker = Marker::new(&launch.run, launch.attempt);
         let no_shim = |source| StartError::Shim { shim: self.shim.clone(), source };
         let (mut shim, socket) = self.spawn_shim(&marker).map_err(no_shim)?;
-        let answer = timeout(START_LIMIT, hand_over(&orders, socket)).await;
+        let secrets = launch.secrets.into_iter().map(Word::from).collect();
+        let answer = timeout(START_LIMIT, hand_over(&orders, secrets, socket)).await;
         match answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok((conversation, Report::Here { record, state })) => {
                 let transcript = Transcript::open(folder.path());
@@ -124,7 +130,7 @@ impl Agents {
 
     fn spawn_shim(&self, marker: &Marker) -> io::Result<(Child, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
-        let shim = Command::new(&self.shim)
+        let shim = Program::new(&self.shim)
             .args(&self.shim_args)
             .env_clear()
             .envs(marker.entries())
@@ -137,11 +143,19 @@ impl Agents {
     }
 }
 
-/// What is to be started goes over the socket; the answer comes back.
-async fn hand_over(orders: &Orders, socket: UnixStream) -> io::Result<(Conversation, Report)> {
+/// What is to be started goes over the socket; the answer comes back. Once the agent is
+/// there, its supervisor is told what to hide.
+async fn hand_over(
+    orders: &Orders,
+    secrets: Vec<Word>,
+    socket: UnixStream,
+) -> io::Result<(Conversation, Report)> {
     let mut conversation = Conversation::new(socket)?;
     conversation.control.write_all(&to_line(orders)?).await?;
     let answer = conversation.next().await?;
+    if matches!(answer, Report::Here { .. }) {
+        conversation.control.write_all(&to_line(&Command::Hide { secrets })?).await?;
+    }
     Ok((conversation, answer))
 }
 
@@ -180,6 +194,7 @@ fn prepare(launch: &Launch) -> Result<(Folder, Orders), StartError> {
         limits: launch.limits,
         containment: launch.containment,
     };
+    Redaction::of(launch.secrets.iter().map(|secret| secret.as_bytes()))?;
     if orders.size() > ARGUMENTS_LIMIT {
         return Err(StartError::too_long(&orders));
     }

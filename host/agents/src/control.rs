@@ -22,8 +22,8 @@ use crate::stream::Both;
 /// misunderstand the other; what is merely new is passed over.
 pub(crate) const PROTOCOL: u32 = 1;
 
-/// The first line over the first socket: what to start. It may hold secrets, so
-/// it never goes to a file or a command line.
+/// The first line over the first socket: what to start. It may hold secrets of the
+/// agent, so it never goes to a file or a command line.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Orders {
     pub run: String,
@@ -54,6 +54,10 @@ impl Orders {
 pub(crate) enum Command {
     /// The first over the named socket.
     Hello { protocol: u32, run: String, attempt: u32 },
+    /// The first over the first socket once the agent is there: what must not be in
+    /// the logs. It comes so late because the first process of a namespace is a copy
+    /// of the shim that the agent can look at, and not all of this is the agent's.
+    Hide { secrets: Vec<Word> },
     /// End the tree: ask, wait so long, then kill.
     End { reason: EndReason, grace_ms: u64 },
     /// For the agent's standard input; a number that was taken before is not

@@ -24,12 +24,14 @@ mod tree;
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hostler_engine::outcome::EndReason;
+use hostler_engine::redaction::Redaction;
 use hostler_engine::time::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -46,6 +48,7 @@ use self::switch::{Over, Switch};
 use self::told_to_end::{listen_for_sigterm, told_to_end};
 use self::tree::{Left, Tree};
 use crate::agent::DEFAULT_GRACE;
+use crate::byte_text::Word;
 use crate::control::{Command, Orders, Report, State};
 use crate::exit::{Cause, Ending as AgentEnding, Exit};
 use crate::folder::{AgentRecord, Folder};
@@ -229,7 +232,29 @@ impl Life {
         self.host_since = Instant::now();
         if let Some(before) = self.host.replace(host) {
             before.last_words(&Report::TakenOver);
+            self.end_without_secrets();
         }
+    }
+
+    /// What to hide is known to the first host only. If that is gone before it said
+    /// so, the agent can never be heard; it has hardly begun.
+    fn end_without_secrets(&mut self) {
+        if !self.hides() {
+            self.ending.asked(EndReason::Stopping, Duration::ZERO, Instant::now());
+        }
+    }
+
+    const fn hides(&self) -> bool {
+        self.logs.stdout.hides()
+    }
+
+    fn hide(&mut self, secrets: &[Word]) {
+        // A host knows the limit before it starts an agent.
+        let Ok(redaction) = Redaction::of(secrets.iter().map(|word| word.as_ref().as_bytes())) else {
+            return self.end_without_secrets();
+        };
+        self.logs.stdout.hide(&redaction);
+        self.logs.stderr.hide(&redaction);
     }
 
     fn listen(&mut self) {
@@ -241,12 +266,14 @@ impl Life {
         if !open {
             self.host = None;
             self.switch.host_gone(boot_time());
+            self.end_without_secrets();
         }
     }
 
     fn obey(&mut self, command: Command) {
         match command {
             Command::Hello { .. } => {}
+            Command::Hide { secrets } => self.hide(&secrets),
             Command::End { reason, grace_ms } => {
                 self.ending.asked(reason, Duration::from_millis(grace_ms), Instant::now());
             }
@@ -283,10 +310,11 @@ impl Life {
         self.door.close();
     }
 
-    /// Whether a disk without room is waited for no longer.
+    /// Whether a disk without room, or the first word of a host, is waited for no longer.
     fn gives_up(&self, began: Instant) -> bool {
         let since = began.max(self.host_since);
-        told_to_end() || (self.host.is_some() && since.elapsed() > FLUSH_LIMIT)
+        let nobody_says_what_to_hide = self.host.is_none() && !self.hides();
+        told_to_end() || nobody_says_what_to_hide || (self.host.is_some() && since.elapsed() > FLUSH_LIMIT)
     }
 
     fn drain(&mut self) -> bool {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hostler_engine::redaction::RedactionError;
 use rustix::io::Errno;
 
 use crate::control::{Orders, Step};
@@ -44,6 +45,9 @@ pub enum StartError {
         /// Arguments and environment together.
         bytes: usize,
     },
+    /// More than can be kept out of the logs.
+    #[error(transparent)]
+    Secrets(#[from] RedactionError),
     /// The attempt's folder holds another start already.
     #[error("`{}` holds an attempt that was started before; reap that one and start a new attempt", folder.display())]
     StartedBefore {

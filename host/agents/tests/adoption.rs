@@ -4,7 +4,8 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -278,4 +279,45 @@ async fn the_time_limit_holds_without_a_host() {
     let exit = read_exit(&bench.folder());
     assert_eq!(exit.ended_by_host(), Some(EndReason::TimedOut));
     assert_eq!(exit.signal(), Some(Signal::TERM.as_raw()));
+}
+
+#[tokio::test]
+async fn the_next_host_hears_no_secret_though_it_knows_none() {
+    let bench = Bench::new();
+    let mut launch = bench.launch("read -r _; echo the s3cr3t");
+    launch.stdin = Stdin::Open(Vec::new());
+    launch.secrets = vec!["s3cr3t".into()];
+    drop(bench.agents.start(launch).await.unwrap());
+    let mut agent = adopt_live(&bench).await;
+    agent.handle().write_stdin(1, b"\n".to_vec()).await.unwrap();
+    assert_eq!(hear(&mut agent).await.stdout, ["the ******"]);
+}
+
+/// A host that starts an agent by hand, and is gone when the agent is there.
+#[tokio::test]
+async fn a_host_that_is_gone_before_it_said_what_to_hide_leaves_no_agent_and_no_word() {
+    let bench = Bench::new();
+    fs::create_dir(bench.folder()).unwrap();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut shim = Command::new(FIXTURE)
+        .arg("shim")
+        .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+        .spawn()
+        .unwrap();
+    let orders = serde_json::json!({
+        "run": bench.run, "attempt": 1, "folder": bench.folder(), "cwd": "/", "program": "/bin/sh",
+        "args": ["-c", "echo s3cr3t; sleep 60"], "stdin": "closed", "limits": {}, "containment": "auto",
+        "env": [["PATH", std::env::var("PATH").unwrap()], ["HOSTLER_RUN", bench.run]],
+    });
+    writeln!(ours, "{orders}").unwrap();
+    let mut answer = String::new();
+    BufReader::new(&ours).read_line(&mut answer).unwrap();
+    assert!(answer.contains("\"here\""), "{answer}");
+    drop(ours);
+    until("the supervisor has ended", || shim.try_wait().unwrap().is_some()).await;
+    let exit = read_exit(&bench.folder());
+    assert_eq!(exit.cause, Cause::Host(EndReason::Stopping));
+    assert!(exit.tree.is_empty() && exit.truncated);
+    assert_eq!(fs::read(bench.folder().join("stdout.log")).unwrap(), b"");
+    assert_eq!(bench.marked(), [0; 0]);
 }

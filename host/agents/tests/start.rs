@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use hostler_agents::{Agents, Ending, ProgramError, RECORD_FILE, StartError, Stdin, TreeProof};
+use hostler_engine::redaction::MOST_SECRETS;
 use support::{Bench, hear};
 
 #[tokio::test]
@@ -199,4 +200,20 @@ async fn standard_input_is_at_its_end_unless_it_is_used() {
     let mut launch = bench.launch("cat; echo end");
     launch.stdin = Stdin::Bytes(b"prompt\n".to_vec());
     assert_eq!(hear(&mut bench.agents.start(launch).await.unwrap()).await.stdout, ["prompt", "end"]);
+}
+
+#[tokio::test]
+async fn as_many_secrets_as_can_be_hidden_are_taken_and_one_byte_more_starts_nothing() {
+    let bench = Bench::new();
+    let mut launch = bench.launch("echo $SECRET");
+    let most = "x".repeat(MOST_SECRETS);
+    launch.env.push(("SECRET".into(), most.clone().into()));
+    launch.secrets = vec![most.clone().into()];
+    let mut more = launch.clone();
+    more.secrets = vec![format!("{most}x").into()];
+    let refused = bench.agents.start(more).await.unwrap_err();
+    assert!(matches!(refused, StartError::Secrets(_)), "{refused}");
+    assert!(!bench.folder().exists());
+    let heard = hear(&mut bench.agents.start(launch).await.unwrap()).await;
+    assert_eq!(heard.stdout, ["*".repeat(MOST_SECRETS)]);
 }

@@ -99,3 +99,30 @@ async fn giving_up_a_wait_loses_no_line() {
     }
     assert_eq!(numbers, (1..=50_000).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_secret_is_in_no_line_and_no_log_however_it_is_cut_and_written() {
+    let bench = Bench::new();
+    let mut launch = bench.launch(
+        "printf 'key s3c'; sleep 0.05; printf 'r3t, '; printf s3cr3t | base64; echo s3cr3t >&2; printf 's3cr'",
+    );
+    launch.secrets = vec!["s3cr3t".into()];
+    let heard = hear(&mut bench.agents.start(launch).await.unwrap()).await;
+    assert_eq!(heard.stdout, ["key ******, ********", "s3cr"]);
+    assert_eq!(heard.stderr, ["******"]);
+    assert!(!heard.exit().truncated);
+    assert_eq!(fs::read(bench.folder().join(STDOUT_FILE)).unwrap(), b"key ******, ********\ns3cr");
+    assert_eq!(fs::read(bench.folder().join(STDERR_FILE)).unwrap(), b"******\n");
+}
+
+#[tokio::test]
+async fn a_line_comes_at_once_though_it_could_begin_a_secret() {
+    let bench = Bench::new();
+    let mut launch = bench.launch("echo s3cr; read -r _; echo 3t");
+    launch.secrets = vec!["s3cr3t".into()];
+    launch.stdin = Stdin::Open(Vec::new());
+    let mut agent = bench.agents.start(launch).await.unwrap();
+    hear_line(&mut agent, "s3cr").await;
+    agent.handle().write_stdin(1, b"\n".to_vec()).await.unwrap();
+    assert_eq!(hear(&mut agent).await.stdout, ["3t"]);
+}

@@ -51,6 +51,7 @@ impl Bench {
             stdin: Stdin::Closed,
             limits: Limits::default(),
             containment: Containment::Auto,
+            secrets: Vec::new(),
         }
     }
 
