@@ -6,8 +6,7 @@ use std::fmt;
 /// What stands wherever a secret would have stood.
 pub(crate) const REMOVED: &str = "[secret removed]";
 
-/// A credential's value. It can be put in and sent, but not printed,
-/// serialised or read back from outside this crate.
+/// A credential's value. It can be put in and sent, but not printed or serialised.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -15,6 +14,12 @@ impl Secret {
     /// Wraps a value.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
+    }
+
+    /// The value, for whoever looks for it in texts to take it out of them, and for
+    /// nothing else.
+    pub fn to_conceal(&self) -> &str {
+        &self.0
     }
 
     /// The value, for the header it goes into and for finding its echo.

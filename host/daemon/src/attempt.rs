@@ -17,7 +17,6 @@ mod starting;
 
 use std::sync::Arc;
 
-use hostler_components::operation::AgentEnvironment;
 use hostler_engine::Input;
 use hostler_engine::outcome::Outcome;
 use hostler_engine::run::Run;
@@ -25,7 +24,6 @@ use hostler_engine::step::Step;
 
 pub use self::rereading::read_again;
 use self::starting::Starting;
-use crate::conceal::Conceal;
 use crate::providers::Provider;
 use crate::rooms::Rooms;
 use crate::store::Build;
@@ -68,16 +66,4 @@ async fn provider_for(rooms: &Rooms, run: &Run, build: &Build) -> Result<Arc<Pro
     let loaded = crate::blocking::run(move || builds.get(&build)).await.map_err(|error| error.to_string())?;
     let plugin = loaded.map_err(|error| error.to_string())?;
     Ok(Arc::new(provider.read_by(plugin)))
-}
-
-/// What the agent must not get anybody to hear: the operator's keys, and all that the
-/// tracker gave it. That is never written down, so after a restart nobody knows it, and
-/// everything is concealed.
-pub fn secrets(rooms: &Rooms, run: &Run, provider: &Provider) -> Conceal {
-    let given = rooms.environments.as_ref().and_then(|environments| environments.of(&run.id));
-    if given.is_none() && !run.environment.is_empty() && rooms.environments.is_some() {
-        return Conceal::everything();
-    }
-    let given = given.iter().flat_map(AgentEnvironment::reveal).map(|(_, value)| value.clone());
-    Conceal::new(provider.secrets().chain(given))
 }

@@ -1,19 +1,15 @@
-//! Takes secrets out of what an agent says, before anybody else hears it: an agent
-//! that prints its key must not put it into a report, a log or the record.
+//! The secrets that a host knows, and how they are kept out of what it decides on,
+//! writes down and reports. What agents print is clean before it gets here: their
+//! supervisors are told the same secrets.
 
-use hostler_components::job::SessionOutput;
-use hostler_engine::event::Event;
-use hostler_engine::outcome::Outcome;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 
-/// Shorter values are no secrets, and would be found in every other word.
-pub const SHORTEST: usize = 6;
-
-/// What stands where a secret would have stood.
-pub const REMOVED: &str = "[secret removed]";
-
-/// What stands where any text could hold a secret that nobody knows any more.
-const WITHHELD: &str =
-    "[left out: the host was restarted and no longer knows which secrets came with the task]";
+use hostler_components::Manifest;
+use hostler_engine::Input;
+use hostler_engine::redaction::{Redaction, RedactionError};
+use serde_json::Value;
 
 /// Parts of a variable's name that tell a secret.
 const TELLING: [&str; 6] = ["KEY", "TOKEN", "SECRET", "AUTH", "PASSWORD", "HEADERS"];
@@ -24,130 +20,98 @@ pub fn is_secret(name: &str) -> bool {
     TELLING.iter().any(|part| name.contains(part))
 }
 
-/// The secrets of one agent.
-#[derive(Clone, Default)]
+/// The operator's values for a plugin's secret settings.
+pub fn settings<'a>(
+    manifest: &'a Manifest,
+    given: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = OsString> + 'a {
+    let secret = manifest.config.iter().filter(|(_, field)| field.secret);
+    secret.filter_map(|(name, _)| given.get(name)).map(OsString::from)
+}
+
+/// The secrets of the operator: keys of agents, and of trackers.
+#[derive(Default)]
 pub struct Conceal {
-    secrets: Vec<String>,
-    /// Whether there are secrets that are not known.
-    everything: bool,
+    secrets: Vec<OsString>,
+    redaction: Redaction,
 }
 
 impl Conceal {
-    /// Conceals these values, the longest first: one may be a part of another.
-    pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut values: Vec<String> = values.into_iter().filter(|value| value.len() >= SHORTEST).collect();
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        values.dedup();
-        Self { secrets: values, everything: false }
+    /// Keeps these out of everything.
+    pub fn new(secrets: Vec<OsString>) -> Result<Self, RedactionError> {
+        let redaction = Redaction::of(secrets.iter().map(|secret| secret.as_bytes()))?;
+        Ok(Self { secrets, redaction })
     }
 
-    /// Conceals every text: for an agent whose secrets went away with an earlier host.
-    pub const fn everything() -> Self {
-        Self { secrets: Vec::new(), everything: true }
+    /// The operator's secrets, and those of one run.
+    pub fn with(&self, given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+        self.secrets.iter().cloned().chain(given).collect()
     }
 
-    /// The same for one text.
-    pub fn text(&self, text: &mut String) {
-        if self.everything && !text.is_empty() {
-            WITHHELD.clone_into(text);
+    /// An input before anything is decided by it, and what is written down of it. All
+    /// that the host decides, reports and remembers comes from inputs.
+    pub fn input(&self, input: Input) -> (Input, String) {
+        let text = serde_json::to_string(&input).unwrap_or_default();
+        if !self.redaction.finds(text.as_bytes()) {
+            return (input, text);
         }
-        for secret in &self.secrets {
-            if text.contains(secret.as_str()) {
-                *text = text.replace(secret.as_str(), REMOVED);
+        let mut value = serde_json::to_value(&input).unwrap_or_default();
+        strings(&mut value, &self.redaction);
+        let text = value.to_string();
+        match serde_json::from_value(value) {
+            Ok(input) => (input, text),
+            Err(_) => {
+                tracing::warn!("a secret is a word that this host uses itself; choose a longer one");
+                let text = serde_json::to_string(&input).unwrap_or_default();
+                (input, text)
             }
         }
     }
+}
 
-    /// A line of JSON without secrets, also where they had to be written another way.
-    pub fn json(&self, mut line: String) -> String {
-        if self.everything {
-            return format!("{WITHHELD:?}");
-        }
-        self.text(&mut line);
-        let escaped = |secret: &String| {
-            let quoted = serde_json::to_string(secret).ok()?;
-            let inner = quoted.get(1..quoted.len() - 1)?;
-            (inner != secret).then(|| inner.to_owned())
-        };
-        let escaped = self.secrets.iter().filter_map(escaped).collect();
-        Self { secrets: escaped, everything: false }.text(&mut line);
-        line
-    }
-
-    /// The same without secrets. What goes to the agent itself stays as it is.
-    pub fn output(&self, mut output: SessionOutput) -> SessionOutput {
-        match &mut output {
-            SessionOutput::Event(event) => self.event(event),
-            SessionOutput::Log(line) => self.text(&mut line.message),
-            SessionOutput::Other(_, details) => self.text(details),
-            SessionOutput::Stdin(_) | SessionOutput::CloseStdin => {}
-        }
-        output
-    }
-
-    fn event(&self, event: &mut Event) {
-        match event {
-            Event::Text { text } | Event::Question { text } => self.text(text),
-            Event::Tool { summary, .. } | Event::Finished { summary, .. } => self.text(summary),
-            Event::Quota { message, .. } | Event::Retrying { message } => self.text(message),
-            Event::Notice { line } => self.text(&mut line.message),
-            Event::Other { details, .. } => self.text(details),
-            Event::Started { .. } | Event::Usage { .. } => {}
-        }
-    }
-
-    /// The same without secrets.
-    pub fn outcome(&self, mut outcome: Outcome) -> Outcome {
-        self.text(&mut outcome.message);
-        self.text(&mut outcome.summary);
-        outcome
+/// Masks secrets in every string of a JSON value; names and numbers stay.
+pub fn strings(value: &mut Value, redaction: &Redaction) {
+    match value {
+        Value::String(text) => redaction.text(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| strings(value, redaction)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| strings(value, redaction)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use hostler_engine::outcome::Class;
+    use hostler_engine::outcome::{Class, Outcome};
+    use hostler_engine::task::RunId;
 
-    fn said(conceal: &Conceal, text: &str) -> String {
-        let text = text.to_owned();
-        match conceal.output(SessionOutput::Event(Event::Text { text })) {
-            SessionOutput::Event(Event::Text { text }) => text,
-            other => panic!("{other:?}"),
-        }
+    fn conceal(secrets: &[&str]) -> Conceal {
+        Conceal::new(secrets.iter().map(OsString::from).collect()).unwrap()
+    }
+
+    fn ended(message: &str) -> Input {
+        let outcome = Outcome::failed("x", Class::Auth, message);
+        Input::AttemptEnded { run: RunId("r-12345678".to_owned()), attempt: 1, outcome }
     }
 
     #[test]
-    fn a_secret_is_taken_out_wherever_it_stands_and_the_longest_first() {
-        let conceal = Conceal::new(["abcdef".to_owned(), "abcdefghi".to_owned()]);
-        assert_eq!(said(&conceal, "x abcdefghi y abcdef"), "x [secret removed] y [secret removed]");
-        let outcome =
-            Outcome { summary: "abcdef".to_owned(), ..Outcome::failed("x", Class::Auth, "key abcdef") };
-        let outcome = conceal.outcome(outcome);
-        assert_eq!((outcome.summary.as_str(), outcome.message.as_str()), (REMOVED, "key [secret removed]"));
+    fn what_is_decided_on_and_written_down_is_the_same_and_without_secrets() {
+        let (input, text) = conceal(&["hunter22", "say \"hi\""]).input(ended("no hunter22, say \"hi\""));
+        assert_eq!(input, ended("no ********, ********"));
+        assert_eq!(text, serde_json::to_string(&input).unwrap());
     }
 
     #[test]
-    fn a_value_of_the_shortest_length_is_concealed_and_a_shorter_one_is_not() {
-        let conceal = Conceal::new(["a".repeat(SHORTEST), "b".repeat(SHORTEST - 1)]);
-        assert_eq!(said(&conceal, &"a".repeat(SHORTEST)), REMOVED);
-        assert_eq!(said(&conceal, &"b".repeat(SHORTEST - 1)), "b".repeat(SHORTEST - 1));
+    fn an_input_without_secrets_stays_as_it_is() {
+        let (input, text) = conceal(&["hunter22"]).input(ended("no"));
+        assert_eq!((&input, text), (&ended("no"), serde_json::to_string(&ended("no")).unwrap()));
     }
 
     #[test]
-    fn a_secret_with_quotes_does_not_pass_a_line_of_json() {
-        let secret = "a\"quoted\\secret".to_owned();
-        let line = serde_json::to_string(&[secret.as_str(), "abcdef", "other"]).unwrap_or_default();
-        let conceal = Conceal::new([secret, "abcdef".to_owned()]);
-        assert_eq!(conceal.json(line), format!(r#"["{REMOVED}","{REMOVED}","other"]"#));
-    }
-
-    #[test]
-    fn where_secrets_are_not_known_any_more_every_text_is_left_out() {
-        let conceal = Conceal::everything();
-        assert_eq!(said(&conceal, "who knows"), WITHHELD);
-        let outcome = conceal.outcome(Outcome::failed("x", Class::Auth, "who knows"));
-        assert_eq!((outcome.message.as_str(), outcome.summary.as_str()), (WITHHELD, ""));
+    fn a_secret_that_is_a_word_of_the_record_does_not_break_it() {
+        let (input, _) = conceal(&["attempt-ended"]).input(ended("no"));
+        assert_eq!(input, ended("no"));
     }
 
     #[test]

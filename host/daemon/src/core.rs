@@ -206,7 +206,7 @@ impl Core {
         if matches!(input, Input::StopNow) {
             self.rooms.cancel.cancel();
         }
-        let text = serde_json::to_string(&input).unwrap_or_default();
+        let (input, text) = self.rooms.conceal.input(input);
         let about = input.run().map(|run| run.0.clone());
         let effects = self.engine.apply(now, input);
         let mut entry = Entry {

@@ -26,6 +26,7 @@ use crate::attempts::Attempts;
 use crate::builds::Builds;
 use crate::ceiling_notice::CeilingNotice;
 use crate::clock::Clock;
+use crate::conceal::{self, Conceal};
 use crate::control::{self, Desk};
 use crate::copying::{copy, copy_now_and_then};
 use crate::core::{Core, Situation, Summary};
@@ -109,6 +110,7 @@ impl Host {
         let doubts = installed.iter().chain([&tracker]).filter_map(|one| one.doubt.clone()).collect();
         let builds = Builds::keep(&home, runtime, installed.iter().chain([&tracker]))?;
         let providers = detect(installed, &settings).await?;
+        let conceal = conceal(&tracker, &providers, &settings)?;
         let places = open_places(&settings).await?;
         remote_check::every_place_has_one(&tracker, &places)?;
         let policy = Policy {
@@ -149,6 +151,7 @@ impl Host {
             situation: situation.clone(),
             attempts: Attempts::default(),
             couriers: Couriers::default(),
+            conceal,
             environments: environments(&tracker.rights),
             ceiling: CeilingNotice::new(policy.permission_ceiling),
             home: home.clone(),
@@ -340,6 +343,20 @@ async fn detect(installed: Vec<Installed>, settings: &Settings) -> Result<Vec<Pr
 fn network(clock: &Clock) -> Network {
     let clock = clock.clone();
     Network { traffic: Arc::new(Traffic::new(move || clock.now())), ..Network::default() }
+}
+
+/// Every secret that the operator gave this host.
+fn conceal(tracker: &Installed, providers: &[Provider], settings: &Settings) -> Result<Conceal, Failure> {
+    let mut secrets: Vec<OsString> =
+        conceal::settings(tracker.plugin.manifest(), &settings.tracker.config).collect();
+    secrets.extend(providers.iter().flat_map(Provider::secrets));
+    for given in &settings.providers {
+        let own = providers.iter().map(|provider| provider.plugin.manifest());
+        secrets.extend(own.flat_map(|manifest| conceal::settings(manifest, &given.config)));
+    }
+    let forges = settings.forges.iter().filter_map(|forge| forge.token.as_ref());
+    secrets.extend(forges.map(|token| OsString::from(token.to_conceal())));
+    Conceal::new(secrets).map_err(|error| Failure::Setting(error.to_string()))
 }
 
 /// The connection to the tracker, on the leases' thread.

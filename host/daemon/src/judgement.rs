@@ -1,13 +1,18 @@
 //! Asks plugins what they think of a run: the tracker plugin in the build that the run
 //! began with, the provider plugin of the attempt. Each call is written down after it.
 
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use hostler_components::job::{Invocation, Job};
-use hostler_components::operation::{AgentEnvironment, Workplace};
+use hostler_components::operation::Workplace;
 use hostler_components::{CallError, Plugin};
 use hostler_engine::plan::Wish;
 use hostler_engine::problem::Problem;
+use hostler_engine::redaction::Redaction;
 use hostler_engine::run::Run;
 use hostler_engine::task::Section;
 use hostler_engine::verdict::Verdict;
@@ -15,7 +20,7 @@ use serde::Serialize;
 
 use crate::builds::BuildError;
 use crate::calls::{self, Call, Question};
-use crate::conceal::Conceal;
+use crate::conceal;
 use crate::failure::Failure;
 use crate::providers::Provider;
 use crate::rooms::Rooms;
@@ -125,14 +130,13 @@ async fn ask<T: Serialize + Send + 'static>(
     question: Question,
     call: impl FnOnce(&Plugin) -> Result<Result<T, Problem>, CallError> + Send + 'static,
 ) -> Result<Result<T, Problem>, JudgementError> {
-    let (folder, conceal) = (rooms.home.run(&run.id), secrets(rooms, run));
+    let (folder, secrets) = (rooms.home.run(&run.id), rooms.secrets_of(&run.id));
     let (at, build, plugin) = (rooms.clock.now(), Build::of(plugin), Arc::clone(plugin));
     let answered = crate::blocking::run(move || {
         let answered = call(&plugin);
         let call = Call { at, plugin: build, question, output: calls::answer(&answered) };
         // The record helps to explain; a run does not fail for want of it.
-        let line = conceal.json(serde_json::to_string(&call).unwrap_or_default());
-        if let Err(error) = calls::append(&folder, &line) {
+        if let Err(error) = record(&folder, &call, &secrets) {
             tracing::warn!("the call of a plugin is not recorded in {}: {error}", folder.display());
         }
         answered
@@ -140,11 +144,11 @@ async fn ask<T: Serialize + Send + 'static>(
     Ok(answered.await??)
 }
 
-/// What must not get into the record: the keys of all agents, and all that the tracker
-/// gave this run's.
-fn secrets(rooms: &Rooms, run: &Run) -> Conceal {
-    let given = rooms.environments.as_ref().and_then(|environments| environments.of(&run.id));
-    let given = given.iter().flat_map(AgentEnvironment::reveal).map(|(_, value)| value.clone());
-    let own = rooms.providers.values().flat_map(|provider| provider.secrets());
-    Conceal::new(own.chain(given))
+/// Writes a call down without secrets; what cannot be made safe is not written.
+fn record(folder: &Path, call: &Call, secrets: &[OsString]) -> io::Result<()> {
+    let redaction =
+        Redaction::of(secrets.iter().map(|secret| secret.as_bytes())).map_err(io::Error::other)?;
+    let mut call = serde_json::to_value(call)?;
+    conceal::strings(&mut call, &redaction);
+    calls::append(folder, &call.to_string())
 }

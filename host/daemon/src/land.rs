@@ -10,13 +10,12 @@ use hostler_engine::step::Step;
 use hostler_workspaces as workspaces;
 use hostler_workspaces::{LandedKind, LandingError, Means, PUSH_LIMIT};
 
-use crate::attempt;
 use crate::place::REMOTE;
 use crate::rooms::Rooms;
 
 /// Carries `Action::Land` out. Safe to do again: what is pushed or open already is found.
 pub async fn land(rooms: Arc<Rooms>, run: &Run, at: Step) {
-    let landed = match order(&rooms, run) {
+    let landed = match order(run) {
         Some((landing, title)) => {
             let (rooms, run) = (Arc::clone(&rooms), run.clone());
             let landed = crate::blocking::run(move || carry_out(&rooms, &run, &landing, &title)).await;
@@ -28,7 +27,7 @@ pub async fn land(rooms: Arc<Rooms>, run: &Run, at: Step) {
 }
 
 /// What is asked of the workspaces room, and the title of the work.
-fn order(rooms: &Rooms, run: &Run) -> Option<(workspaces::Landing, String)> {
+fn order(run: &Run) -> Option<(workspaces::Landing, String)> {
     let plan = run.plan.as_ref()?;
     let title = [run.task.title.trim(), run.task.key.trim()].into_iter().find(|title| !title.is_empty());
     let title = title.unwrap_or(&run.id.0).to_owned();
@@ -38,15 +37,12 @@ fn order(rooms: &Rooms, run: &Run) -> Option<(workspaces::Landing, String)> {
         Landing::Push => (workspaces::Landing::Push { remote }, title),
         Landing::Merge(into) => (workspaces::Landing::Merge { into: into.clone() }, title),
         Landing::PullRequest(request) => {
-            let mut summary =
-                run.attempts.last().map(|attempt| attempt.outcome.summary.clone()).unwrap_or_default();
-            if let Some(provider) = rooms.provider_of(run) {
-                attempt::secrets(rooms, run, &provider).text(&mut summary);
-            }
+            let summary =
+                run.attempts.last().map(|attempt| attempt.outcome.summary.as_str()).unwrap_or_default();
             let landing = workspaces::Landing::PullRequest {
                 remote,
                 base: request.base.clone(),
-                body: body(request, &summary, &run.task.key),
+                body: body(request, summary, &run.task.key),
             };
             (landing, request.title.clone().filter(|own| !own.trim().is_empty()).unwrap_or(title))
         }

@@ -142,14 +142,11 @@ impl Provider {
     }
 
     /// Values of the granted variables that hold secrets.
-    pub fn secrets(&self) -> impl Iterator<Item = String> {
+    pub fn secrets(&self) -> impl Iterator<Item = OsString> {
         let holds_secret = |name: &OsString| {
             name.to_str().is_some_and(|name| self.right.env.iter().any(|own| own == name) && is_secret(name))
         };
-        self.environment
-            .iter()
-            .filter(move |(name, _)| holds_secret(name))
-            .filter_map(|(_, value)| value.to_str().map(str::to_owned))
+        self.environment.iter().filter(move |(name, _)| holds_secret(name)).map(|(_, value)| value.clone())
     }
 
     /// How it is named towards a tracker.

@@ -6,15 +6,12 @@ use hostler_components::{Plugin, Session};
 use hostler_engine::event::Event;
 use hostler_engine::outcome::{Class, EndReason, Outcome, Usage};
 
-use crate::conceal::Conceal;
 use crate::failure::Failure;
 
 /// A session and what it said so far. Its methods run the plugin on a thread of
 /// their own.
 pub struct Reading {
     session: Option<Session>,
-    /// Taken out of everything it says.
-    conceal: Conceal,
     /// Why there is no session any more.
     trouble: Option<String>,
     /// Totals so far.
@@ -27,10 +24,9 @@ pub struct Reading {
 
 impl Reading {
     /// Starts a session for a job.
-    pub async fn start(plugin: std::sync::Arc<Plugin>, job: Job, conceal: Conceal) -> Self {
+    pub async fn start(plugin: std::sync::Arc<Plugin>, job: Job) -> Self {
         let mut reading = Self {
             session: None,
-            conceal,
             trouble: None,
             usage: Usage::default(),
             conversation: job.session.clone(),
@@ -61,12 +57,12 @@ impl Reading {
             Ok((session, outputs, Ok(()))) => {
                 self.session = Some(session);
                 self.note(&outputs);
-                self.told(outputs)
+                outputs
             }
             Ok((_, outputs, Err(error))) => {
                 self.note(&outputs);
                 self.give_up(&error.to_string());
-                self.told(outputs)
+                outputs
             }
             Err(error) => {
                 self.give_up(&error.to_string());
@@ -85,7 +81,7 @@ impl Reading {
         match told.await {
             Ok((session, Ok(answer))) => {
                 self.session = Some(session);
-                answer.map(|outputs| self.told(outputs)).map_err(|problem| problem.to_string())
+                answer.map_err(|problem| problem.to_string())
             }
             Ok((_, Err(error))) => {
                 self.give_up(&error.to_string());
@@ -93,10 +89,6 @@ impl Reading {
             }
             Err(error) => Err(error.to_string()),
         }
-    }
-
-    fn told(&self, outputs: Vec<SessionOutput>) -> Vec<SessionOutput> {
-        outputs.into_iter().map(|output| self.conceal.output(output)).collect()
     }
 
     fn note(&mut self, outputs: &[SessionOutput]) {
@@ -113,10 +105,9 @@ impl Reading {
     }
 
     /// The outcome, from the plugin if it still can say.
-    pub async fn finish(mut self, exit: ExitStatus) -> Outcome {
+    pub async fn finish(self, exit: ExitStatus) -> Outcome {
         let exit = self.judged(exit);
-        let conceal = std::mem::take(&mut self.conceal);
-        conceal.outcome(self.outcome(exit).await)
+        self.outcome(exit).await
     }
 
     async fn outcome(mut self, exit: ExitStatus) -> Outcome {
@@ -180,9 +171,8 @@ pub async fn replay(
     job: Job,
     output: &[(StreamName, Vec<u8>)],
     exit: ExitStatus,
-    conceal: Conceal,
 ) -> Result<(Vec<SessionOutput>, Outcome), Failure> {
-    let mut reading = Reading::start(plugin, job, conceal).await;
+    let mut reading = Reading::start(plugin, job).await;
     let mut outputs = Vec::new();
     for (source, bytes) in output {
         outputs.extend(reading.lines(*source, split(bytes)).await);
@@ -208,14 +198,8 @@ mod tests {
     use super::*;
 
     fn judged(finished: bool, why: EndReason) -> Option<EndReason> {
-        let reading = Reading {
-            session: None,
-            conceal: Conceal::default(),
-            trouble: None,
-            usage: Usage::default(),
-            conversation: None,
-            finished,
-        };
+        let reading =
+            Reading { session: None, trouble: None, usage: Usage::default(), conversation: None, finished };
         reading.judged(ExitStatus { ended_by_host: Some(why), ..ExitStatus::default() }).ended_by_host
     }
 

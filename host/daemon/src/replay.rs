@@ -10,6 +10,7 @@ mod sessions;
 
 use std::path::Path;
 
+use hostler_engine::redaction::SHORTEST_SECRET;
 use hostler_engine::task::RunId;
 use serde::Serialize;
 
@@ -117,11 +118,12 @@ pub async fn compare(home: &Home, run: &RunView, file: &Path) -> Result<Vec<Comp
 /// Whether two pieces of JSON are the same, where the recorded one may have had secrets
 /// taken out: what stood there then is not known any more.
 fn same(recorded: &str, replayed: &str) -> bool {
-    let mut pieces = recorded.split(crate::conceal::REMOVED);
-    let Some(mut rest) = pieces.next().and_then(|first| replayed.strip_prefix(first)) else { return false };
-    let Some(last) = recorded.rsplit(crate::conceal::REMOVED).next() else { return false };
+    let pieces = around_secrets(recorded);
+    let ends = (pieces.first(), pieces.last());
+    let (Some(first), Some(last)) = ends else { return false };
+    let Some(mut rest) = replayed.strip_prefix(first) else { return false };
     let mut open = false;
-    for piece in pieces {
+    for piece in &pieces[1..] {
         open = true;
         match rest.find(piece) {
             Some(at) => rest = &rest[at + piece.len()..],
@@ -129,6 +131,18 @@ fn same(recorded: &str, replayed: &str) -> bool {
         }
     }
     rest.is_empty() || (open && replayed.ends_with(last))
+}
+
+/// What stands around the secrets that were taken out.
+fn around_secrets(text: &str) -> Vec<&str> {
+    let mask = "*".repeat(SHORTEST_SECRET);
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while let Some((before, after)) = rest.split_once(&mask) {
+        pieces.push(before);
+        rest = after.trim_start_matches('*');
+    }
+    pieces.push(rest);
+    pieces
 }
 
 #[cfg(test)]
@@ -140,9 +154,10 @@ mod tests {
         assert!(same("{\"a\":1}", "{\"a\":1}"));
         assert!(!same("{\"a\":1}", "{\"a\":1} "));
         assert!(!same("{\"a\":1}", "{\"a\":12}"));
-        assert!(same("key [secret removed], twice [secret removed].", "key hunter2, twice hunter2."));
-        assert!(!same("key [secret removed], twice.", "key hunter2, once."));
-        assert!(same("[secret removed]", "anything"));
-        assert!(same("say ab[secret removed]ab", "say abXabYab"));
+        assert!(same("key *******, twice *******.", "key hunter2, twice hunter2."));
+        assert!(!same("key *******, twice.", "key hunter2, once."));
+        assert!(same("*******", "anything"));
+        assert!(same("say ab*******ab", "say abXabYab"));
+        assert!(same("*****", "*****") && !same("*****", "secre"), "too short to have been a secret");
     }
 }

@@ -17,6 +17,7 @@ use crate::attempts::Attempts;
 use crate::builds::Builds;
 use crate::ceiling_notice::CeilingNotice;
 use crate::clock::Clock;
+use crate::conceal::Conceal;
 use crate::core::Situation;
 use crate::environments::Environments;
 use crate::forge::Forges;
@@ -66,6 +67,8 @@ pub struct Rooms {
     pub attempts: Attempts,
     /// Progress on its way to the tracker.
     pub couriers: Couriers,
+    /// What must not be said, written down or reported.
+    pub conceal: Conceal,
     /// What trackers gave for agents; `None` if no grant covers it.
     pub environments: Option<Environments>,
     /// Says when tasks wish to allow their agents more than the host does.
@@ -106,6 +109,13 @@ impl Rooms {
                 warning: true,
             }),
         }
+    }
+
+    /// What must not be heard of a run: the operator's keys, and all that the tracker
+    /// gave its agents, as far as this host still has it.
+    pub fn secrets_of(&self, run: &RunId) -> Vec<OsString> {
+        let given = self.environments.as_ref().and_then(|environments| environments.of(run));
+        self.conceal.with(given.iter().flat_map(AgentEnvironment::reveal).map(|(_, value)| value.into()))
     }
 
     /// The provider that a run's plan names.

@@ -61,6 +61,7 @@ pub async fn try_out(
         stdin: Stdin::Closed,
         limits: Limits { memory: Some(TRIAL_MEMORY), cpus: Some(1) },
         containment,
+        secrets: Vec::new(),
     };
     let started = crate::host::agents(shim).start(launch).await;
     let found = match started {

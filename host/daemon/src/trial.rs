@@ -10,7 +10,6 @@ use hostler_engine::outcome::Outcome;
 use hostler_engine::plan::Permission;
 use serde::Serialize;
 
-use crate::conceal::Conceal;
 use crate::failure::Failure;
 use crate::plugins::{Kind, Runtime};
 use crate::reading::replay;
@@ -55,7 +54,7 @@ pub async fn try_provider(runtime: &Runtime, file: &Path, recording: Recording) 
     };
     let output = [(StreamName::Stderr, recording.stderr), (StreamName::Stdout, recording.stdout)];
     let exit = ExitStatus { code: Some(recording.exit), signal: None, ended_by_host: None };
-    let (outputs, outcome) = replay(Arc::clone(&plugin), job, &output, exit, Conceal::default()).await?;
+    let (outputs, outcome) = replay(Arc::clone(&plugin), job, &output, exit).await?;
     let events = outputs.into_iter().filter_map(|output| match output {
         SessionOutput::Event(event) => Some(event),
         _ => None,

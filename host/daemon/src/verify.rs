@@ -16,9 +16,7 @@ use hostler_engine::step::Step;
 use hostler_engine::time::Millis;
 use tokio::sync::mpsc;
 
-use crate::attempt;
 use crate::attempts::AttemptHandle;
-use crate::conceal::Conceal;
 use crate::rooms::Rooms;
 
 /// The end of the output that is kept: what the contract allows a report to carry.
@@ -54,13 +52,12 @@ async fn judged(rooms: &Rooms, run: &Run, number: u32, verify: &Verify) -> Resul
             cpus: plan.limits.cpus,
         }),
         containment: rooms.containment,
+        secrets: rooms.secrets_of(&run.id),
     };
     let started = rooms.agents.start(launch).await;
     let agent = started
         .map_err(|error| Problem::permanent(format!("The verify command could not be started: {error}.")))?;
-    let provider = rooms.provider_of(run);
-    let conceal = provider.map(|provider| attempt::secrets(rooms, run, &provider)).unwrap_or_default();
-    Ok(listen(rooms, run, number, agent, limit, &conceal).await)
+    Ok(listen(rooms, run, number, agent, limit).await)
 }
 
 /// A folder that no start has used yet; whatever still runs of earlier ones is ended
@@ -88,14 +85,7 @@ async fn ended_for_sure(rooms: &Rooms, run: &Run, attempt: u32, folder: &Path) -
     ))
 }
 
-async fn listen(
-    rooms: &Rooms,
-    run: &Run,
-    attempt: u32,
-    mut agent: Agent,
-    limit: Millis,
-    conceal: &Conceal,
-) -> Verification {
+async fn listen(rooms: &Rooms, run: &Run, attempt: u32, mut agent: Agent, limit: Millis) -> Verification {
     let handle = agent.handle();
     let (messages, _nobody_speaks_to_it) = mpsc::channel(1);
     rooms.attempts.insert(run.id.clone(), attempt, AttemptHandle::new(handle.clone(), messages));
@@ -121,9 +111,7 @@ async fn listen(
             }
         }
     };
-    let mut tail = tail.text();
-    conceal.text(&mut tail);
-    judgement(exit.as_ref(), timed_out, limit, tail)
+    judgement(exit.as_ref(), timed_out, limit, tail.text())
 }
 
 fn judgement(exit: Option<&Exit>, timed_out: bool, limit: Millis, tail: String) -> Verification {

@@ -14,8 +14,8 @@ use super::ending::{not_done, prove};
 use super::feed;
 use super::listener::{Listener, ToAgent};
 use super::listening::Listening;
+use super::provider_for;
 use super::records::Records;
-use super::{provider_for, secrets};
 use crate::reading::Reading;
 use crate::rooms::Rooms;
 use crate::view::Notice;
@@ -84,8 +84,7 @@ async fn take_up(rooms: &Arc<Rooms>, run: &Run, attempt: u32) -> Result<TakenUp,
     let provider = provider_for(rooms, run, &records.plugin).await.map_err(|why| {
         not_done(&format!("The host was restarted and cannot read on where the one before stopped: {why}."))
     })?;
-    let conceal = secrets(rooms, run, &provider);
-    let reading = Reading::start(Arc::clone(&provider.plugin), records.job, conceal).await;
+    let reading = Reading::start(Arc::clone(&provider.plugin), records.job).await;
     let mut listener = Listener::new(Arc::clone(rooms), run.clone(), attempt, reading, &folder).await;
     let entries = feed::read(&folder).map_err(|error| unreadable(&error))?;
     let (transcript, said) = listener.catch_up(&folder, entries).await.map_err(|error| unreadable(&error))?;

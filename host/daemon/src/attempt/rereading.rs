@@ -13,7 +13,6 @@ use hostler_engine::outcome::Outcome;
 use super::ending::{settle, status};
 use super::feed::{self, Entry};
 use super::records::Records;
-use crate::conceal::Conceal;
 use crate::reading::Reading;
 use crate::store;
 
@@ -27,7 +26,7 @@ pub async fn read_again(
 ) -> io::Result<Option<(Vec<Event>, Outcome)>> {
     let Some(records) = Records::read(folder) else { return Ok(None) };
     let entries = feed::read(folder)?;
-    let mut reading = Reading::start(plugin, records.job, Conceal::default()).await;
+    let mut reading = Reading::start(plugin, records.job).await;
     let (mut transcript, mut events) = (Transcript::open(folder), Vec::new());
     for entry in entries {
         let outputs = match entry {

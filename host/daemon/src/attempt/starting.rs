@@ -19,7 +19,6 @@ use super::ending::not_done;
 use super::listener::Listener;
 use super::listening::Listening;
 use super::records::{Records, prompt_file};
-use super::secrets;
 use crate::environments::{merge, withhold};
 use crate::judgement;
 use crate::providers::Provider;
@@ -95,6 +94,7 @@ impl Starting {
             stdin: stdin(invocation),
             limits: limits(plan),
             containment: rooms.containment,
+            secrets: rooms.secrets_of(&run.id),
         };
         Ok(Self { rooms: Arc::clone(rooms), run: run.clone(), attempt, provider, job, launch })
     }
@@ -103,11 +103,10 @@ impl Starting {
     pub async fn go(self, at: Step) -> Outcome {
         let Self { rooms, run, attempt, provider, job, launch } = self;
         let folder = launch.folder.clone();
-        let conceal = secrets(&rooms, &run, &provider);
         if let Err(why) = provider.permit().check() {
             return could_not_start(why);
         }
-        let reading = Reading::start(Arc::clone(&provider.plugin), job, conceal).await;
+        let reading = Reading::start(Arc::clone(&provider.plugin), job).await;
         if is_over(lease_of(&rooms, &run), rooms.clock.now()) {
             return not_done("The lease ran out before the agent was started; the machine may have slept.");
         }
