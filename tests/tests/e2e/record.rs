@@ -274,7 +274,7 @@ fn a_key_that_an_agent_prints_is_in_no_recorded_call_and_replay_still_compares()
     stage.task("hello", &format!("Say {key} loud\n"));
     assert_eq!(stage.run_once(&[]).code, Some(0));
     let calls = std::fs::read_to_string(run_folder(&stage, "hello").join("calls.jsonl")).unwrap();
-    assert!(!calls.contains(key) && calls.contains("[secret removed]"), "{calls}");
+    assert!(!calls.contains(key) && calls.contains(&"*".repeat(key.len())), "{calls}");
     let replay = json(&stage, &["replay", "hello", "--json"], 0);
     assert!(replay["parts"].as_array().unwrap().iter().all(|part| part["result"] == "equal"), "{replay}");
 }

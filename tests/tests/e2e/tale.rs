@@ -7,7 +7,7 @@ mod operator;
 mod outages;
 mod passing_time;
 mod restarts;
-mod scene;
+pub mod scene;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
