@@ -119,7 +119,9 @@ impl Patterns {
         sorted.dedup();
         let longest = sorted.iter().map(|pattern| pattern.len()).max()?;
         let mut beginnings = [false; 256];
-        sorted.iter().for_each(|pattern| beginnings[usize::from(pattern[0])] = true);
+        for pattern in &sorted {
+            beginnings[usize::from(pattern[0])] = true;
+        }
         // The smallest of its kinds: a supervisor holds it as long as its agent lives. A
         // prefilter stumbles over every byte of base64, and is fifty times slower there.
         let finder = AhoCorasick::builder()
