@@ -129,12 +129,20 @@ impl Search {
         Self { spellings: secrets.iter().flat_map(|secret| spellings(secret)).collect() }
     }
 
+    /// A secret that is there, and what stands before it.
+    fn found(&self, bytes: &[u8]) -> Option<(&str, String)> {
+        self.spellings.iter().find_map(|spelling| {
+            let at = bytes.windows(spelling.len()).position(|here| here == spelling.as_bytes())?;
+            Some((
+                spelling.as_str(),
+                String::from_utf8_lossy(&bytes[at.saturating_sub(200)..at]).into_owned(),
+            ))
+        })
+    }
+
     fn assert_clean(&self, place: &str, bytes: &[u8]) {
-        for spelling in &self.spellings {
-            let found = bytes.windows(spelling.len()).position(|here| here == spelling.as_bytes());
-            let around = found.map(|at| String::from_utf8_lossy(&bytes[at.saturating_sub(200)..at]));
-            assert!(found.is_none(), "{spelling:?} is in {place}, after {around:?}");
-        }
+        let found = self.found(bytes);
+        assert!(found.is_none(), "a secret is in {place}: {found:?}");
     }
 
     /// Every file below a folder, but for worktrees: what the repository holds is there.
@@ -213,6 +221,19 @@ fn assert_processes_hold_what_they_may(scene: &Scene, host: &HostProcess) {
 }
 
 #[test]
+fn the_search_finds_each_spelling_of_each_canary() {
+    for secret in [UNGRANTED.1, GRANTED.1, GIVEN.1] {
+        let search = Search::of(&[secret]);
+        for spelling in spellings(secret) {
+            assert!(search.found(format!("x{spelling}x").as_bytes()).is_some(), "{spelling}");
+        }
+        assert_eq!(search.found(b"canary"), None);
+    }
+}
+
+/// Takes half a minute on a busy machine: a host is started twice, everything it says is
+/// asked for three times, and the board hears of the end with a sign of life.
+#[test]
 fn planted_secrets_reach_nobody_they_were_not_granted_to_however_they_are_written() {
     let scene = planted();
     let search = Search::of(&[UNGRANTED.1, GRANTED.1, GIVEN.1, scene.server.key()]);
@@ -242,6 +263,8 @@ fn planted_secrets_reach_nobody_they_were_not_granted_to_however_they_are_writte
     assert!(summary.starts_with("Told: ***") && summary.ends_with("wrote hello.txt."), "{summary}");
     let said = std::fs::read_to_string(logs.join("stdout.log")).unwrap();
     assert_eq!(said.matches("In pieces: ****").count(), 4, "all was said: {said}");
+    let encoded = std::fs::read_to_string(logs.join("stderr.log")).unwrap();
+    assert!(encoded.matches("**********").count() > 2 * 3 * 7, "and in every way: {encoded}");
     let replayed = scene.stage.sandbox.host(&["replay", KEY]);
     assert_eq!(replayed.code, Some(0), "what was masked is replayed as it is: {replayed:?}");
 }
