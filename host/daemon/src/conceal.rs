@@ -57,15 +57,12 @@ impl Conceal {
         }
         let mut value = serde_json::to_value(&input).unwrap_or_default();
         strings(&mut value, &self.redaction);
-        let text = value.to_string();
-        match serde_json::from_value(value) {
-            Ok(input) => (input, text),
-            Err(_) => {
-                tracing::warn!("a secret is a word that this host uses itself; choose a longer one");
-                let text = serde_json::to_string(&input).unwrap_or_default();
-                (input, text)
-            }
+        let masked = value.to_string();
+        if let Ok(input) = serde_json::from_value(value) {
+            return (input, masked);
         }
+        tracing::warn!("a secret is a word that this host uses itself; choose a longer one");
+        (input, text)
     }
 }
 
