@@ -124,6 +124,7 @@ fn launch(place: &Path, run: &str, attempt: u32, words: &[&str]) -> Launch {
         stdin: Stdin::Closed,
         limits: Limits::default(),
         containment: Containment::default(),
+        secrets: Vec::new(),
     }
 }
 
