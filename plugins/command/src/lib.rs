@@ -5,21 +5,27 @@
 //!
 //! Main types: [`AnyCommand`] and [`session::CommandSession`].
 
+mod line;
 pub mod session;
 
 use hostler_sdk::provider::{Capabilities, Invocation, Job};
 use hostler_sdk::{Problem, Provider};
 use serde::Deserialize;
 
+pub use line::one_line;
+
 /// The provider.
 pub struct AnyCommand;
 
 hostler_sdk::provider!(AnyCommand);
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Config {
     #[serde(default)]
     command: String,
+    /// Whether the command reads what it is told while it works.
+    #[serde(default)]
+    conversation: bool,
 }
 
 impl Provider for AnyCommand {
@@ -30,7 +36,7 @@ impl Provider for AnyCommand {
     }
 
     fn launch(job: &Job) -> Result<Invocation, Problem> {
-        let Config { command } = job.config()?;
+        let Config { command, conversation } = job.config()?;
         if command.trim().is_empty() {
             let message = "No command is configured; set `command`, such as `my-agent --task {prompt_file}`.";
             return Err(Problem::permanent(message));
@@ -47,8 +53,9 @@ impl Provider for AnyCommand {
         }
         // A command that takes the prompt nowhere else reads it.
         if !uses("{prompt}") && !uses("{prompt_file}") {
-            invocation = invocation.stdin(job.prompt.as_bytes());
+            let prompt = if conversation { one_line(&job.prompt) } else { job.prompt.clone() };
+            invocation = invocation.stdin(prompt);
         }
-        Ok(invocation)
+        Ok(if conversation { invocation.keep_stdin() } else { invocation })
     }
 }

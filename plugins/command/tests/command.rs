@@ -1,11 +1,11 @@
 //! A command of the operator's own.
 #![allow(clippy::unwrap_used)]
 
-use hostler_plugin_command::AnyCommand;
 use hostler_plugin_command::session::CommandSession;
-use hostler_sdk::provider::{Invocation, Tail};
+use hostler_plugin_command::{AnyCommand, one_line};
+use hostler_sdk::provider::{Invocation, Job, Outputs, Tail};
 use hostler_sdk::testing::{Transcript, job};
-use hostler_sdk::{Event, Outcome, Problem, Provider};
+use hostler_sdk::{Event, Outcome, Problem, Provider, Session};
 
 fn launch(command: &str) -> Result<Invocation, Problem> {
     let mut job = job("do it");
@@ -70,4 +70,44 @@ fn output_is_shown_without_colours() {
     let read = Transcript::new("\u{1b}[32mok\u{1b}[0m\n\n", "", 0).read::<CommandSession>(&job("do it"), 1);
     let texts: Vec<&Event> = read.events().collect();
     assert_eq!(texts, [&Event::Text("ok".into())]);
+}
+
+fn conversation(command: &str) -> Job {
+    let mut job = job("do it\nwell");
+    job.config = serde_json::json!({ "command": command, "conversation": true }).to_string();
+    job
+}
+
+#[test]
+fn a_conversation_begins_with_the_prompt_as_a_line_and_stays_open() {
+    let invocation = AnyCommand::launch(&conversation("agent")).unwrap();
+    assert_eq!(invocation.stdin.as_deref(), Some(&b"do it\\nwell\n"[..]));
+    assert!(invocation.keep_stdin);
+    let invocation = AnyCommand::launch(&conversation("agent {prompt_file}")).unwrap();
+    assert_eq!((invocation.stdin, invocation.keep_stdin), (None, true));
+    assert!(!launch("agent").unwrap().keep_stdin);
+}
+
+#[test]
+fn a_message_is_one_line_of_a_conversation() {
+    let mut out = Outputs::default();
+    let mut session = CommandSession::new(&conversation("agent"));
+    session.message("use\r\nC:\\new", &mut out).unwrap();
+    assert_eq!(format!("{out:?}"), format!("Outputs([Output::Stdin({:?})])", b"use\\r\\nC:\\\\new\n"));
+}
+
+#[test]
+fn a_command_that_is_no_conversation_says_how_it_would_become_one() {
+    let problem = CommandSession::new(&job("do it")).message("hello", &mut Outputs::default()).unwrap_err();
+    assert!(problem.message.contains("`conversation = true`"), "{}", problem.message);
+}
+
+#[test]
+fn a_shell_gets_the_text_back_from_its_line() {
+    let text = "first\nsecond \\n third\r\\\\ end";
+    let line = one_line(text);
+    assert_eq!(line.matches('\n').count(), 1);
+    let decoded =
+        std::process::Command::new("printf").args(["%b", line.trim_end_matches('\n')]).output().unwrap();
+    assert_eq!(String::from_utf8(decoded.stdout).unwrap(), text);
 }

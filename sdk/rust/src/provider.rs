@@ -245,6 +245,12 @@ impl Invocation {
         self.stdin = Some(bytes.into());
         self
     }
+
+    /// Leaves standard input open, for [`Session::message`].
+    pub fn keep_stdin(mut self) -> Self {
+        self.keep_stdin = true;
+        self
+    }
 }
 
 impl Job {
