@@ -41,7 +41,9 @@ pub use entry::{Entry, OutboxChange, RunRow, Seq};
 pub use error::JournalError;
 pub use journal::{Journal, Receipt};
 pub use prune::Pruned;
-pub use reader::{DEFAULT_LIMIT, Delivery, MAX_LIMIT, OutboxRow, Reader, RecordedEntry, RunFilter};
+pub use reader::{
+    DEFAULT_LIMIT, Delivery, ListPlace, MAX_LIMIT, OutboxRow, Reader, RecordedEntry, RunFilter,
+};
 pub use recovery::{RecordedInput, Recovered, Snapshot};
 pub use schema::SchemaVersion;
 pub use span::Span;

@@ -43,8 +43,24 @@ pub struct RunFilter {
     pub provider: Option<String>,
     /// Only runs of the task with this human key.
     pub task_key: Option<String>,
+    /// Only runs that come after this one in the list, to go on with a longer list.
+    pub after: Option<ListPlace>,
     /// Rows at most; [`MAX_LIMIT`] bounds it.
     pub limit: u32,
+}
+
+/// Where a run stands in the list of all runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPlace {
+    created_ms: i64,
+    id: String,
+}
+
+impl ListPlace {
+    /// The place of this run.
+    pub fn of(run: &RunRow) -> Self {
+        Self { created_ms: run.created_ms, id: run.id.clone() }
+    }
 }
 
 impl Default for RunFilter {
@@ -55,6 +71,7 @@ impl Default for RunFilter {
             tracker: None,
             provider: None,
             task_key: None,
+            after: None,
             limit: DEFAULT_LIMIT,
         }
     }
@@ -78,6 +95,10 @@ impl RunFilter {
                 conditions.push(condition);
                 values.push(Value::from(value.clone()));
             }
+        }
+        if let Some(ListPlace { created_ms, id }) = &self.after {
+            conditions.push("(created_ms, id) < (?, ?)");
+            values.extend([Value::from(*created_ms), Value::from(id.clone())]);
         }
         values.push(Value::from(self.limit.min(MAX_LIMIT)));
         let conditions = conditions.join(" AND ");
@@ -145,6 +166,27 @@ impl Reader {
         let connection = file::open_for_reading(path)?;
         schema::require_current(&connection, path)?;
         Ok(Self { connection, path: path.to_owned() })
+    }
+
+    /// Gives all runs that are asked for, newest first, in pages of [`MAX_LIMIT`] rows at
+    /// most; `limit` bounds all of them together.
+    pub fn pages(
+        &self,
+        mut filter: RunFilter,
+        mut take: impl FnMut(Vec<RunRow>),
+    ) -> Result<(), JournalError> {
+        while filter.limit > 0 {
+            let rows = self.runs(&filter)?;
+            let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+            let whole = count == filter.limit.min(MAX_LIMIT);
+            filter.limit = filter.limit.saturating_sub(count);
+            filter.after = rows.last().map(ListPlace::of);
+            take(rows);
+            if !whole {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Lists runs, newest first.
@@ -309,5 +351,18 @@ mod tests {
             .query_one(&format!("EXPLAIN QUERY PLAN {query}"), params_from_iter(values), |row| row.get(3))
             .unwrap();
         assert_eq!(plan, "SCAN runs USING INDEX runs_open");
+    }
+
+    #[test]
+    fn a_list_goes_on_where_a_page_ended_without_reading_it_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(&folder.path().join("journal.db")).unwrap();
+        let reader = journal.reader().unwrap();
+        let after = Some(ListPlace { created_ms: 1, id: "r".to_owned() });
+        let (query, values) = RunFilter { after, ..RunFilter::default() }.query();
+        let query = format!("EXPLAIN QUERY PLAN {query}");
+        let plan: String =
+            reader.connection.query_one(&query, params_from_iter(values), |row| row.get(3)).unwrap();
+        assert_eq!(plan, "SEARCH runs USING INDEX runs_by_time ((created_ms,id)<(?,?))");
     }
 }

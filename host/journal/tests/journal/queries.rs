@@ -64,6 +64,38 @@ fn one_answer_has_at_most_a_thousand_rows() {
     assert_eq!(ids(&reader, &RunFilter::default()).len(), DEFAULT_LIMIT as usize);
 }
 
+fn pages(reader: &Reader, limit: u32) -> Vec<usize> {
+    let (mut sizes, mut ids) = (Vec::new(), Vec::new());
+    reader
+        .pages(RunFilter { limit, ..RunFilter::default() }, |rows| {
+            sizes.push(rows.len());
+            ids.extend(rows.into_iter().map(|run| run.id));
+        })
+        .unwrap();
+    // Two runs of each moment: the order within it counts, too.
+    let all = (0..1001).rev().map(|number| format!("r{number:04}"));
+    let fewer: Vec<String> = all.skip_while(|id| *id != ids[0]).take(ids.len()).collect();
+    assert_eq!(ids, fewer);
+    sizes
+}
+
+#[test]
+fn a_list_of_any_length_is_read_in_pages_newest_first_without_a_gap() {
+    let place = Place::new();
+    let (journal, _) = place.open();
+    let runs = |numbers: std::ops::Range<i64>| {
+        numbers.map(|number| run(&format!("r{number:04}"), number / 2)).collect::<Vec<_>>()
+    };
+    record(&journal, runs(0..1000));
+    let reader = journal.reader().unwrap();
+    assert_eq!(pages(&reader, u32::MAX), [1000, 0]);
+    record(&journal, runs(1000..1001));
+    assert_eq!(pages(&reader, u32::MAX), [1000, 1]);
+    assert_eq!(pages(&reader, 1001), [1000, 1]);
+    assert_eq!(pages(&reader, 1000), [1000]);
+    assert_eq!(pages(&reader, 999), [999]);
+}
+
 #[test]
 fn a_run_changes_in_place() {
     let place = Place::new();
