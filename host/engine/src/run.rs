@@ -405,12 +405,12 @@ impl Run {
         self.go(now, State::Planning, Action::Plan)
     }
 
-    /// The task went to somebody else: nothing more is said to the tracker.
+    /// The task went to somebody else: nothing more is said to the tracker. But a report
+    /// that is on its way may have counted already, and be why; its answer tells.
     pub fn lost(&mut self, now: Timestamp, message: String) -> Option<Effect> {
         match self.state {
-            State::Reporting { .. } | State::Planning | State::Releasing => {
-                self.close(now, Closing::Lost(message))
-            }
+            State::Reporting { .. } => None,
+            State::Planning | State::Releasing => self.close(now, Closing::Lost(message)),
             State::Running { .. } if Mutation::ClosedAlive.is_on() => self.close(now, Closing::Lost(message)),
             _ => self.stop(now, Stop { why: EndReason::LeaseLost, message }),
         }

@@ -36,10 +36,13 @@ pub(super) struct Refusal {
 
 impl Engine {
     pub(super) fn offered(&mut self, now: Timestamp, tracker: &str, mut offers: Vec<Offer>) -> Vec<Effect> {
+        if !self.is_configured(tracker) {
+            return Vec::new();
+        }
         offers.sort_by_key(|offer| std::cmp::Reverse(offer.task.priority));
         let mut effects = Vec::new();
         for Offer { run: id, task } in offers {
-            let taken = self.open_run_of(tracker, &task).is_some() || self.runs.contains_key(&id);
+            let taken = self.open_runs_of(tracker, &task).next().is_some() || self.runs.contains_key(&id);
             if taken || self.free_slots() == 0 || self.was_refused(now, tracker, &task.id) {
                 continue;
             }
@@ -62,10 +65,15 @@ impl Engine {
         let stale = fence > Fence::default()
             && !Mutation::OldClaim.is_on()
             && fence <= self.known_fence(&tracker, &claim.task.id);
-        if self.runs.contains_key(&id) || stale {
+        if self.runs.contains_key(&id) || stale || !self.is_configured(&tracker) {
             return None;
         }
-        let earlier = self.open_run_of(&tracker, &claim.task).map(|run| run.id.clone());
+        // A report that is on its way ends its run by its answer: it may have counted, and
+        // then the task was given out again because of it. Nothing of that run lives.
+        let reporting = |run: &Run| matches!(run.state, State::Reporting { .. });
+        let stands_in_the_way = |run: &&Run| fence == Fence::default() || !reporting(run);
+        let earlier = self.open_runs_of(&tracker, &claim.task).rev().find(stands_in_the_way);
+        let earlier = earlier.map(|run| run.id.clone());
         if earlier.is_some() && fence == Fence::default() {
             return None;
         }
@@ -88,10 +96,15 @@ impl Engine {
         effect
     }
 
-    fn open_run_of(&self, tracker: &str, task: &Task) -> Option<&Run> {
-        // A blocked run is the newest of its task.
-        let same = |run: &&Run| run.tracker == tracker && run.task.id == task.id && !run.is_closed();
-        self.runs.values().rev().find(same)
+    /// Nothing is taken from a tracker that nobody can speak to: no report would reach it.
+    fn is_configured(&self, tracker: &str) -> bool {
+        self.trackers.iter().any(|configured| configured == tracker)
+    }
+
+    /// Oldest first; a blocked run is the newest of its task.
+    fn open_runs_of(&self, tracker: &str, task: &Task) -> impl DoubleEndedIterator<Item = &Run> {
+        let same = move |run: &&Run| run.tracker == tracker && run.task.id == task.id && !run.is_closed();
+        self.runs.values().filter(same)
     }
 
     /// A task that cannot be claimed is not asked for again at every poll.

@@ -52,6 +52,89 @@ fn a_task_given_out_again_waits_until_the_old_agent_is_proven_dead() {
     assert_eq!((world.state("a"), world.state("b")), ("closed", "planning"));
 }
 
+/// A run under fence 1 whose report is on its way.
+fn reporting() -> World {
+    let mut world = World::new();
+    world.give("a", "task", 1);
+    world.planned("a", Wish::default());
+    world.prepared("a");
+    world.started("a");
+    world.ended("a", failure());
+    world.collected("a");
+    world.tell(Input::Advised { at: world.at("a"), verdict: Some(crate::verdict::Verdict::Finish) });
+    assert_eq!(world.state("a"), "reporting");
+    world
+}
+
+#[test]
+fn a_task_given_out_again_because_of_a_report_leaves_that_report_to_its_answer() {
+    let mut world = reporting();
+    world.give("b", "task", 2);
+    assert_eq!((world.state("a"), world.state("b")), ("reporting", "planning"), "nothing of it lives");
+    world.reported("a", Ok(()));
+    let closed = &world.run("a").state;
+    assert!(matches!(closed, State::Closed { how: crate::run::Closing::Reported, report: Some(_) }));
+    assert_eq!(world.state("b"), "planning");
+}
+
+#[test]
+fn a_report_that_came_too_late_is_lost_by_its_own_answer() {
+    let mut world = reporting();
+    world.give("b", "task", 2);
+    world.reported("a", Err(Problem::transient("no network")));
+    assert_eq!(world.state("a"), "reporting", "nobody knows whether it arrived");
+    world.pass(crate::run::FIRST_REPORT_PAUSE);
+    assert!(matches!(world.effects[..], [Effect { action: Action::Report { .. }, .. }]));
+    world.reported("a", Err(Problem::new(ProblemKind::Gone, "not yours any more")));
+    let closed = &world.run("a").state;
+    assert!(
+        matches!(closed, State::Closed { how: crate::run::Closing::Lost(why), .. } if why == "not yours any more")
+    );
+    assert_eq!(world.state("b"), "planning");
+}
+
+#[test]
+fn a_heartbeat_that_overtakes_the_answer_to_a_report_loses_nothing() {
+    let mut world = reporting();
+    let lost = Input::LeaseLost { run: run_id("a"), fence: Fence(1), reason: "It is over.".to_owned() };
+    world.tell(lost);
+    world.reported("a", Ok(()));
+    assert!(matches!(&world.run("a").state, State::Closed { how: crate::run::Closing::Reported, .. }));
+}
+
+#[test]
+fn a_third_claim_waits_for_the_agent_of_the_second_and_not_for_the_report_of_the_first() {
+    let mut world = reporting();
+    world.give("0", "task", 2);
+    world.planned("0", Wish::default());
+    world.prepared("0");
+    world.started("0");
+    world.give("c", "task", 3);
+    assert_eq!(world.run("c").state, State::Blocked { by: run_id("0") });
+    assert_eq!((world.state("a"), world.state("0")), ("reporting", "ending"));
+}
+
+#[test]
+fn a_tracker_without_fences_that_gives_a_task_again_while_it_is_reported_starts_nothing() {
+    let mut world = World::new();
+    world.running("a");
+    world.ended("a", success());
+    world.collected("a");
+    world.give("b", "a", 0);
+    assert_eq!((world.state("a"), world.engine.runs().count()), ("reporting", 1));
+}
+
+#[test]
+fn nothing_is_taken_from_a_tracker_that_is_not_configured() {
+    let mut world = World::new();
+    let offers = vec![Offer { run: run_id("a"), task: task("a") }];
+    world.tell(Input::Offered { tracker: "other".to_owned(), offers });
+    let claim = Claim { task: task("b"), lease: Some(world::lease(1)), environment: vec![] };
+    let (run, sent) = (run_id("b"), world.now);
+    world.tell(Input::Given { tracker: "other".to_owned(), run, sent, claim });
+    assert_eq!((world.engine.runs().count(), &world.effects[..]), (0, &[][..]));
+}
+
 #[test]
 fn a_task_given_without_a_free_slot_is_given_back() {
     let mut world = World::with(Policy { slots: 1, ..policy() });
