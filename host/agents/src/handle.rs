@@ -75,6 +75,19 @@ impl AgentHandle {
         Ok(())
     }
 
+    /// Whether the agent's standard input is open.
+    pub fn takes_input(&self) -> bool {
+        let heard = self.heard.borrow();
+        heard.state.input.open && heard.end.is_none()
+    }
+
+    /// Whether [`Self::write_stdin`] would wait after what was said up to this number,
+    /// because the agent does not read.
+    pub fn is_behind(&self, number: u32) -> bool {
+        let input = self.heard.borrow().state.input;
+        input.open && number >= input.written.saturating_add(WINDOW)
+    }
+
     /// Closes the agent's standard input after what was written so far.
     pub async fn close_stdin(&self, number: u32) {
         self.say(Command::CloseInput { number }).await;

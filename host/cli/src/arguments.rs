@@ -1,9 +1,11 @@
 //! The command line: every command, flag and example.
 
+mod message;
 mod plugin;
 mod record;
 mod setup;
 
+pub use message::MessageArgs;
 pub use plugin::{KeysCommand, PluginArgs, PluginCommand, TryArgs};
 pub use record::{DiskArgs, ExplainArgs, GcArgs, ReplayArgs};
 pub use setup::SetupArgs;
@@ -52,6 +54,8 @@ pub enum Command {
     Logs(LogsArgs),
     /// End a run that is under way
     Stop(StopArgs),
+    /// Say something to the agent of a run
+    Message(MessageArgs),
     /// End the running host and leave its agents at work
     #[command(after_help = DETACH_HELP)]
     Detach,

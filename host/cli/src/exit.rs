@@ -34,11 +34,13 @@ pub enum Exit {
     Differs = 12,
     /// A plugin asks for more than another build of it.
     Grows = 13,
+    /// A message reached no agent.
+    NotHeard = 14,
 }
 
 impl Exit {
     /// All of them, in order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Ok,
         Self::Failed,
         Self::Usage,
@@ -53,6 +55,7 @@ impl Exit {
         Self::Absent,
         Self::Differs,
         Self::Grows,
+        Self::NotHeard,
     ];
 
     /// The number that the shell sees.
@@ -77,6 +80,7 @@ impl Exit {
             Self::Absent => "there is no such run, or no host is running",
             Self::Differs => "a run was not decided the same way again (only `host replay`)",
             Self::Grows => "a plugin asks for more than an earlier build (only `host plugin diff`)",
+            Self::NotHeard => "no agent took the message (only `host message`)",
         }
     }
 

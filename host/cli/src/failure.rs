@@ -100,6 +100,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let exit = match error {
             ClientError::NotRunning { .. } | ClientError::Refused(_) => Exit::Absent,
+            ClientError::NotHeard(_) => Exit::NotHeard,
             ClientError::Failed(_) => Exit::Failed,
         };
         Self::new(exit, error)

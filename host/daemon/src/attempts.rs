@@ -6,19 +6,24 @@ use std::sync::{Mutex, PoisonError};
 use hostler_agents::{AgentHandle, DEFAULT_GRACE};
 use hostler_engine::outcome::EndReason;
 use hostler_engine::task::RunId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::word::{NotHeard, Word};
 
 /// The way to an attempt under way.
 #[derive(Clone)]
 pub struct AttemptHandle {
     agent: AgentHandle,
-    messages: mpsc::Sender<String>,
+    words: mpsc::Sender<Said>,
 }
+
+/// A word on its way to an agent, and where to tell whether it arrived.
+pub type Said = (Word, oneshot::Sender<Result<(), NotHeard>>);
 
 impl AttemptHandle {
     /// A handle for a running agent.
-    pub const fn new(agent: AgentHandle, messages: mpsc::Sender<String>) -> Self {
-        Self { agent, messages }
+    pub const fn new(agent: AgentHandle, words: mpsc::Sender<Said>) -> Self {
+        Self { agent, words }
     }
 
     /// Ends the agent; the end is told when it is proven.
@@ -26,10 +31,27 @@ impl AttemptHandle {
         self.agent.end(why, DEFAULT_GRACE).await;
     }
 
-    /// Text for the agent. What it cannot take is dropped with a line in the log.
-    pub async fn message(&self, text: String) {
-        // An attempt that is over takes none.
-        let _ = self.messages.send(text).await;
+    /// Hands over a word for the agent, after those before it, without waiting. Whether
+    /// it arrived is told by [`Hearing::over`].
+    pub fn say(&self, word: Word) -> Result<Hearing, NotHeard> {
+        let (answer, hearing) = oneshot::channel();
+        match self.words.try_send((word, answer)) {
+            Ok(()) => Ok(Hearing(hearing)),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(NotHeard::Behind),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(NotHeard::NoAgent),
+        }
+    }
+}
+
+/// A word that is on its way.
+pub struct Hearing(oneshot::Receiver<Result<(), NotHeard>>);
+
+impl Hearing {
+    /// Waits until the word has arrived: it is written down, so the agent hears it once,
+    /// also if this host ends now.
+    pub async fn over(self) -> Result<(), NotHeard> {
+        // An attempt that ends meanwhile answers nobody.
+        self.0.await.unwrap_or(Err(NotHeard::NoAgent))
     }
 }
 

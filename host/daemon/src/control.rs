@@ -1,5 +1,5 @@
 //! The control socket: HTTP over a Unix socket that only its owner can reach.
-//! `host status` and `host stop` are clients of it.
+//! `host status`, `host stop` and `host message` are clients of it.
 
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ use crate::message::Message;
 use crate::poll::Contact;
 use crate::rooms::Rooms;
 use crate::view::{HostView, RunView};
+use crate::word::{NotHeard, Word};
 
 /// What the server needs to answer.
 pub struct Desk {
@@ -67,6 +68,7 @@ pub async fn serve(listener: UnixListener, desk: Desk) {
     let routes = axum::Router::new()
         .route("/v1/status", get(status))
         .route("/v1/runs/{run}/stop", post(stop))
+        .route("/v1/runs/{run}/message", post(message))
         .route("/v1/detach", post(detach));
     let routes = if desk.test_clock { routes.route("/v1/test/clock", post(advance_clock)) } else { routes };
     let mut situation = desk.situation.clone();
@@ -102,18 +104,55 @@ async fn status(State(desk): State<Arc<Desk>>) -> Response {
 }
 
 async fn stop(State(desk): State<Arc<Desk>>, Path(name): Path<String>) -> Response {
-    let Some(mut runs) = runs(&desk.rooms).await else { return ending() };
-    runs.reverse();
-    match find(&runs, &name) {
+    match open_run(&desk.rooms, &name, "there is nothing to stop").await {
         Ok(run) => {
             desk.rooms.tell(Input::StopAsked { run: RunId(run.id.clone()) }).await;
             Json(run).into_response()
         }
-        Err(error) => refused(
-            StatusCode::NOT_FOUND,
-            over_already(&desk.rooms, &name).await.unwrap_or(error.to_string()),
-        ),
+        Err(refused) => refused,
     }
+}
+
+/// A text for the agent of a run.
+#[derive(Debug, Serialize, Deserialize)]
+struct Spoken {
+    text: String,
+    #[serde(default)]
+    id: Option<String>,
+}
+
+/// Answers when the agent's attempt has written the text down: then it is heard once.
+async fn message(
+    State(desk): State<Arc<Desk>>,
+    Path(name): Path<String>,
+    Json(spoken): Json<Spoken>,
+) -> Response {
+    let run = match open_run(&desk.rooms, &name, "nobody would hear it").await {
+        Ok(run) => run,
+        Err(refused) => return refused,
+    };
+    match say(&desk.rooms, &RunId(run.id.clone()), spoken).await {
+        Ok(()) => Json(run).into_response(),
+        Err(error) => refused(StatusCode::CONFLICT, format!("{} did not hear it: {error}", run.task_key)),
+    }
+}
+
+async fn say(rooms: &Rooms, run: &RunId, spoken: Spoken) -> Result<(), NotHeard> {
+    let word = Word::new(spoken.text, spoken.id)?;
+    rooms.attempts.of(run).ok_or(NotHeard::NoAgent)?.say(word)?.over().await
+}
+
+/// The open run that a person means, or the answer that there is none; for one that is
+/// over, `so` says what follows.
+async fn open_run(rooms: &Rooms, name: &str, so: &str) -> Result<RunView, Response> {
+    let mut runs = runs(rooms).await.ok_or_else(ending)?;
+    runs.reverse();
+    let error = match find(&runs, name) {
+        Ok(run) if !run.closed => return Ok(run.clone()),
+        Ok(run) => over(run, so),
+        Err(error) => over_already(rooms, name, so).await.unwrap_or(error.to_string()),
+    };
+    Err(refused(StatusCode::NOT_FOUND, error))
 }
 
 /// How far the clock is to be moved forward.
@@ -154,11 +193,15 @@ async fn detach(State(desk): State<Arc<Desk>>) -> Response {
 }
 
 /// A run that is not open may be over: then that is the answer.
-async fn over_already(rooms: &Rooms, name: &str) -> Option<String> {
+async fn over_already(rooms: &Rooms, name: &str, so: &str) -> Option<String> {
     let (home, name) = (rooms.home.clone(), name.to_owned());
     let found = crate::blocking::run(move || History::open(&home).ok()??.run(&name).ok()).await.ok()??;
-    let how = found.result.unwrap_or(found.state);
-    Some(format!("{} is over already ({how}): there is nothing to stop", found.task_key))
+    Some(over(&found, so))
+}
+
+fn over(run: &RunView, so: &str) -> String {
+    let how = run.result.as_ref().unwrap_or(&run.state);
+    format!("{} is over already ({how}): {so}", run.task_key)
 }
 
 async fn runs(rooms: &Rooms) -> Option<Vec<RunView>> {
@@ -192,6 +235,9 @@ pub enum ClientError {
     /// The host refused.
     #[error("{0}")]
     Refused(String),
+    /// The agent did not hear what was said to it.
+    #[error("{0}")]
+    NotHeard(String),
     /// The host did not answer as it should.
     #[error("the running host did not answer ({0}): look at its log")]
     Failed(String),
@@ -220,12 +266,14 @@ impl Client {
 
     /// Ends a run, named by id, part of it, or task key.
     pub async fn stop(&self, run: &str) -> Result<RunView, ClientError> {
-        let mut url =
-            url::Url::parse("http://host/v1/runs").map_err(|error| ClientError::Failed(error.to_string()))?;
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.push(run).push("stop");
-        }
-        self.ask(self.http.post(url)).await
+        self.ask(self.http.post(address(run, "stop")?)).await
+    }
+
+    /// Says something to the agent of a run. Said again under the same `id`, an attempt
+    /// hears it once.
+    pub async fn message(&self, run: &str, text: &str, id: &str) -> Result<RunView, ClientError> {
+        let spoken = Spoken { text: text.to_owned(), id: Some(id.to_owned()) };
+        self.ask(self.http.post(address(run, "message")?).json(&spoken)).await
     }
 
     /// Ends the host and leaves the agents at work.
@@ -242,7 +290,21 @@ impl Client {
         if answer.status().is_success() {
             return answer.json().await.map_err(failed);
         }
-        let refused: Refused = answer.json().await.map_err(failed)?;
-        Err(ClientError::Refused(refused.error))
+        let status = answer.status();
+        let Refused { error } = answer.json().await.map_err(failed)?;
+        Err(match status {
+            StatusCode::CONFLICT => ClientError::NotHeard(error),
+            _ => ClientError::Refused(error),
+        })
     }
+}
+
+/// Where to ask about a run; its name may hold anything.
+fn address(run: &str, what: &str) -> Result<url::Url, ClientError> {
+    let mut url =
+        url::Url::parse("http://host/v1/runs").map_err(|error| ClientError::Failed(error.to_string()))?;
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.push(run).push(what);
+    }
+    Ok(url)
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::core::Situation;
 use crate::rooms::Rooms;
+use crate::word::{NotHeard, Word};
 
 /// How often a host without work says that it is alive.
 const IDLE_EVERY: Millis = Millis::seconds(30);
@@ -58,11 +59,18 @@ async fn take(rooms: &Rooms, run: RunId, fence: Fence, sent: Timestamp, control:
         Control::LeaseLost(reason) => rooms.tell(Input::LeaseLost { run, fence, reason }).await,
         Control::Renewed(ttl) => rooms.tell(Input::Renewed { run, fence, sent, ttl }).await,
         Control::Message(text) => {
-            if let Some(attempt) = rooms.attempts.of(&run) {
-                attempt.message(text).await;
-            } else {
-                tracing::warn!("a message for {run} came while no agent of it runs");
-            }
+            let attempt = rooms.attempts.of(&run).ok_or(NotHeard::NoAgent);
+            let said = Word::new(text, None).and_then(|word| attempt?.say(word));
+            // No lease waits for an agent to listen.
+            tokio::spawn(async move {
+                let heard = match said {
+                    Ok(hearing) => hearing.over().await,
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = heard {
+                    tracing::warn!("{run} did not hear the tracker's message: {error}");
+                }
+            });
         }
     }
 }

@@ -45,11 +45,12 @@ impl History {
         Ok(Some(Self { reader: Reader::open(&path)?, path }))
     }
 
-    /// Runs, newest first.
+    /// Runs, newest first; `limit` is how many at most.
     pub fn runs(&self, open_only: bool, limit: u32) -> Result<Vec<RunView>, Failure> {
+        let mut runs = Vec::new();
         let filter = RunFilter { open_only, limit, ..RunFilter::default() };
-        let rows = self.reader.runs(&filter)?;
-        Ok(rows.iter().filter_map(view).collect())
+        self.reader.pages(filter, |rows| runs.extend(rows.iter().filter_map(view)))?;
+        Ok(runs)
     }
 
     /// The run with exactly this id. One that another version wrote differently is not
@@ -95,7 +96,12 @@ impl History {
     /// The run with this id, the one run whose id contains the text, or the newest
     /// run of the task with this key.
     pub fn run(&self, name: &str) -> Result<RunView, FindError> {
-        let runs = self.runs(false, hostler_journal::MAX_LIMIT)?;
+        let wanted = name.to_ascii_lowercase();
+        let could_be = |row: &&RunRow| row.task_key == name || row.id == name || row.id.contains(&wanted);
+        let mut runs = Vec::new();
+        let filter = RunFilter { limit: u32::MAX, ..RunFilter::default() };
+        let take = |rows: Vec<RunRow>| runs.extend(rows.iter().filter(could_be).filter_map(view));
+        self.reader.pages(filter, take).map_err(Failure::from)?;
         find(&runs, name).cloned()
     }
 }

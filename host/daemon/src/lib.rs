@@ -65,6 +65,7 @@ pub mod trial;
 mod verify;
 pub mod view;
 pub mod vouching;
+pub mod word;
 
 pub use crate::core::Summary;
 pub use failure::{Failure, FailureKind};

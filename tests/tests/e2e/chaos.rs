@@ -26,24 +26,31 @@ const COMMITS: usize = 4;
 /// To have the same moments again: the number that a failed test told.
 const SEED: &str = "HOSTLER_CHAOS_SEED";
 
-/// A row of numbers that looks random and is the same for the same seed.
-struct Moments(u64);
+/// A row of times that looks random and is the same for the same seed.
+pub struct Moments {
+    state: u64,
+    /// At least and at most, in milliseconds.
+    within: (u64, u64),
+}
 
 impl Moments {
-    fn from_environment() -> Self {
+    /// Begins with the seed of the environment, or with one that it tells.
+    pub fn from_environment(within: (u64, u64)) -> Self {
         let told = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok());
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let seed = told.unwrap_or_else(now);
         eprintln!("{SEED}={seed}");
-        Self(seed)
+        Self { state: seed, within }
     }
 
-    fn next(&mut self) -> Duration {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
+    /// The next one.
+    pub fn next(&mut self) -> Duration {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Duration::from_millis(LIFE_MS.0 + (mixed ^ (mixed >> 31)) % (LIFE_MS.1 - LIFE_MS.0))
+        let (least, most) = self.within;
+        Duration::from_millis(least + (mixed ^ (mixed >> 31)) % (most - least))
     }
 }
 
@@ -75,7 +82,7 @@ fn add_task(stage: &Stage, key: &str) {
 /// Takes about a minute and a half: a hundred hosts have to live for a moment each.
 #[test]
 fn a_hundred_hosts_killed_at_random_moments_end_every_task_exactly_once() {
-    let mut moments = Moments::from_environment();
+    let mut moments = Moments::from_environment(LIFE_MS);
     let (stage, _) = Stage::with_claude(&Script::new());
     let agent = stage.sandbox.install_agent("claude", &works(&stage));
     let keys: Vec<String> = (0..TASKS).map(|number| format!("task-{number:02}")).collect();
@@ -98,6 +105,7 @@ fn a_hundred_hosts_killed_at_random_moments_end_every_task_exactly_once() {
         assert_ended_once(&stage, key);
     }
     assert_each_agent_was_started_once(&agent);
+    assert_each_run_is_decided_the_same_way_again(&stage);
     assert_no_commit_is_lost(&stage, &agent, &keys);
     assert_no_worktree_is_left_over(&stage, &keys);
 }
@@ -116,6 +124,16 @@ fn assert_each_agent_was_started_once(agent: &Installed) {
     let starts = agent.starts().unwrap();
     let places: BTreeSet<_> = starts.iter().map(|start| start.cwd.clone()).collect();
     assert_eq!((starts.len(), places.len() as u64), (places.len(), TASKS), "{starts:?}");
+}
+
+fn assert_each_run_is_decided_the_same_way_again(stage: &Stage) {
+    let listed = stage.sandbox.host(&["runs", "--all", "--json"]);
+    let runs: Vec<serde_json::Value> = serde_json::from_str(&listed.stdout).unwrap();
+    assert!(runs.len() as u64 >= TASKS, "{runs:?}");
+    for run in runs {
+        let output = stage.sandbox.host(&["replay", run["id"].as_str().unwrap()]);
+        assert_eq!(output.code, Some(0), "{output:?}");
+    }
 }
 
 fn assert_no_commit_is_lost(stage: &Stage, agent: &Installed, keys: &[String]) {

@@ -10,6 +10,7 @@ mod stage;
 mod abuse;
 mod chaos;
 mod collection;
+mod conversation;
 mod crashes;
 mod damage;
 mod failures;

@@ -9,6 +9,7 @@ mod explain;
 mod gc;
 mod help;
 mod logs;
+mod message;
 mod plugin;
 mod replay;
 mod run;
@@ -39,6 +40,7 @@ pub fn execute(command: Command, context: &Context) -> Result<ExitCode, Failure>
         Command::Show(args) => done(show::show(&args, context)),
         Command::Logs(args) => done(logs::logs(&args, context)),
         Command::Stop(args) => done(in_runtime(stop::stop(&args, context))),
+        Command::Message(args) => done(in_runtime(message::message(&args, context))),
         Command::Detach => done(in_runtime(detach::detach(context))),
         Command::Status(args) => done(in_runtime(status::status(&args, context))),
         Command::Explain(args) => done(explain::explain(&args, context)),

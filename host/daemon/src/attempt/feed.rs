@@ -32,6 +32,9 @@ pub enum Entry {
     Message {
         /// The text.
         message: String,
+        /// By what it is known if it is said again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
     },
 }
 
@@ -49,24 +52,24 @@ impl Feed {
         Self { path: folder.join(FEED_FILE), file: None, told: false }
     }
 
-    /// Notes what the session is about to be fed. What cannot be noted is fed
-    /// nevertheless: a later entry covers its lines, only a message would be missing.
-    pub fn note(&mut self, entry: Entry) {
-        if let Err(error) = self.try_note(entry) {
-            self.file = None;
-            if !std::mem::replace(&mut self.told, true) {
-                let path = self.path.display();
-                tracing::warn!("{path} cannot be written, a restart may miss messages: {error}");
-            }
+    /// Notes lines that the session is about to be fed. What cannot be noted is fed
+    /// nevertheless: a later entry covers it.
+    pub fn note_lines(&mut self, lines: StreamName, end: u64, last: bool) {
+        if let Err(error) = self.note(Entry::Lines { lines, end, last })
+            && !std::mem::replace(&mut self.told, true)
+        {
+            tracing::warn!("{} cannot be written: {error}", self.path.display());
         }
     }
 
-    fn try_note(&mut self, entry: Entry) -> io::Result<()> {
+    /// Notes what the session is about to be fed. A message that cannot be noted must not
+    /// be fed: the next host would give its number to another one.
+    pub fn note(&mut self, entry: Entry) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             None => self.file.insert(JsonLines::open(&self.path)?),
         };
-        file.append(&[entry])
+        file.append(&[entry]).inspect_err(|_| self.file = None)
     }
 }
 
@@ -116,13 +119,13 @@ mod tests {
         std::fs::write(place.path().join(hostler_agents::STDOUT_FILE), b"one\ntwo\nthree\nrest").unwrap();
         let entries = vec![
             Entry::Lines { lines: stdout, end: 6, last: false },
-            Entry::Message { message: "hello".to_owned() },
+            Entry::Message { message: "hello".to_owned(), id: None },
             Entry::Lines { lines: stdout, end: 14, last: false },
             Entry::Lines { lines: stdout, end: 18, last: true },
         ];
         let mut feed = Feed::open(place.path());
         for entry in &entries {
-            feed.note(entry.clone());
+            feed.note(entry.clone()).unwrap();
         }
         assert_eq!(read(place.path()).unwrap(), entries);
         let mut transcript = Transcript::open(place.path());
@@ -139,14 +142,17 @@ mod tests {
     fn an_entry_is_written_in_the_words_of_the_record() {
         let lines = Entry::Lines { lines: StreamName::Stdout, end: 7, last: false };
         assert_eq!(serde_json::to_string(&lines).unwrap(), r#"{"lines":"stdout","end":7,"last":false}"#);
-        let message = Entry::Message { message: "hi".to_owned() };
-        assert_eq!(serde_json::to_string(&message).unwrap(), r#"{"message":"hi"}"#);
+        let message =
+            |id: Option<&str>| Entry::Message { message: "hi".to_owned(), id: id.map(str::to_owned) };
+        assert_eq!(serde_json::to_string(&message(None)).unwrap(), r#"{"message":"hi"}"#);
+        assert_eq!(serde_json::to_string(&message(Some("7"))).unwrap(), r#"{"message":"hi","id":"7"}"#);
     }
 
     #[test]
-    fn a_feed_that_cannot_be_written_holds_nothing_up() {
+    fn a_feed_that_cannot_be_written_holds_up_messages_only() {
         let mut feed = Feed::open(Path::new("/nowhere/at/all"));
-        feed.note(Entry::Message { message: "hi".to_owned() });
+        feed.note_lines(StreamName::Stdout, 7, false);
         assert!(feed.told);
+        assert!(feed.note(Entry::Message { message: "hi".to_owned(), id: None }).is_err());
     }
 }

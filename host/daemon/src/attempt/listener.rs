@@ -1,6 +1,7 @@
 //! Everything an agent says, and where it goes: through the provider's session into
 //! events, progress, and answers on the agent's input.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::progress::Courier;
 use crate::reading::Reading;
 use crate::rooms::Rooms;
 use crate::view::Notice;
+use crate::word::{NotHeard, Word};
 
 /// How much of a log is read at once, in bytes.
 const STEP: u64 = 64 * 1024;
@@ -33,10 +35,9 @@ pub enum ToAgent {
 }
 
 impl ToAgent {
-    /// Says it.
+    /// Says it. An agent that no longer reads has ended or is about to.
     pub async fn say(self, agent: &AgentHandle) {
         match self {
-            // An agent that no longer reads has ended or is about to.
             Self::Bytes(number, bytes) => drop(agent.write_stdin(number, bytes).await),
             Self::Close(number) => agent.close_stdin(number).await,
         }
@@ -54,6 +55,8 @@ pub struct Listener {
     courier: Arc<Courier>,
     /// Number of the last thing for the agent's input.
     inputs: u32,
+    /// Ids of the words it heard.
+    heard: BTreeSet<String>,
     /// Something was said since the engine was last told.
     unheard: bool,
     /// The CLI said that it is finished since the engine was last told.
@@ -72,6 +75,7 @@ impl Listener {
             attempt,
             reading,
             inputs: 0,
+            heard: BTreeSet::new(),
             unheard: false,
             finished: false,
         }
@@ -92,7 +96,8 @@ impl Listener {
                     let lines = feed::lines(&mut transcript, source, end, last)?;
                     self.give(source, lines).await
                 }
-                Entry::Message { message } => self.tell_agent(message).await,
+                // One that was not taken then is not taken now.
+                Entry::Message { message, id } => self.tell_agent(message, id).await.unwrap_or_default(),
             });
         }
         Ok((transcript, said))
@@ -125,14 +130,19 @@ impl Listener {
         end: u64,
         last: bool,
     ) -> Vec<ToAgent> {
-        self.feed.note(Entry::Lines { lines: source, end, last });
+        self.feed.note_lines(source, end, last);
         self.give(source, lines).await
     }
 
-    /// Text from a person.
-    pub async fn message(&mut self, text: String) -> Vec<ToAgent> {
-        self.feed.note(Entry::Message { message: text.clone() });
-        self.tell_agent(text).await
+    /// A word for the agent. One that it heard before leads to nothing.
+    pub async fn hear(&mut self, word: &Word) -> Result<Vec<ToAgent>, NotHeard> {
+        if word.id().is_some_and(|id| self.heard.contains(id)) {
+            return Ok(Vec::new());
+        }
+        let (message, id) = (word.text().to_owned(), word.id().map(str::to_owned));
+        let entry = Entry::Message { message: message.clone(), id: id.clone() };
+        self.feed.note(entry).map_err(NotHeard::NotRecorded)?;
+        self.tell_agent(message, id).await
     }
 
     async fn give(&mut self, source: StreamName, lines: Vec<Line>) -> Vec<ToAgent> {
@@ -143,14 +153,10 @@ impl Listener {
         self.take(outputs)
     }
 
-    async fn tell_agent(&mut self, text: String) -> Vec<ToAgent> {
-        match self.reading.message(text).await {
-            Ok(outputs) => self.take(outputs),
-            Err(problem) => {
-                tracing::warn!("the agent did not take a message: {problem}");
-                Vec::new()
-            }
-        }
+    async fn tell_agent(&mut self, text: String, id: Option<String>) -> Result<Vec<ToAgent>, NotHeard> {
+        let outputs = self.reading.message(text).await.map_err(NotHeard::NotTaken)?;
+        self.heard.extend(id);
+        Ok(self.take(outputs))
     }
 
     fn take(&mut self, outputs: Vec<SessionOutput>) -> Vec<ToAgent> {
@@ -175,6 +181,11 @@ impl Listener {
 
     fn next_input(&mut self) -> u32 {
         self.inputs += 1;
+        self.inputs
+    }
+
+    /// Number of the last thing for the agent's input.
+    pub const fn inputs(&self) -> u32 {
         self.inputs
     }
 

@@ -14,10 +14,11 @@ use tokio::sync::mpsc;
 use super::ending::prove;
 use super::keep::Leave;
 use super::listener::{Listener, ToAgent};
-use crate::attempts::AttemptHandle;
+use crate::attempts::{AttemptHandle, Said};
 use crate::reading;
 use crate::rooms::Rooms;
 use crate::view::Notice;
+use crate::word::{NotHeard, Word};
 
 /// How often the engine hears of an agent that says something: often enough for
 /// budgets and stalls, rarely enough for the record.
@@ -27,8 +28,8 @@ const HEARD_EVERY: Millis = Millis::seconds(5);
 /// talks would count as silent.
 const HEARD_PER_STALL: u64 = 4;
 
-/// Messages that may wait for one agent.
-const MESSAGES: usize = 16;
+/// Words that may wait for one agent; the next one is refused.
+const WORDS: usize = 16;
 
 /// An agent that works, and what it takes to listen to it.
 pub struct Listening {
@@ -36,7 +37,7 @@ pub struct Listening {
     run: Run,
     attempt: u32,
     agent: Agent,
-    inbox: mpsc::Receiver<String>,
+    inbox: mpsc::Receiver<Said>,
     /// What its supervisor was last told.
     leave: Option<Leave>,
 }
@@ -44,8 +45,8 @@ pub struct Listening {
 impl Listening {
     /// From here on the agent can be ended and spoken to.
     pub fn begin(rooms: Arc<Rooms>, run: Run, attempt: u32, agent: Agent) -> Self {
-        let (messages, inbox) = mpsc::channel(MESSAGES);
-        rooms.attempts.insert(run.id.clone(), attempt, AttemptHandle::new(agent.handle(), messages));
+        let (words, inbox) = mpsc::channel(WORDS);
+        rooms.attempts.insert(run.id.clone(), attempt, AttemptHandle::new(agent.handle(), words));
         Self { rooms, run, attempt, agent, inbox, leave: None }
     }
 
@@ -67,6 +68,21 @@ impl Listening {
         for word in words {
             word.say(&handle).await;
         }
+    }
+
+    /// Tells the agent a word. It must not wait for an agent that does not read: nobody
+    /// would listen to that agent, and nobody renew its leave.
+    async fn pass_on(&self, listener: &mut Listener, word: &Word) -> Result<(), NotHeard> {
+        let agent = self.agent.handle();
+        if agent.is_behind(listener.inputs()) {
+            return Err(NotHeard::Behind);
+        }
+        let said = listener.hear(word).await?;
+        if !agent.takes_input() {
+            return Err(NotHeard::Closed);
+        }
+        self.say(said).await;
+        Ok(())
     }
 
     /// Listens until the end is proven.
@@ -91,9 +107,10 @@ impl Listening {
                     Some(Output::Exited(exit)) => break Some(exit),
                     None => break None,
                 },
-                Some(text) = self.inbox.recv() => {
-                    let words = listener.message(text).await;
-                    self.say(words).await;
+                Some((word, answer)) = self.inbox.recv() => {
+                    let heard = self.pass_on(&mut listener, &word).await;
+                    // Whoever said it may have gone away.
+                    let _ = answer.send(heard);
                 }
                 Ok(()) = situation.changed() => {
                     let held = situation.borrow_and_update().run(&self.run.id).cloned();

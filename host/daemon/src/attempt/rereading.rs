@@ -37,7 +37,7 @@ pub async fn read_again(
                 }
             }
             // One that was not taken then is not taken now.
-            Entry::Message { message } => reading.message(message).await.unwrap_or_default(),
+            Entry::Message { message, .. } => reading.message(message).await.unwrap_or_default(),
         };
         events.extend(outputs.into_iter().filter_map(|output| match output {
             SessionOutput::Event(event) => Some(event),
