@@ -10,14 +10,11 @@ use clap::Args;
 use crate::cargo::{cargo, succeed};
 use crate::{built, plugins};
 
-/// The host lists its latest 1,000 runs, and ten tasks make twelve of them.
-const MOST_TASKS: u64 = 800;
-
 /// How much it is to be.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Options {
-    /// How many tasks, up to 800
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=MOST_TASKS))]
+    /// How many tasks
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
     tasks: u64,
     /// How many at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]

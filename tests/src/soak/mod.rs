@@ -31,7 +31,7 @@ const DRAINS_WITHIN: Duration = Duration::from_secs(30);
 /// How much a soak is to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
-    /// How many tasks; up to about 800: the host lists its latest 1,000 runs.
+    /// How many tasks.
     pub tasks: usize,
     /// How many at once.
     pub parallel: u32,
