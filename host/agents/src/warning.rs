@@ -12,7 +12,7 @@ pub enum Warning {
     /// The log cannot be written. Nothing is lost: it is tried again, and the
     /// agent waits with what it has to say.
     #[error(
-        "the log of the agent's {stream} cannot be written: {source}; free some space, until then the agent waits"
+        "the log of the agent's {stream} cannot be written: {source}; see that its disk has room and can be written, until then the agent waits"
     )]
     LogFailed {
         /// Which log.

@@ -63,14 +63,20 @@ fn replace_with(path: &Path, content: &[u8], mode: u32) -> Result<(), WorkspaceE
         }
         let mut file = File::options().write(true).create_new(true).mode(mode).open(&fresh)?;
         file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)?;
-        match path.parent() {
-            Some(parent) => File::open(parent)?.sync_all(),
-            None => Ok(()),
-        }
+        move_durably(&fresh, path)
     };
     write().map_err(WorkspaceError::io("write", path))
+}
+
+/// Moves a file to its place, where it stands whole or not at all, also after a power
+/// cut: what git writes may still be on its way to the disk.
+pub(crate) fn move_durably(from: &Path, to: &Path) -> std::io::Result<()> {
+    File::open(from)?.sync_all()?;
+    fs::rename(from, to)?;
+    match to.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 /// Copies an index file together with its modification time.

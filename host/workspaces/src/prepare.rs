@@ -164,7 +164,8 @@ impl Repository {
         let call = Call { time_limit: CHECKOUT_LIMIT, ..Call::default() };
         self.git.run(&scope, &["read-tree", "--reset", "-u", &start], &call)?;
         let base_index = private.base_index();
-        fs::rename(&index, &base_index).map_err(WorkspaceError::io("move the index to", &base_index))?;
+        files::move_durably(&index, &base_index)
+            .map_err(WorkspaceError::io("move the index to", &base_index))?;
         files::copy_index(&base_index, &workspace.git_dir.join("index"))
     }
 }

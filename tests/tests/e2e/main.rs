@@ -20,6 +20,7 @@ mod hostile_plugins;
 mod landing;
 mod main_job;
 mod providers;
+mod read_only_disk;
 mod real_claude;
 mod record;
 mod refusals;
