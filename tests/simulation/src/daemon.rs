@@ -125,6 +125,8 @@ impl World {
         let told = about.as_ref().filter(|_| reports).and_then(|id| process.engine.run(id));
         let told = told.filter(|run| matches!(run.state, State::Closed { how: Closing::Reported, .. }));
         let told = told.map(Run::reference);
+        let lost = |run: &&Run| matches!(run.state, State::Closed { how: Closing::Lost(_), .. });
+        let lost: Vec<_> = process.engine.runs().filter(lost).map(Run::reference).collect();
         let changed = untouched.filter(|before| process.engine.run(&before.id) != Some(before));
         let standings = standings(&process.engine, about.as_ref());
         let with_runs = |effect: hostler_engine::Effect| {
@@ -136,6 +138,9 @@ impl World {
         let is_over = !configures && process.is_over();
         if let Some(run) = told.filter(|run| !self.tracker.has_report(host, run)) {
             self.violated("I2", || format!("{} counts as reported, but the tracker has no report", run.run));
+        }
+        if let Some(run) = lost.iter().find(|run| self.tracker.has_report(host, run)) {
+            self.violated("I2", || format!("{} counts as lost, but the tracker has its report", run.run));
         }
         if let Some(before) = changed {
             self.violated("I5", || format!("{} was changed by a stale word: {text}", before.id));
