@@ -42,7 +42,11 @@ impl Repository {
             found => {
                 let _lock = Lock::acquire(&self.lock_path())?;
                 let receipt = match found {
-                    Some(receipt) => receipt,
+                    Some(receipt) => {
+                        // A host that was killed in here may have left the lock of its branch.
+                        remove_stale_locks(&receipt.workspace)?;
+                        receipt
+                    }
                     None => self.begin(order, &desk)?,
                 };
                 self.claim(&receipt.workspace)?;

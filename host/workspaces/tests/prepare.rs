@@ -82,11 +82,18 @@ fn a_lock_behind_a_link_is_not_ours_to_remove() {
 #[test]
 fn a_workspace_cut_off_by_a_crash_at_any_step_is_completed() {
     type Damage = fn(&hostler_workspaces::Workspace, &Scene);
-    let damages: [(&str, Damage); 6] = [
+    let damages: [(&str, Damage); 7] = [
         ("nothing but the receipt", |it, scene| {
             fs::remove_dir_all(&it.path).unwrap();
             fs::remove_dir_all(&it.git_dir).unwrap();
             scene.git(&["update-ref", "-d", &format!("refs/heads/{}", it.order.branch)]);
+        }),
+        ("the lock of a branch that was being made", |it, scene| {
+            let branch = format!("refs/heads/{}", it.order.branch);
+            scene.git(&["update-ref", "-d", &branch]);
+            let lock = it.common_dir.join(format!("{branch}.lock"));
+            fs::create_dir_all(lock.parent().unwrap()).unwrap();
+            fs::write(lock, "").unwrap();
         }),
         ("no record", |it, _| fs::remove_dir_all(&it.git_dir).unwrap()),
         ("no head", |it, _| fs::remove_file(it.git_dir.join("HEAD")).unwrap()),
