@@ -57,9 +57,9 @@ impl Conceal {
         }
         let mut value = serde_json::to_value(&input).unwrap_or_default();
         strings(&mut value, &self.redaction);
-        let masked = value.to_string();
-        if let Ok(input) = serde_json::from_value(value) {
-            return (input, masked);
+        if let Ok(input) = serde_json::from_value::<Input>(value) {
+            let text = serde_json::to_string(&input).unwrap_or_default();
+            return (input, text);
         }
         tracing::warn!("a secret is a word that this host uses itself; choose a longer one");
         (input, text)
