@@ -7,13 +7,18 @@
 
 mod adopting;
 mod ending;
+pub mod environments;
 mod feed;
 mod keep;
 mod listener;
 mod listening;
+pub mod reading;
 mod records;
 mod rereading;
 mod starting;
+pub mod supervision;
+pub mod under_way;
+pub mod word;
 
 use std::sync::Arc;
 
@@ -24,9 +29,9 @@ use hostler_engine::step::Step;
 
 pub use self::rereading::read_again;
 use self::starting::Starting;
-use crate::providers::Provider;
+use crate::plugins::providers::Provider;
+use crate::plugins::store::Build;
 use crate::rooms::Rooms;
-use crate::store::Build;
 
 /// Carries an attempt through and tells the engine. Never fails: what goes wrong
 /// is an outcome.

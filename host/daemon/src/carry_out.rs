@@ -13,11 +13,11 @@ use hostler_engine::{Action, Effect, Input};
 use hostler_workspaces::{RemoteError, WorkspaceError};
 
 use crate::attempt;
-use crate::judgement;
-use crate::land::land;
+use crate::finishing::land::land;
+use crate::finishing::tidy::tidy;
 use crate::place::Prepared;
+use crate::plugins::judgement;
 use crate::rooms::Rooms;
-use crate::tidy::tidy;
 use crate::view::Notice;
 
 /// Carries out one effect for a run as it was when the effect was decided.
@@ -45,7 +45,7 @@ pub async fn carry_out(rooms: Arc<Rooms>, run: Run, effect: Effect) {
         Action::Adopt { attempt } => attempt::adopt(rooms, run, at, attempt).await,
         Action::Reap { attempt } => attempt::reap(rooms, run, attempt).await,
         Action::Collect => collect(&rooms, &run, at).await,
-        Action::Verify { verify } => crate::verify::verify(rooms, run, at, verify).await,
+        Action::Verify { verify } => crate::finishing::verify::verify(rooms, run, at, verify).await,
         Action::Land => land(rooms, &run, at).await,
         Action::Advise => advise(&rooms, &run, at).await,
         Action::Report { report } => report_to_tracker(&rooms, &run, at, report).await,

@@ -14,15 +14,15 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 use tokio::sync::{oneshot, watch};
 
+use crate::attempt::word::{NotHeard, Word};
 use crate::core::Situation;
 use crate::failure::Failure;
-use crate::history::{History, find};
 use crate::home::Home;
 use crate::message::Message;
-use crate::poll::Contact;
+use crate::record::history::{History, find};
 use crate::rooms::Rooms;
+use crate::tracker::poll::Contact;
 use crate::view::{HostView, RunView};
-use crate::word::{NotHeard, Word};
 
 /// What the server needs to answer.
 pub struct Desk {

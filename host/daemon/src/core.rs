@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use crate::carry_out::carry_out;
 use crate::clock::Clock;
 use crate::message::Message;
-use crate::projection;
+use crate::record::projection;
 use crate::rooms::Rooms;
 use crate::view::{Notice, RunView};
 

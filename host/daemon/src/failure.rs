@@ -10,10 +10,10 @@ use hostler_engine::problem::Problem;
 use hostler_journal::JournalError;
 use hostler_workspaces::{RemoteError, WorkspaceError};
 
-use crate::grants::GrantError;
-use crate::keys::KeyError;
-use crate::permit::Withdrawn;
-use crate::vouching::NotVouched;
+use crate::plugins::grants::GrantError;
+use crate::plugins::keys::KeyError;
+use crate::plugins::permit::Withdrawn;
+use crate::plugins::vouching::NotVouched;
 
 /// What kind of failure; decides the exit code of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,64 +12,35 @@
 //!   and [`vouching`] about who signed them.
 
 mod attempt;
-mod attempts;
 mod blocking;
-mod builds;
-pub mod calls;
 mod carry_out;
 mod ceiling_notice;
 pub mod clock;
 pub mod collection;
 mod conceal;
 pub mod control;
-mod copying;
 mod core;
-mod environments;
-pub mod events;
-pub mod explained;
 mod failure;
 mod files;
-mod forge;
-pub mod grants;
-mod heartbeat;
-pub mod history;
+mod finishing;
 pub mod home;
 mod host;
-mod json_lines;
-mod judgement;
-pub mod keys;
-mod land;
-mod lease_thread;
 mod lock;
 mod message;
-pub mod permit;
 mod place;
 pub mod plugins;
-mod poll;
-mod progress;
-mod projection;
-pub mod providers;
-mod reading;
-mod recovery;
+mod record;
 mod remote_check;
-pub mod replay;
 mod revocation;
 mod rooms;
 mod settings;
-pub mod store;
-pub mod supervision;
-mod tidy;
-mod told;
 mod tracker;
-pub mod trial;
-mod verify;
 pub mod view;
-pub mod vouching;
-pub mod word;
 
 pub use crate::core::Summary;
+pub use attempt::{supervision, word};
 pub use failure::{Failure, FailureKind};
-pub use forge::ForgeSettings;
+pub use finishing::forge::ForgeSettings;
 pub use host::{Host, Ready, Stopper};
 pub use hostler_agents::{
     ContainedBy, Containment, CpuLimiter, LimitedBy, MemoryLimiter, StartError, Survivor, TreeProof,
@@ -78,4 +49,6 @@ pub use hostler_agents::{
 pub use hostler_broker::Secret;
 pub use hostler_engine as engine;
 pub use hostler_workspaces::{Condition, ForgeKind, Repository, WorkspaceError};
+pub use plugins::{grants, keys, permit, providers, store, trial, vouching};
+pub use record::{calls, events, explained, history, replay};
 pub use settings::{PluginSettings, RepositorySettings, Settings};

@@ -16,8 +16,8 @@ use hostler_workspaces::{
 };
 
 use crate::collection::CollectionLock;
-use crate::history::History;
 use crate::home::Home;
+use crate::record::history::History;
 use crate::view::{AttemptView, RunView};
 
 /// A patch kept beside a run is cut at this size; the branch has the whole work.

@@ -9,7 +9,7 @@ use hostler_engine::Input;
 use hostler_engine::policy::Policy;
 use hostler_engine::time::Millis;
 
-use crate::permit::{Permit, Withdrawn};
+use crate::plugins::permit::{Permit, Withdrawn};
 use crate::rooms::Rooms;
 use crate::view::Notice;
 

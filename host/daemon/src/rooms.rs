@@ -13,20 +13,20 @@ use hostler_engine::task::RunId;
 use hostler_workspaces::Cancel;
 use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::attempts::Attempts;
-use crate::builds::Builds;
+use crate::attempt::environments::Environments;
+use crate::attempt::under_way::Attempts;
 use crate::ceiling_notice::CeilingNotice;
 use crate::clock::Clock;
 use crate::conceal::Conceal;
 use crate::core::Situation;
-use crate::environments::Environments;
-use crate::forge::Forges;
+use crate::finishing::forge::Forges;
 use crate::home::Home;
 use crate::message::Message;
 use crate::place::Place;
-use crate::progress::Couriers;
-use crate::providers::Provider;
+use crate::plugins::builds::Builds;
+use crate::plugins::providers::Provider;
 use crate::tracker::Tracker;
+use crate::tracker::progress::Couriers;
 use crate::view::Notice;
 
 /// The rooms of one host.

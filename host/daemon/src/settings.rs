@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use hostler_agents::Containment;
 use hostler_engine::policy::Policy;
 
-use crate::forge::ForgeSettings;
+use crate::finishing::forge::ForgeSettings;
 use crate::home::Home;
-use crate::vouching::SignatureRule;
+use crate::plugins::vouching::SignatureRule;
 
 /// What a host is started with.
 pub struct Settings {

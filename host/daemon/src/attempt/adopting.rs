@@ -16,7 +16,7 @@ use super::listener::{Listener, ToAgent};
 use super::listening::Listening;
 use super::provider_for;
 use super::records::Records;
-use crate::reading::Reading;
+use crate::attempt::reading::Reading;
 use crate::rooms::Rooms;
 use crate::view::Notice;
 

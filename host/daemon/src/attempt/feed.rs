@@ -8,8 +8,8 @@ use hostler_agents::{Stream, Transcript};
 use hostler_components::job::{Line, StreamName};
 use serde::{Deserialize, Serialize};
 
-use crate::json_lines::{self, JsonLines};
-use crate::reading;
+use crate::attempt::reading;
+use crate::record::json_lines::{self, JsonLines};
 
 /// File of an attempt's folder.
 const FEED_FILE: &str = "feed.jsonl";

@@ -14,12 +14,12 @@ use hostler_engine::run::Run;
 
 use super::ending::{settle, status};
 use super::feed::{self, Entry, Feed};
-use crate::events::EventLog;
-use crate::progress::Courier;
-use crate::reading::Reading;
+use crate::attempt::reading::Reading;
+use crate::attempt::word::{NotHeard, Word};
+use crate::record::events::EventLog;
 use crate::rooms::Rooms;
+use crate::tracker::progress::Courier;
 use crate::view::Notice;
-use crate::word::{NotHeard, Word};
 
 /// How much of a log is read at once, in bytes.
 const STEP: u64 = 64 * 1024;

@@ -14,11 +14,11 @@ use tokio::sync::mpsc;
 use super::ending::prove;
 use super::keep::Leave;
 use super::listener::{Listener, ToAgent};
-use crate::attempts::{AttemptHandle, Said};
-use crate::reading;
+use crate::attempt::reading;
+use crate::attempt::under_way::{AttemptHandle, Said};
+use crate::attempt::word::{NotHeard, Word};
 use crate::rooms::Rooms;
 use crate::view::Notice;
-use crate::word::{NotHeard, Word};
 
 /// How often the engine hears of an agent that says something: often enough for
 /// budgets and stalls, rarely enough for the record.

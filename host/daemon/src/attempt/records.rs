@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hostler_components::job::Job;
 
-use crate::store::{ATTEMPT_FILE, Build};
+use crate::plugins::store::{ATTEMPT_FILE, Build};
 
 /// File of an attempt's folder: what the plugin was told at the start.
 const JOB_FILE: &str = "job.json";

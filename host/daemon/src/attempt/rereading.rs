@@ -13,8 +13,8 @@ use hostler_engine::outcome::Outcome;
 use super::ending::{settle, status};
 use super::feed::{self, Entry};
 use super::records::Records;
-use crate::reading::Reading;
-use crate::store;
+use crate::attempt::reading::Reading;
+use crate::plugins::store;
 
 /// Feeds a new session everything that the sessions of an attempt were fed, in the same
 /// pieces, and gives what it says. `memory` is what the attempt could use, in bytes.

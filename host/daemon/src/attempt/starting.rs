@@ -19,12 +19,12 @@ use super::ending::not_done;
 use super::listener::Listener;
 use super::listening::Listening;
 use super::records::{Records, prompt_file};
-use crate::environments::{merge, withhold};
-use crate::judgement;
-use crate::providers::Provider;
-use crate::reading::Reading;
+use crate::attempt::environments::{merge, withhold};
+use crate::attempt::reading::Reading;
+use crate::plugins::judgement;
+use crate::plugins::providers::Provider;
+use crate::plugins::store::Build;
 use crate::rooms::Rooms;
-use crate::store::Build;
 
 /// An attempt whose command line is known.
 pub struct Starting {

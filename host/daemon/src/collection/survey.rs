@@ -11,10 +11,10 @@ use hostler_workspaces::{Known, RemovalProof, Repository, Workspace, is_removed,
 use super::rules::{self, Decision, Named, Standing};
 use super::{Choice, Deed, Fate, Finding, Retention, What, disk};
 use crate::failure::Failure;
-use crate::grants::Grants;
-use crate::history::{FindError, History};
 use crate::home::Home;
-use crate::store::{self, Store};
+use crate::plugins::grants::Grants;
+use crate::plugins::store::{self, Store};
+use crate::record::history::{FindError, History};
 use crate::view::RunView;
 
 /// Native code is made again within seconds, so only code that nobody has made or

@@ -11,10 +11,10 @@ use hostler_workspaces::{Removal, RemovalProof, Workspace, forget_removed, known
 
 use super::survey::repository_of;
 use super::{CollectionLock, Deed, Fate, Finding, What};
-use crate::history::History;
 use crate::home::Home;
 use crate::lock::StateLock;
-use crate::store;
+use crate::plugins::store;
+use crate::record::history::History;
 
 /// What of a run's folder stays as long as its worktree does.
 const WORKSPACE_FILE: &str = "workspace.json";

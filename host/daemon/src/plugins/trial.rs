@@ -10,9 +10,9 @@ use hostler_engine::outcome::Outcome;
 use hostler_engine::plan::Permission;
 use serde::Serialize;
 
+use crate::attempt::reading::replay;
 use crate::failure::Failure;
 use crate::plugins::{Kind, Runtime};
-use crate::reading::replay;
 
 /// Recorded output of a CLI.
 #[derive(Clone, Debug, Default)]

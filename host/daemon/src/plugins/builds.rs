@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hostler_components::{Plugin, Runtime};
 
 use crate::failure::Failure;
-use crate::grants::{GrantError, Grants};
 use crate::home::Home;
 use crate::plugins::Installed;
-use crate::store::{Build, Store};
+use crate::plugins::grants::{GrantError, Grants};
+use crate::plugins::store::{Build, Store};
 
 /// The builds of one host.
 pub struct Builds {

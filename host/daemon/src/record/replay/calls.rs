@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hostler_components::{Plugin, Runtime};
 
 use super::{Compared, Comparison, Difference, Part, same};
-use crate::calls::{self, Call};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::plugins::Kind;
-use crate::store::{Build, Store};
+use crate::plugins::store::{Build, Store};
+use crate::record::calls::{self, Call};
 
 /// Loads kept builds, each once. No grant is needed: nothing is started or sent.
 #[derive(Clone)]

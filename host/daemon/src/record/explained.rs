@@ -8,9 +8,9 @@ use hostler_engine::time::Timestamp;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::history::History;
-use crate::replay;
-use crate::told::told;
+use crate::record::history::History;
+use crate::record::replay;
+use crate::record::told::told;
 use crate::view::RunView;
 
 /// Happenings that are told unless more are asked for: those one remembers.
@@ -56,7 +56,7 @@ pub fn explained(history: &History, run: RunView, now: Timestamp) -> Result<Expl
 /// The run as the engine has it, or had it last.
 fn state_of(history: &History, id: &RunId, closed: bool) -> Result<Option<Run>, Failure> {
     if !closed {
-        let engine = crate::recovery::recover(&history.recovered()?, history.path())?;
+        let engine = crate::record::recovery::recover(&history.recovered()?, history.path())?;
         return Ok(engine.run(id).cloned());
     }
     Ok(history.span(id)?.and_then(|span| replay::last_of(&span, id)))

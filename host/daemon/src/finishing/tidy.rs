@@ -6,7 +6,7 @@ use hostler_workspaces::Removal;
 use tokio::sync::oneshot;
 
 use crate::collection::CollectionLock;
-use crate::land::landed_in;
+use crate::finishing::land::landed_in;
 use crate::message::Message;
 use crate::rooms::Rooms;
 

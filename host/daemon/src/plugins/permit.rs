@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use hostler_engine::rights::Rights;
 
-use crate::grants::Grants;
-use crate::store::Build;
+use crate::plugins::grants::Grants;
+use crate::plugins::store::Build;
 
 /// The leave to use one build.
 #[derive(Clone, Debug)]

@@ -15,10 +15,10 @@ use hostler_engine::task::RunId;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::history::History;
 use crate::home::Home;
 use crate::plugins::runtime;
-use crate::store::Build;
+use crate::plugins::store::Build;
+use crate::record::history::History;
 use crate::view::RunView;
 
 pub(crate) use self::decisions::last_of;

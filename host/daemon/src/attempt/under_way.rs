@@ -8,7 +8,7 @@ use hostler_engine::outcome::EndReason;
 use hostler_engine::task::RunId;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::word::{NotHeard, Word};
+use crate::attempt::word::{NotHeard, Word};
 
 /// The way to an attempt under way.
 #[derive(Clone)]

@@ -11,8 +11,8 @@ use hostler_engine::task::ProviderInfo;
 
 use crate::conceal::is_secret;
 use crate::failure::Failure;
-use crate::permit::Permit;
 use crate::plugins::Installed;
+use crate::plugins::permit::Permit;
 use crate::view::ProviderView;
 
 /// Where the program of a provider is on this machine, if it is; nothing is started.

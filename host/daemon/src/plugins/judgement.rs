@@ -18,13 +18,13 @@ use hostler_engine::task::Section;
 use hostler_engine::verdict::Verdict;
 use serde::Serialize;
 
-use crate::builds::BuildError;
-use crate::calls::{self, Call, Question};
 use crate::conceal;
 use crate::failure::Failure;
-use crate::providers::Provider;
+use crate::plugins::builds::BuildError;
+use crate::plugins::providers::Provider;
+use crate::plugins::store::{self, Build};
+use crate::record::calls::{self, Call, Question};
 use crate::rooms::Rooms;
-use crate::store::{self, Build};
 use crate::view::Notice;
 
 /// Why a plugin gave no answer.

@@ -10,10 +10,10 @@ use hostler_engine::rights::Rights;
 use tokio::runtime::Builder;
 
 use super::*;
-use crate::lease_thread::LeaseThread;
-use crate::store::Build;
+use crate::plugins::store::Build;
+use crate::tracker::lease_thread::LeaseThread;
 
-#[path = "../../../components/tests/plugins/guest.rs"]
+#[path = "../../../../components/tests/plugins/guest.rs"]
 mod guest;
 
 /// Longer than the test may take: the work that must not be in the way.

@@ -9,9 +9,9 @@ use hostler_engine::task::{Control, Fence, RunId};
 use hostler_engine::time::{Millis, Timestamp};
 use tokio::sync::watch;
 
+use crate::attempt::word::{NotHeard, Word};
 use crate::core::Situation;
 use crate::rooms::Rooms;
-use crate::word::{NotHeard, Word};
 
 /// How often a host without work says that it is alive.
 const IDLE_EVERY: Millis = Millis::seconds(30);

@@ -16,7 +16,7 @@ use hostler_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::store::Build;
+use crate::plugins::store::Build;
 
 /// File of a run's folder.
 const FILE: &str = "calls.jsonl";

@@ -7,7 +7,7 @@ use hostler_engine::event::Event;
 use hostler_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::json_lines::{self, JsonLines};
+use crate::record::json_lines::{self, JsonLines};
 
 /// One line of `events.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

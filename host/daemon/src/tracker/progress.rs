@@ -17,8 +17,8 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
-use crate::events::Recorded;
-use crate::json_lines;
+use crate::record::events::Recorded;
+use crate::record::json_lines;
 use crate::rooms::Rooms;
 use crate::tracker::Tracker;
 

@@ -16,7 +16,7 @@ use hostler_engine::step::Step;
 use hostler_engine::time::Millis;
 use tokio::sync::mpsc;
 
-use crate::attempts::AttemptHandle;
+use crate::attempt::under_way::AttemptHandle;
 use crate::rooms::Rooms;
 
 /// The end of the output that is kept: what the contract allows a report to carry.

@@ -14,12 +14,12 @@ use serde::Serialize;
 use super::calls::Loader;
 use super::{Compared, Comparison, Difference, Part, decisions, same};
 use crate::attempt::read_again;
-use crate::events::Recorded;
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::json_lines;
 use crate::plugins::Kind;
-use crate::store;
+use crate::plugins::store;
+use crate::record::events::Recorded;
+use crate::record::json_lines;
 use crate::view::RunView;
 
 /// One attempt, as it is recorded.

@@ -11,7 +11,7 @@ use hostler_components::{Digest, Signature, SigningKey};
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::keys::KeyRing;
+use crate::plugins::keys::KeyRing;
 
 /// How much a signature matters here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
