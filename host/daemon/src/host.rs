@@ -75,6 +75,8 @@ pub struct Host {
     control: JoinHandle<()>,
     copying: JoinHandle<()>,
     revocation: JoinHandle<Result<(), Withdrawn>>,
+    /// What was told since the start, for the first who asks.
+    unheard: Option<broadcast::Receiver<Notice>>,
     socket: PathBuf,
     _leases: LeaseThread,
     _lock: StateLock,
@@ -132,6 +134,7 @@ impl Host {
         let connection = connect(&tracker, &settings, &network, &clock, &leases).await?;
         let (listener, started) = (control::listen(&home)?, clock.now().0);
         let (inbox, messages) = mpsc::channel(INBOX);
+        let (notices, unheard) = broadcast::channel(NOTICES);
         let (telling, situation) = watch::channel(Situation::default());
         let rooms = Arc::new(Rooms {
             clock,
@@ -146,7 +149,7 @@ impl Host {
             agents: agents(&settings.shim),
             containment: settings.containment,
             plain_environment: plain_environment(&settings),
-            notices: broadcast::channel(NOTICES).0,
+            notices,
             inbox,
             situation: situation.clone(),
             attempts: Attempts::default(),
@@ -181,6 +184,7 @@ impl Host {
             test_clock: settings.test_clock,
         };
         let host = Self {
+            unheard: Some(unheard),
             core: tokio::spawn(core.work(messages)),
             hands,
             poll: tokio::spawn(poll(Arc::clone(&rooms), situation.clone(), contact, settings.once)),
@@ -196,9 +200,10 @@ impl Host {
         Ok((host, ready))
     }
 
-    /// What happens, for a screen. A reader that is too slow misses some.
-    pub fn notices(&self) -> broadcast::Receiver<Notice> {
-        self.rooms.notices.subscribe()
+    /// What happens, for a screen; the first who asks hears it from the start on. A
+    /// reader that is too slow misses some.
+    pub fn notices(&mut self) -> broadcast::Receiver<Notice> {
+        self.unheard.take().unwrap_or_else(|| self.rooms.notices.subscribe())
     }
 
     /// A way to stop this host from elsewhere.

@@ -45,6 +45,13 @@ const AFTER_TROUBLE: Milliseconds = 15_000;
 /// Pause of whoever has to let another request go first.
 const AFTER_THE_OTHER: Milliseconds = 3_000;
 
+/// Looks at a claim under way before a report is put off: two seconds, in which every
+/// server that is well answers.
+const LOOKS_AT_A_CLAIM: u32 = 20;
+
+/// Between two of them.
+const BETWEEN_LOOKS: Milliseconds = 100;
+
 /// This host, as a daemon of Tale.
 pub struct Tale {
     server: Server,
@@ -153,14 +160,16 @@ impl Tracker for Tale {
         }
         let perhaps_taken = self.runs.borrow_mut().reporting(&run);
         let comes_back = perhaps_taken && ending.may_come_back();
-        if comes_back && self.claiming.get() > 0 {
-            // If the first try was taken, that claim may get this very run, and this
-            // report would end it.
-            let message = "The report waits until a claim that is under way is answered.";
-            return Err(Problem::transient(message).after(AFTER_THE_OTHER));
-        }
         if comes_back {
+            // No claim begins from here on.
             self.resending.update(|count| count + 1);
+            let answered = self.claims_answered(cx).await;
+            let handed_out_again = self.runs.borrow().is_stale(&hold);
+            if answered.is_err() || handed_out_again {
+                self.resending.update(|count| count - 1);
+                answered?;
+                return self.report_after_another_claim(&run);
+            }
         }
         let answered = self.send_ending(cx, &hold, &ending).await;
         if comes_back {
@@ -256,6 +265,20 @@ impl Tale {
         let fence = self.runs.borrow_mut().claimed(&external_run_id, cx.now());
         let lease = Some(Lease { ttl: LEASE, renew_every: RENEW_EVERY, fence });
         Ok((Some(Claim { task, lease, environment }), retry_after))
+    }
+
+    /// Waits for a claim that is under way: if the first try of a report was taken, that
+    /// claim may get this very run, and the report would end it. As a rule it is
+    /// answered in a moment.
+    async fn claims_answered(&self, cx: &Context) -> Result<(), Problem> {
+        for _ in 0..LOOKS_AT_A_CLAIM {
+            if self.claiming.get() == 0 {
+                return Ok(());
+            }
+            cx.sleep(BETWEEN_LOOKS).await?;
+        }
+        let message = "The report waits until a claim that is under way is answered.";
+        Err(Problem::transient(message).after(AFTER_THE_OTHER))
     }
 
     /// Nothing that was claimed is unknown to the host any more.

@@ -36,7 +36,7 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<ExitCode, Failure>
     grant::ensure(&plugins, context, &page)?;
     // Only from here on is there something to drain: Ctrl-C at the question just ends.
     let mut signals = Signals::listen()?;
-    let (host, ready) = Host::start(settings).await?;
+    let (mut host, ready) = Host::start(settings).await?;
     progress.head(&draw_ready(&page, &ready));
     let doubts = setup.configuration.signatures.value.doubt().into_iter().chain(ready.doubts);
     doubts.for_each(|message| progress.take(Notice::Host { message, warning: true }));
