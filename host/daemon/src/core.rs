@@ -164,13 +164,15 @@ impl Core {
     async fn take(&mut self, message: Message) -> Result<(), JournalError> {
         match message {
             Message::Input(input) => self.apply(*input).await,
-            Message::Polled { inputs, worked } => {
+            Message::Polled { inputs, worked, taken } => {
                 let before = self.engine.runs().count();
                 for input in inputs {
                     self.apply(input).await?;
                 }
                 self.dry = worked && self.engine.runs().count() == before;
                 self.tell_situation();
+                // Whoever polled may have ended.
+                let _ = taken.send(());
                 Ok(())
             }
             Message::Detach(answer) => {

@@ -16,6 +16,9 @@ pub enum Message {
         inputs: Vec<Input>,
         /// Whether the tracker answered.
         worked: bool,
+        /// Told once the engine has taken it in: only then is known how many slots are
+        /// left to poll for.
+        taken: oneshot::Sender<()>,
     },
     /// The host is to end and leave the agents at work. Whoever asks hears how many.
     Detach(Option<oneshot::Sender<u32>>),

@@ -72,6 +72,11 @@ fn a_strict_host_runs_what_is_signed_and_nothing_else() {
 #[test]
 fn a_host_that_only_warns_says_so_and_works_and_one_that_is_told_nonsense_is_strict() {
     let (stage, _) = Stage::with_claude(&imitations::does_its_task());
+    stage.task("first", "Write hello.txt\n");
+    let ran = stage.run_once(&[]);
+    assert!(ran.code == Some(0) && !ran.stdout.contains("signed"), "nobody's key is known: {ran:?}");
+
+    key(&stage, "ada");
     stage.task("hello", "Write hello.txt\n");
     let ran = stage.run_once(&[]);
     assert_eq!(ran.code, Some(0), "{ran:?}");

@@ -174,6 +174,10 @@ impl SignatureRule {
             Err(error) if self == Self::Warn => return Ok(Some(error.to_string())),
             Err(error) => return Err(error.into()),
         };
+        // Who knows no key has nobody whose signature could be missed.
+        if self == Self::Warn && ring.all().is_empty() {
+            return Ok(None);
+        }
         Ok(self.admit(file, look(file, digest, &ring)?)?)
     }
 }

@@ -8,7 +8,7 @@ use hostler_engine::input::Offer;
 use hostler_engine::problem::{Problem, ProblemKind};
 use hostler_engine::task::RunId;
 use hostler_engine::time::Millis;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::core::Situation;
 use crate::message::Message;
@@ -50,8 +50,9 @@ pub async fn poll(
         for message in &answered.notices {
             rooms.show(Notice::Host { message: message.clone(), warning: false });
         }
-        let polled = Message::Polled { worked: problem.is_none(), inputs: inputs(&rooms, answered) };
-        if rooms.inbox.send(polled).await.is_err() {
+        let (taken, was_taken) = oneshot::channel();
+        let polled = Message::Polled { worked: problem.is_none(), inputs: inputs(&rooms, answered), taken };
+        if rooms.inbox.send(polled).await.is_err() || was_taken.await.is_err() {
             return Ok(());
         }
         let next = match problem {
