@@ -1,11 +1,11 @@
 //! Lines in the repository's own exclude file, which nobody else sees.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use crate::error::WorkspaceError;
-use crate::files::{self, ensure_real_dir};
+use crate::files::ensure_real_dir;
 use crate::order::Place;
 use crate::repository::Repository;
 
@@ -30,7 +30,7 @@ impl Repository {
 
 /// A link in place of the file is left alone: it may lead anywhere.
 pub(crate) fn add_line(path: &Path, line: &str) -> Result<(), WorkspaceError> {
-    let mut content = match path.symlink_metadata() {
+    let content = match path.symlink_metadata() {
         Ok(data) if !data.is_file() => {
             tracing::warn!(path = %path.display(), "not a regular file; `{line}` will show in git status");
             return Ok(());
@@ -42,10 +42,12 @@ pub(crate) fn add_line(path: &Path, line: &str) -> Result<(), WorkspaceError> {
     if content.split(|byte| *byte == b'\n').any(|known| known == line.as_bytes()) {
         return Ok(());
     }
-    if !content.is_empty() && !content.ends_with(b"\n") {
-        content.push(b'\n');
-    }
-    content.extend_from_slice(line.as_bytes());
-    content.push(b'\n');
-    files::replace(path, &content)
+    let begin = if content.is_empty() || content.ends_with(b"\n") { "" } else { "\n" };
+    // Added, not written anew: another host may add its own at the same moment.
+    let added = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(format!("{begin}{line}\n").as_bytes()));
+    added.map_err(WorkspaceError::io("write", path))
 }

@@ -90,7 +90,11 @@ fn assert_finished_by_the_next_host(stage: &Stage, agent: &Installed, told: &str
     assert_no_overlap(agent);
     let run = stage.run("hello");
     let starts = agent.starts().unwrap();
-    assert_eq!(starts.len(), 1, "{told}: an agent outlives its host: {run}");
+    // One that was started a moment before its host died, and whose supervisor was not
+    // told yet what to mask, is ended unheard; any other outlives its host.
+    let unheard = starts.len().saturating_sub(1);
+    let interrupted = run["attempts"].as_array().unwrap().len() - 1;
+    assert!(!starts.is_empty() && unheard <= interrupted, "{told}: an agent outlives its host: {run}");
     let noted = std::fs::read_to_string(agent.shared("commits")).unwrap();
     assert!(!noted.is_empty(), "{told}: no work");
     let branch = run["branch"].as_str().unwrap();
