@@ -38,7 +38,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use self::door::Door;
 use self::ending::{Act, Ending};
 use self::host_link::HostLink;
-use self::inbox::Inbox;
+use self::inbox::{Filled, Inbox};
 use self::input::Input;
 pub use self::log_pump::LOG_LIMIT;
 use self::log_pump::LogPump;
@@ -226,8 +226,10 @@ impl Life {
         }
     }
 
-    /// The newest host is the host.
+    /// The newest host is the host. What the one before said still counts, though it
+    /// may be read only now.
     fn welcome(&mut self, mut host: HostLink) {
+        while self.listen() {}
         host.greet(&Report::Here { record: self.record.clone(), state: self.state() });
         self.host_since = Instant::now();
         if let Some(before) = self.host.replace(host) {
@@ -257,17 +259,19 @@ impl Life {
         self.logs.stderr.hide(&redaction);
     }
 
-    fn listen(&mut self) {
-        let Some(host) = &mut self.host else { return };
-        let (commands, open) = host.listen();
+    /// Whether the host has said something, so that there may be more.
+    fn listen(&mut self) -> bool {
+        let Some(host) = &mut self.host else { return false };
+        let (commands, filled) = host.listen();
         for command in commands {
             self.obey(command);
         }
-        if !open {
+        if filled == Filled::Closed {
             self.host = None;
             self.switch.host_gone(boot_time());
             self.end_without_secrets();
         }
+        filled == Filled::Some
     }
 
     fn obey(&mut self, command: Command) {

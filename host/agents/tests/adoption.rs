@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hostler_agents::{Adopted, Agent, Cause, EXIT_FILE, Ending, Stdin, StdinClosed, Stream, Transcript};
 use hostler_engine::outcome::EndReason;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 use support::{Bench, FIXTURE, hear, hear_line, is_alive, kill, read_exit, send, until};
 
 /// A host of its own, with one agent, killed after its agent has said `ready`.
@@ -293,31 +293,59 @@ async fn the_next_host_hears_no_secret_though_it_knows_none() {
     assert_eq!(hear(&mut agent).await.stdout, ["the ******"]);
 }
 
-/// A host that starts an agent by hand, and is gone when the agent is there.
-#[tokio::test]
-async fn a_host_that_is_gone_before_it_said_what_to_hide_leaves_no_agent_and_no_word() {
-    let bench = Bench::new();
+/// A host's end of a conversation, led by hand: it has started an agent with this
+/// script, and has said nothing since.
+fn host_by_hand(bench: &Bench, script: &str) -> (Child, UnixStream) {
     fs::create_dir(bench.folder()).unwrap();
     let (mut ours, theirs) = UnixStream::pair().unwrap();
-    let mut shim = Command::new(FIXTURE)
+    let shim = Command::new(FIXTURE)
         .arg("shim")
         .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
         .spawn()
         .unwrap();
     let orders = serde_json::json!({
         "run": bench.run, "attempt": 1, "folder": bench.folder(), "cwd": "/", "program": "/bin/sh",
-        "args": ["-c", "echo s3cr3t; sleep 60"], "stdin": "closed", "limits": {}, "containment": "auto",
+        "args": ["-c", script], "stdin": {"open": ""}, "limits": {}, "containment": "auto",
         "env": [["PATH", std::env::var("PATH").unwrap()], ["HOSTLER_RUN", bench.run]],
     });
     writeln!(ours, "{orders}").unwrap();
     let mut answer = String::new();
     BufReader::new(&ours).read_line(&mut answer).unwrap();
     assert!(answer.contains("\"here\""), "{answer}");
-    drop(ours);
+    (shim, ours)
+}
+
+#[tokio::test]
+async fn a_host_that_is_gone_before_it_said_what_to_hide_leaves_no_agent_and_no_word() {
+    let bench = Bench::new();
+    let (mut shim, host) = host_by_hand(&bench, "echo s3cr3t; sleep 60");
+    drop(host);
     until("the supervisor has ended", || shim.try_wait().unwrap().is_some()).await;
     let exit = read_exit(&bench.folder());
     assert_eq!(exit.cause, Cause::Host(EndReason::Stopping));
     assert!(exit.tree.is_empty() && exit.truncated);
     assert_eq!(fs::read(bench.folder().join("stdout.log")).unwrap(), b"");
     assert_eq!(bench.marked(), [0; 0]);
+}
+
+#[tokio::test]
+async fn what_a_host_said_last_counts_though_the_next_is_at_the_door_already() {
+    let bench = Bench::new();
+    let (mut shim, mut first) = host_by_hand(&bench, "read -r _; echo the s3cr3t");
+    let pid = i32::try_from(shim.id()).unwrap();
+    // It finds the last words of the one and the hello of the other at once.
+    send(pid, Signal::STOP);
+    waitpid(Pid::from_raw(pid), WaitOptions::UNTRACED).unwrap();
+    writeln!(first, "{}", serde_json::json!({"hide": {"secrets": ["s3cr3t"]}})).unwrap();
+    drop(first);
+    let mut second = UnixStream::connect(bench.folder().join("shim.sock")).unwrap();
+    let hello = serde_json::json!({"hello": {"protocol": 1, "run": bench.run, "attempt": 1}});
+    writeln!(second, "{hello}").unwrap();
+    send(pid, Signal::CONT);
+    BufReader::new(&second).read_line(&mut String::new()).unwrap();
+
+    let mut agent = adopt_live(&bench).await;
+    agent.handle().write_stdin(1, b"\n".to_vec()).await.unwrap();
+    assert_eq!(hear(&mut agent).await.stdout, ["the ******"]);
+    assert!(shim.wait().unwrap().success());
 }

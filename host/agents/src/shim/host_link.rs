@@ -34,16 +34,16 @@ impl HostLink {
         (self.socket.as_fd(), !self.outbox.is_empty())
     }
 
-    /// What the host has said since; `false` when it is gone.
-    pub(super) fn listen(&mut self) -> (Vec<Command>, bool) {
-        let open = self.inbox.fill(&self.socket) != Filled::Closed;
+    /// What the host has said since, and what one read found.
+    pub(super) fn listen(&mut self) -> (Vec<Command>, Filled) {
+        let filled = self.inbox.fill(&self.socket);
         let mut commands = Vec::new();
         while let Some(command) = self.inbox.next() {
             // What a host of another version says and this shim does not know
             // is nothing it could do.
             commands.extend(command.ok());
         }
-        (commands, open)
+        (commands, filled)
     }
 
     /// The first thing a host hears.
@@ -139,8 +139,8 @@ mod tests {
         let (mut host, socket) = UnixStream::pair().unwrap();
         let mut link = HostLink::new(socket, Inbox::default()).unwrap();
         host.write_all(b"{\"sing\":{\"song\":1}}\nnonsense\n{\"close-input\":{\"number\":7}}\n").unwrap();
-        assert_eq!(link.listen(), (vec![Command::CloseInput { number: 7 }], true));
+        assert_eq!(link.listen(), (vec![Command::CloseInput { number: 7 }], Filled::Some));
         drop(host);
-        assert_eq!(link.listen(), (Vec::new(), false));
+        assert_eq!(link.listen(), (Vec::new(), Filled::Closed));
     }
 }
