@@ -28,6 +28,7 @@ pub mod report;
 pub mod request;
 pub mod rights;
 pub mod run;
+pub mod sandbox;
 pub mod step;
 pub mod task;
 pub mod time;
