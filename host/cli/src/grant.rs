@@ -49,22 +49,23 @@ pub fn warn(doubt: Option<String>) -> Result<(), Failure> {
 /// Makes sure that every one of these plugins is allowed: asks on a terminal, else
 /// tells the commands.
 pub fn ensure(chosen: &[&Chosen], context: &Context, page: &Page) -> Result<(), Failure> {
-    for chosen in chosen {
-        vouched(chosen, context)?;
-    }
+    let looked_at: Vec<(&Chosen, Option<String>)> = chosen
+        .iter()
+        .map(|chosen| Ok((*chosen, vouched(chosen, context)?)))
+        .collect::<Result<_, Failure>>()?;
     let path = context.home.grants();
     let mut grants = Grants::load(&path)?;
-    let missing: Vec<&Chosen> =
-        chosen.iter().filter(|chosen| standing(&grants, chosen) != Allowed::Yes).copied().collect();
+    let missing: Vec<_> =
+        looked_at.into_iter().filter(|(chosen, _)| standing(&grants, chosen) != Allowed::Yes).collect();
     if missing.is_empty() {
         return Ok(());
     }
     if !can_ask() {
-        let files: Vec<&Path> = missing.iter().map(|chosen| chosen.file.as_path()).collect();
+        let files: Vec<&Path> = missing.iter().map(|(chosen, _)| chosen.file.as_path()).collect();
         return Err(Failure::new(Exit::Grant, missing_grants(&files)));
     }
-    for chosen in missing {
-        ask(chosen, context, page)?;
+    for (chosen, doubt) in missing {
+        ask(chosen, doubt, page)?;
         write_down(chosen, &mut grants, &path)?;
     }
     Ok(())
@@ -85,7 +86,7 @@ pub fn obtain(chosen: &Chosen, yes: bool, context: &Context, page: &Page) -> Res
         let file = chosen.file.display().to_string();
         output::write_error(format!("{}\n", draw_request(page, &file, &chosen.inspection)).as_bytes())?;
     } else {
-        ask(chosen, context, page)?;
+        ask(chosen, doubt, page)?;
     }
     write_down(chosen, &mut grants, &path)
 }
@@ -95,9 +96,10 @@ fn write_down(chosen: &Chosen, grants: &mut Grants, path: &Path) -> Result<(), F
     Ok(grants.save(path)?)
 }
 
-/// Shows what a plugin asks for and waits for a yes.
-pub fn ask(chosen: &Chosen, context: &Context, page: &Page) -> Result<(), Failure> {
-    warn(vouched(chosen, context)?)?;
+/// Tells what is doubtful about its signature, shows what a plugin asks for and waits
+/// for a yes.
+pub fn ask(chosen: &Chosen, doubt: Option<String>, page: &Page) -> Result<(), Failure> {
+    warn(doubt)?;
     let file = chosen.file.display().to_string();
     // Beside the question: standard output may be read by a program.
     output::write_error(draw_request(page, &file, &chosen.inspection).as_bytes())?;

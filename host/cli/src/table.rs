@@ -74,6 +74,11 @@ pub fn draw(rows: &[Vec<Cell>], paint: Paint, width: Option<usize>) -> String {
     out
 }
 
+/// A name and what is said about it.
+pub fn row(name: &str, value: Cell) -> Vec<Cell> {
+    vec![Cell::new(name).tone(Tone::Quiet), value]
+}
+
 /// A heading row.
 pub fn heading(names: &[&str]) -> Vec<Cell> {
     names.iter().map(|name| Cell::new(name).tone(Tone::Quiet)).collect()

@@ -3,6 +3,9 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+/// Characters of a digest that are shown: two builds of a person never agree in 48 bits.
+const SHORT_DIGEST: usize = 12;
+
 /// One line: white space runs become one blank, and nothing in it can move the
 /// cursor, change colours or turn the direction of writing.
 pub fn one_line(text: &str) -> String {
@@ -33,6 +36,11 @@ pub fn paragraph(text: &str) -> String {
 fn drives_terminal(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The beginning of a digest, enough to tell builds apart.
+pub fn short_digest(digest: &str) -> &str {
+    digest.get(..SHORT_DIGEST).unwrap_or(digest)
 }
 
 /// Columns that the text takes on a terminal.

@@ -1,7 +1,7 @@
 //! `host doctor`.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use hostler_daemon::control::Client;
@@ -196,8 +196,7 @@ fn forge(named: &NamedForge, context: &Context) -> Check {
     let host = &named.host;
     let name = format!("forge {host}");
     let path = context.environment.get("PATH").cloned().unwrap_or_default();
-    let gh = std::env::split_paths(&path).map(|folder| folder.join("gh")).find(|file| file.is_file());
-    let gh = gh.filter(|_| named.kind.value == ForgeKind::GitHub);
+    let gh = gh_in(&path).filter(|_| named.kind.value == ForgeKind::GitHub);
     let variable = named.token_env.as_ref().map(|variable| &variable.value);
     match (variable, named.settings(&context.environment).token, gh) {
         (Some(variable), Some(_), Some(gh)) => Check::new(
@@ -224,6 +223,13 @@ fn forge(named: &NamedForge, context: &Context) -> Check {
             "nothing may open pull requests there; set `token-env` to the name of a variable with a token",
         ),
     }
+}
+
+/// Where the host would find `gh`. What a relative entry means depends on where one
+/// stands, so the host takes none.
+fn gh_in(path: &str) -> Option<PathBuf> {
+    let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
+    folders.map(|folder| folder.join("gh")).find(|file| file.is_file())
 }
 
 /// A plugin: of the right kind, configured, allowed.
@@ -271,7 +277,20 @@ async fn program(setup: &Setup, chosen: &Chosen, context: &Context) -> Check {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn gh_counts_only_below_an_absolute_folder() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("gh"), "").unwrap();
+        let absolute = place.path().display().to_string();
+        // As many steps up as reach the root from anywhere, then down again.
+        let relative = format!("{}{absolute}", "../".repeat(64).trim_end_matches('/'));
+        assert!(Path::new(&relative).join("gh").is_file());
+        assert_eq!(gh_in(&relative), None);
+        assert_eq!(gh_in(&format!("{relative}:{absolute}")), Some(place.path().join("gh")));
+    }
 
     #[test]
     fn room_on_the_disk_is_judged_at_its_limits() {

@@ -104,7 +104,7 @@ fn allow(name: &str, yes: bool, context: &Context) -> Result<(), Failure> {
         grant::warn(doubt)?;
         output::print(&draw_request(&page, &chosen.file.display().to_string(), &chosen.inspection))?;
     } else if can_ask() {
-        grant::ask(&chosen, context, &page)?;
+        grant::ask(&chosen, doubt, &page)?;
     } else {
         let command = grant::command(&chosen.file);
         return Err(Failure::new(

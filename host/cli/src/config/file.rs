@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::ConfigError;
-use super::key::{Key, nearest};
+use super::key::{Key, unknown};
 use super::origin::Origin;
 
 /// Largest file in bytes: settings are a few hundred.
@@ -228,9 +228,7 @@ impl Reader<'_> {
 
     fn unknown(&self, entry: Entry<'_, '_>) -> ConfigError {
         let known = Key::ALL.into_iter().map(Key::name).chain(TABLES);
-        let key = entry.0.get_ref().to_string();
-        let nearest = nearest(&key, known).into_iter().map(str::to_owned).collect();
-        ConfigError::UnknownKey { place: self.origin(entry), key, nearest }
+        unknown(entry.0.get_ref(), known, self.origin(entry))
     }
 
     fn origin(&self, entry: Entry<'_, '_>) -> Origin {

@@ -7,7 +7,7 @@ use hostler_daemon::{ForgeKind, ForgeSettings, Secret};
 
 use super::error::ConfigError;
 use super::file::{ConfigFile, Given};
-use super::key::nearest;
+use super::key::check_names;
 use super::layers::read_one;
 use super::origin::Setting;
 use super::value::{self, Read};
@@ -45,10 +45,7 @@ pub fn forges(file: Option<&ConfigFile>) -> Result<Vec<NamedForge>, ConfigError>
 }
 
 fn read(host: &str, table: &BTreeMap<String, Given>) -> Result<NamedForge, ConfigError> {
-    if let Some((key, given)) = table.iter().find(|(name, _)| !NAMES.contains(&name.as_str())) {
-        let nearest = nearest(key, NAMES.into_iter()).into_iter().map(str::to_owned).collect();
-        return Err(ConfigError::UnknownKey { place: given.origin.clone(), key: key.clone(), nearest });
-    }
+    check_names(table, &NAMES)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
     if host.is_empty() || !host.bytes().all(plain) {
         return Err(ConfigError::ForgeHost(host.to_owned()));

@@ -1,5 +1,11 @@
 //! The settings there are, and the names each goes by.
 
+use std::collections::BTreeMap;
+
+use super::error::ConfigError;
+use super::file::Given;
+use super::origin::Origin;
+
 /// A setting with one value (or one list).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
@@ -118,9 +124,23 @@ impl Key {
     }
 }
 
+/// Refuses a table with a name that is none of these.
+pub fn check_names(table: &BTreeMap<String, Given>, known: &[&str]) -> Result<(), ConfigError> {
+    match table.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        Some((name, given)) => Err(unknown(name, known.iter().copied(), given.origin.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Nobody knows this name; perhaps one of these was meant.
+pub fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>, place: Origin) -> ConfigError {
+    let nearest = nearest(name, known).into_iter().map(str::to_owned).collect();
+    ConfigError::UnknownKey { place, key: name.to_owned(), nearest }
+}
+
 /// The known names nearest to a mistyped one, best first; at most two, and the second
 /// only if it is about as near.
-pub fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut close: Vec<(usize, &str)> = known
         .map(|name| (strsim::osa_distance(typed, name), name))
         .filter(|(distance, name)| *distance <= name.len().max(typed.len()) / 2)

@@ -7,7 +7,7 @@ use hostler_daemon::engine::time::Millis;
 
 use super::error::ConfigError;
 use super::file::{ConfigFile, Given};
-use super::key::nearest;
+use super::key::check_names;
 use super::layers::read_one;
 use super::value::{Read, sum_of_parts};
 
@@ -26,10 +26,7 @@ pub fn retention(file: Option<&ConfigFile>) -> Result<Retention, ConfigError> {
 }
 
 fn read(table: &BTreeMap<String, Given>) -> Result<Retention, ConfigError> {
-    if let Some((key, given)) = table.iter().find(|(name, _)| !NAMES.contains(&name.as_str())) {
-        let nearest = nearest(key, NAMES.into_iter()).into_iter().map(str::to_owned).collect();
-        return Err(ConfigError::UnknownKey { place: given.origin.clone(), key: key.clone(), nearest });
-    }
+    check_names(table, &NAMES)?;
     let one = |name: &str, default: Option<Millis>| match table.get(name) {
         Some(given) => read_one(&format!("retention.{name}"), given, age).map(|setting| setting.value),
         None => Ok(default),

@@ -44,7 +44,8 @@ impl SecretsFile {
         let repositories = file.repositories.first().map(|(_, given)| ("repos", given));
         let forges =
             file.forges.values().filter_map(|table| table.values().next()).map(|given| ("forge", given));
-        if let Some((key, given)) = keys.chain(repositories).chain(forges).next() {
+        let retention = file.retention.values().next().map(|given| ("retention", given));
+        if let Some((key, given)) = keys.chain(repositories).chain(forges).chain(retention).next() {
             return Err(foreign(key, given));
         }
         Ok(Self { path: file.path, tracker: file.tracker, providers: file.providers })
@@ -102,7 +103,12 @@ mod tests {
         let parse = |text: &str| SecretsFile::parse(Path::new("/s.toml"), text);
         let told = parse("slots = 3").unwrap_err().to_string();
         assert!(told.starts_with("/s.toml line 1: `slots` does not belong here"), "{told}");
-        assert!(parse("[repos]\na = \"/a\"").is_err());
+        for table in
+            ["[repos]\na = \"/a\"", "[forge.\"a.b\"]\nkind = \"github\"", "[retention]\nlogs = \"1d\""]
+        {
+            let told = parse(table).unwrap_err().to_string();
+            assert!(told.starts_with("/s.toml line 2: ") && told.contains("does not belong here"), "{told}");
+        }
         let read = parse("[tracker.tale]\napi-key = \"hunter2\"").unwrap();
         assert!(!format!("{read:?}").contains("hunter2"));
         let told = parse("[tracker.tale]\napi-key = \"hunter2").unwrap_err().to_string();

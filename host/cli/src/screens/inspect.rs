@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::page::Page;
 use crate::paint::Tone;
-use crate::table::{Cell, draw, heading};
+use crate::table::{Cell, draw, heading, row};
 use crate::text::one_line;
 
 /// How the operator's grants stand towards a plugin.
@@ -132,10 +132,6 @@ fn setting(name: &str, field: &ConfigField) -> Vec<Cell> {
         Cell::new(facts.join(", ")),
         Cell::new(&field.help),
     ]
-}
-
-fn row(name: &str, value: Cell) -> Vec<Cell> {
-    vec![Cell::new(name).tone(Tone::Quiet), value]
 }
 
 fn kinds(kinds: &[Kind]) -> String {

@@ -7,7 +7,7 @@ use hostler_daemon::{Condition, Ready};
 
 use crate::page::Page;
 use crate::paint::Tone;
-use crate::table::{Cell, draw};
+use crate::table::{Cell, draw, row};
 
 /// What this host is about to do, a line each.
 pub fn draw_ready(page: &Page, ready: &Ready) -> String {
@@ -24,10 +24,6 @@ pub fn draw_ready(page: &Page, ready: &Ready) -> String {
         draw(&rows, page.paint, None),
         page.tone(Tone::Quiet, "Ctrl-C takes no new tasks and waits; twice stops.")
     )
-}
-
-fn row(name: &str, value: Cell) -> Vec<Cell> {
-    vec![Cell::new(name).tone(Tone::Quiet), value]
 }
 
 fn repository(key: &str, path: &str, condition: Option<&Condition>) -> Cell {

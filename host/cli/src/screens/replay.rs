@@ -8,7 +8,7 @@ use hostler_daemon::view::RunView;
 use crate::page::Page;
 use crate::paint::Tone;
 use crate::table::{Cell, draw, heading};
-use crate::text::{count, cut, one_line};
+use crate::text::{count, cut, one_line, short_digest};
 
 /// Columns of a recorded answer that are shown around the first difference.
 const SHOWN: usize = 160;
@@ -23,7 +23,7 @@ pub fn draw_replay(page: &Page, run: &RunView, replay: &Replay) -> String {
         };
         let by = part.plugin.as_ref().map_or_else(
             || "engine".to_owned(),
-            |build| format!("{} {}", build.id, build.digest.get(..12).unwrap_or(&build.digest)),
+            |build| format!("{} {}", build.id, short_digest(&build.digest)),
         );
         vec![
             Cell::new(&part.what),
@@ -52,18 +52,19 @@ pub fn draw_replay(page: &Page, run: &RunView, replay: &Replay) -> String {
 }
 
 fn first_difference(page: &Page, difference: &Difference) -> String {
-    let at = difference
-        .recorded
-        .bytes()
-        .zip(difference.replayed.bytes())
-        .position(|(old, new)| old != new)
-        .unwrap_or_else(|| difference.recorded.len().min(difference.replayed.len()));
+    let at = first_differing(&difference.recorded, &difference.replayed);
     format!(
         "{}, from byte {at} on\n  recorded  {}\n  replayed  {}\n\n",
         page.tone(Tone::Strong, &difference.place),
         from(&difference.recorded, at),
         from(&difference.replayed, at)
     )
+}
+
+/// The first byte in which two texts differ; where one goes on, the end of the shorter.
+fn first_differing(one: &str, other: &str) -> usize {
+    let differing = one.bytes().zip(other.bytes()).position(|(one, other)| one != other);
+    differing.unwrap_or_else(|| one.len().min(other.len()))
 }
 
 /// The text around a byte, on one line.
@@ -86,7 +87,7 @@ pub fn draw_comparison(page: &Page, run: &RunView, file: &str, compared: &[Compa
             continue;
         }
         let (old, new) = (&comparison.old, &comparison.new);
-        let at = old.bytes().zip(new.bytes()).position(|(old, new)| old != new).unwrap_or_default();
+        let at = first_differing(old, new);
         let _ = writeln!(
             out,
             "{}  {}\n  old  {}\n  new  {}",
@@ -141,6 +142,17 @@ mod tests {
         let parts = vec![part("prompt", "folder", 2, Compared::Differs(difference))];
         let replay = Replay { run: "r".to_owned(), parts };
         insta::assert_snapshot!(draw_replay(&page(), &examples::succeeded(), &replay));
+    }
+
+    #[test]
+    fn a_text_that_goes_on_differs_where_the_other_ends() {
+        assert_eq!(first_differing("abc", "abd"), 2);
+        assert_eq!(first_differing("abc", "abcd"), 3);
+        let long = "x".repeat(1000);
+        let comparison =
+            Comparison { what: "prompt".to_owned(), same: false, old: long.clone(), new: long + "end" };
+        let drawn = draw_comparison(&page(), &examples::succeeded(), "./new.wasm", &[comparison]);
+        assert!(drawn.contains("xend"), "{drawn}");
     }
 
     #[test]

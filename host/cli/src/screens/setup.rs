@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::standing::{Standing, row, rows};
+use super::standing::{Standing, rows};
 use crate::page::Page;
 use crate::paint::Tone;
-use crate::table::{Cell, draw};
+use crate::table::{Cell, draw, row};
 use crate::text::one_line;
 
 /// One question, as it is shown.

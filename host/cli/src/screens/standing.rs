@@ -8,7 +8,7 @@ use super::settings::Shown;
 use crate::config::origin::Origin;
 use crate::page::Page;
 use crate::paint::Tone;
-use crate::table::{Cell, draw};
+use crate::table::{Cell, draw, row};
 
 /// What a host would work with.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -114,11 +114,6 @@ fn provider(provider: &ProviderView) -> Vec<Cell> {
         None => Cell::new(format!("{} {}", provider.name, provider.version)),
     };
     row("provider", cell)
-}
-
-/// A name and what there is to say.
-pub fn row(name: &str, value: Cell) -> Vec<Cell> {
-    vec![Cell::new(name).tone(Tone::Quiet), value]
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use hostler_daemon::view::{HostView, ProviderView};
 use super::runs::draw_runs;
 use crate::page::Page;
 use crate::paint::Tone;
-use crate::table::{Cell, draw};
+use crate::table::{Cell, draw, row};
 use crate::text::count;
 
 /// What the running host does. `identity` is what trackers know it by.
@@ -42,10 +42,6 @@ pub fn draw_status(page: &Page, host: &HostView, identity: &[(&str, Option<Strin
         ));
     }
     format!("{}\n{}", draw(&rows, page.paint, None), draw_runs(page, &host.runs, true))
-}
-
-fn row(name: &str, value: Cell) -> Vec<Cell> {
-    vec![Cell::new(name).tone(Tone::Quiet), value]
 }
 
 fn provider_cell(provider: &ProviderView) -> Cell {

@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
 use crate::setup::inspect;
+use crate::text::short_digest;
 
 /// Takes back the grant of one build, or of every build of a plugin. A running host
 /// looks at the grants itself.
@@ -28,7 +29,7 @@ pub fn revoke(plugin: &str, context: &Context) -> Result<(), Failure> {
     };
     grants.save(&path)?;
     let builds = match gone.len() {
-        1 => format!("the build {}", first.digest.get(..12).unwrap_or(&first.digest)),
+        1 => format!("the build {}", short_digest(&first.digest)),
         many => format!("{many} builds"),
     };
     output::line(format!(
