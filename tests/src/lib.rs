@@ -10,6 +10,7 @@
 //! looks inside the host: tests see what a user sees.
 
 pub mod built;
+pub mod control_socket;
 pub mod host_clock;
 pub mod host_process;
 pub mod host_sandbox;

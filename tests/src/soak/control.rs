@@ -1,16 +1,14 @@
 //! The control socket of a running host, as far as a soak speaks with it.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
 
-/// A host that does not answer for so long is stuck.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::control_socket::exchange;
+use crate::host_clock;
 
 /// Why the host could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -58,20 +56,18 @@ pub struct OpenRun {
 /// What the host says of itself.
 pub fn status(socket: &Path) -> Result<Status, ControlError> {
     let path = "/v1/status";
-    let body = ask(socket, "GET", path, "")?;
+    let body = body_of(socket, path, exchange(socket, "GET", path, ""))?;
     serde_json::from_str(&body).map_err(|_| ControlError::Unexpected { path: path.to_owned(), answer: body })
 }
 
-/// Moves the host's clock forward. It must have been started with `HOSTLER_TEST_CLOCK=1`.
+/// Moves the host's clock forward. It must have been started with [`host_clock::TEST_CLOCK`].
 pub fn advance(socket: &Path, by: Duration) -> Result<(), ControlError> {
-    let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-    ask(socket, "POST", "/v1/test/clock", &json!({ "advance_ms": millis }).to_string()).map(|_| ())
+    body_of(socket, host_clock::PATH, host_clock::advance_at(socket, by)).map(|_| ())
 }
 
-/// One request; gives the body of the answer.
-fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Result<String, ControlError> {
-    let answer = exchange(socket, method, path, body)
-        .map_err(|source| ControlError::Io { socket: socket.to_owned(), source })?;
+/// The body of a good answer.
+fn body_of(socket: &Path, path: &str, answer: io::Result<String>) -> Result<String, ControlError> {
+    let answer = answer.map_err(|source| ControlError::Io { socket: socket.to_owned(), source })?;
     let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
     match body {
         Some(body) if answer.starts_with("HTTP/1.1 2") => Ok(body),
@@ -79,23 +75,11 @@ fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Result<String, Co
     }
 }
 
-fn exchange(socket: &Path, method: &str, path: &str, body: &str) -> io::Result<String> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: host\r\nconnection: close");
-    let length = body.len();
-    let about = format!("content-type: application/json\r\ncontent-length: {length}");
-    stream.write_all(format!("{head}\r\n{about}\r\n\r\n{body}").as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::io::{BufRead, BufReader};
+    use std::io::{BufRead, BufReader, Write};
     use std::os::unix::net::UnixListener;
 
     use super::*;

@@ -7,6 +7,7 @@ use standin_tale::board::{Agent, NewTask, PermissionMode, RunId, TaskId};
 use standin_tale::{Clock, Options, Standin};
 
 use super::work::Work;
+use crate::host_clock::TEST_CLOCK;
 use crate::scripted_agent::{Script, Start, read_starts};
 use crate::{HostProcess, HostSandbox, ScratchRepository, built};
 
@@ -34,9 +35,8 @@ impl Machine {
         // Compiling plugins anew for every soak would be most of the work of a short one.
         let cache = built::target_folder().join("tmp/e2e-cache");
         std::fs::create_dir_all(&cache).expect("cannot make the folder for compiled plugins");
-        let mut sandbox = HostSandbox::new()
-            .variable("XDG_CACHE_HOME", &cache.to_string_lossy())
-            .variable("HOSTLER_TEST_CLOCK", "1");
+        let mut sandbox =
+            HostSandbox::new().variable("XDG_CACHE_HOME", &cache.to_string_lossy()).variable(TEST_CLOCK, "1");
         link_plugins(&sandbox);
         let repository = sandbox.repository("app");
         sandbox.stand_in(repository.path());
