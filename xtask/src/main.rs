@@ -3,6 +3,7 @@
 mod bench;
 mod built;
 mod cargo;
+mod cycles;
 mod demo;
 mod install;
 mod plugins;
@@ -31,6 +32,8 @@ enum Verb {
     Bench(bench::Options),
     /// Work through hundreds of tasks of a server that misbehaves
     Soak(soak::Options),
+    /// Start plugins that fail a hundred thousand times, and see that no memory stays behind
+    Cycles(cycles::Options),
     /// Play simulated worlds around the engine, each from a seed, with everything that can go wrong
     Simulate(simulate::Options),
     /// Install the program `host` and the plugins for yourself
@@ -62,6 +65,7 @@ fn carry_out(verb: &Verb) -> anyhow::Result<()> {
         Verb::Test(options) => test::test(root, *options),
         Verb::Bench(options) => bench::bench(root, *options),
         Verb::Soak(options) => soak::soak(root, *options),
+        Verb::Cycles(options) => cycles::cycles(root, *options),
         Verb::Simulate(options) => simulate::simulate(root, options),
         Verb::Install => install::install(root),
     }

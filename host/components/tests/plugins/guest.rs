@@ -243,9 +243,14 @@ pub fn append_section(wasm: &mut Vec<u8>, name: &str, content: &[u8]) {
     leb(&mut section, name.len());
     section.extend_from_slice(name.as_bytes());
     section.extend_from_slice(content);
-    wasm.push(0);
+    append(wasm, 0, &section);
+}
+
+/// Appends a section of any kind.
+pub fn append(wasm: &mut Vec<u8>, kind: u8, section: &[u8]) {
+    wasm.push(kind);
     leb(wasm, section.len());
-    wasm.extend_from_slice(&section);
+    wasm.extend_from_slice(section);
 }
 
 fn leb(out: &mut Vec<u8>, mut number: usize) {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod bombs;
 mod cache;
 mod guest;
 mod guests;
