@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 
+use crate::audit::Head;
 use crate::entry::{Entry, OutboxChange, RunRow, Seq};
 use crate::error::Fault;
 
@@ -21,6 +22,9 @@ pub(crate) fn append(connection: &Connection, entry: &Entry) -> Result<Seq, Faul
     if let Some(body) = &entry.snapshot {
         put_snapshot(connection, seq, entry.at_ms, body)?;
     }
+    if let Some(head) = entry.audit {
+        put_audit_head(connection, head)?;
+    }
     Ok(seq)
 }
 
@@ -29,6 +33,15 @@ fn put_input(connection: &Connection, entry: &Entry) -> rusqlite::Result<Seq> {
         .prepare_cached("INSERT INTO entries (at_ms, run, input, effects) VALUES (?, ?, ?, ?)")?
         .insert(params![entry.at_ms, entry.run, entry.input, entry.effects])
         .map(Seq::new)
+}
+
+fn put_audit_head(connection: &Connection, head: Head) -> Result<(), Fault> {
+    let n = i64::try_from(head.n)
+        .map_err(|_| Fault::Contradiction(format!("the audit log has {} entries", head.n)))?;
+    connection
+        .prepare_cached("REPLACE INTO audit_head (only, n, hash) VALUES (1, ?, ?)")?
+        .execute(params![n, head.hash.to_string()])?;
+    Ok(())
 }
 
 fn put_run(connection: &Connection, run: &RunRow) -> rusqlite::Result<()> {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::audit::Head;
+
 /// Place of an entry in the record: counts from 1, only grows, is never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(i64);
@@ -45,6 +47,8 @@ pub struct Entry {
     pub outbox: Vec<OutboxChange>,
     /// The state after this input, as JSON. Replaces the snapshot before it.
     pub snapshot: Option<String>,
+    /// The last entry of the audit log that is on the disk, if it is a new one.
+    pub audit: Option<Head>,
 }
 
 impl Entry {

@@ -24,6 +24,7 @@
 //! [`JournalError`] says what is wrong and what to do.
 
 mod append;
+pub mod audit;
 mod copy;
 mod entry;
 mod error;

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
+use crate::audit::Head;
 use crate::entry::{RunRow, Seq};
 use crate::error::JournalError;
 use crate::prune::{Pruned, kept};
+use crate::recovery::audit_head;
 use crate::{file, schema};
 
 /// Rows of a list when nothing else is asked for: a screen or two.
@@ -265,6 +267,11 @@ impl Reader {
             return Ok(());
         }
         Err(JournalError::corrupt(&self.path, detail))
+    }
+
+    /// The last entry of the audit log that was known to be on the disk.
+    pub fn audit_head(&self) -> Result<Option<Head>, JournalError> {
+        self.answer(audit_head)
     }
 
     /// How much [`Journal::prune_except`](crate::Journal::prune_except) would remove

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::audit::Head;
 use crate::entry::Seq;
 use crate::schema::SchemaVersion;
 
@@ -12,6 +13,8 @@ pub struct Recovered {
     pub snapshot: Option<Snapshot>,
     /// The inputs after it, in order; all of them if there is none.
     pub inputs: Vec<RecordedInput>,
+    /// The last entry of the audit log that was known to be on the disk.
+    pub audit: Option<Head>,
     /// Which schema the file had and has.
     pub schema: SchemaVersion,
 }
@@ -55,5 +58,13 @@ pub(crate) fn recover(connection: &Connection, schema: SchemaVersion) -> rusqlit
             Ok(RecordedInput { seq: Seq::new(row.get(0)?), at_ms: row.get(1)?, body: row.get(2)? })
         })?
         .collect::<rusqlite::Result<_>>()?;
-    Ok(Recovered { snapshot, inputs, schema })
+    Ok(Recovered { snapshot, inputs, audit: audit_head(connection)?, schema })
+}
+
+/// What is known here of the audit log; a text that is no hash says nothing.
+pub(crate) fn audit_head(connection: &Connection) -> rusqlite::Result<Option<Head>> {
+    let known: Option<(i64, String)> = connection
+        .query_one("SELECT n, hash FROM audit_head", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(known.and_then(|(n, hash)| Some(Head { n: u64::try_from(n).ok()?, hash: hash.parse().ok()? })))
 }

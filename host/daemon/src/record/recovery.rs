@@ -64,8 +64,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let journal = place.path().join("journal.db");
         let snapshot = Snapshot { seq: Seq::new(7), at_ms: 1, body: "{\"policy\":".to_owned() };
-        let schema = SchemaVersion { found: 2, now: 2 };
-        let recovered = Recovered { snapshot: Some(snapshot), inputs: Vec::new(), schema };
+        let schema = SchemaVersion { found: 3, now: 3 };
+        let recovered = Recovered { snapshot: Some(snapshot), inputs: Vec::new(), audit: None, schema };
         let said = recover(&recovered, &journal).unwrap_err().to_string();
         assert!(said.starts_with("entry 7 of ") && said.ends_with("or move the file away"), "{said}");
         std::fs::write(place.path().join("journal.db.copy"), "").unwrap();

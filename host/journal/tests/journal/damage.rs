@@ -126,9 +126,9 @@ fn a_database_of_another_program_is_refused() {
 fn a_journal_of_a_later_version_is_refused_in_one_sentence() {
     let place = Place::new();
     drop(place.open());
-    Connection::open(&place.path).unwrap().pragma_update(None, "user_version", 3).unwrap();
+    Connection::open(&place.path).unwrap().pragma_update(None, "user_version", 4).unwrap();
     let expected = format!(
-        "the journal {} has schema 3, and this version of Hostler knows 2 at most; \
+        "the journal {} has schema 4, and this version of Hostler knows 3 at most; \
          install the newer version again",
         place.path.display()
     );
@@ -142,7 +142,7 @@ fn a_reader_does_not_bring_a_journal_forward() {
     drop(place.open());
     Connection::open(&place.path).unwrap().pragma_update(None, "user_version", 0).unwrap();
     let path = place.path.clone();
-    assert_eq!(Reader::open(&place.path).unwrap_err(), JournalError::Older { path, found: 0, known: 2 });
+    assert_eq!(Reader::open(&place.path).unwrap_err(), JournalError::Older { path, found: 0, known: 3 });
 }
 
 /// Overwrites pages, counted from 1.

@@ -1,6 +1,7 @@
 //! What the journal promises, proven from outside.
 #![allow(clippy::unwrap_used)]
 
+mod audit;
 mod crash;
 mod damage;
 mod past;

@@ -26,7 +26,7 @@ fn a_new_journal_recovers_nothing() {
     let (_journal, recovered) = place.open();
     assert_eq!(recovered.snapshot, None);
     assert_eq!(recovered.inputs, vec![]);
-    assert_eq!(recovered.schema, SchemaVersion { found: 0, now: 2 });
+    assert_eq!(recovered.schema, SchemaVersion { found: 0, now: 3 });
 }
 
 #[test]
