@@ -1,4 +1,5 @@
-//! The one gate for what plugins do to the world: HTTP requests and file work.
+//! The one gate for what plugins do to the world: HTTP requests and file work; and the
+//! one way out of an agent that is contained ([`egress`]).
 //!
 //! A plugin describes an effect as data; [`Gate::carry_out`] checks it against
 //! what the operator granted, at the moment of use, and only then acts. A
@@ -16,6 +17,7 @@
 //! behind the granted handles), [`Limits`], [`Denials`].
 
 mod denial;
+pub mod egress;
 mod files;
 mod gate;
 mod grant;

@@ -35,11 +35,8 @@ impl Clients {
         network: &Network,
         observed: Option<Arc<Observed>>,
     ) -> Result<Self, GateError> {
-        let certificates = match &network.extra_ca {
-            Some(path) => certificates(path)?,
-            None => Vec::new(),
-        };
-        let clients = Self { network: network.clone(), certificates, observed, made: Mutex::default() };
+        let (network, certificates) = (network.clone(), certificates(network)?);
+        let clients = Self { network, certificates, observed, made: Mutex::default() };
         for origin in grant.origins() {
             clients.towards(origin, grant)?;
         }
@@ -59,22 +56,32 @@ impl Clients {
     }
 
     fn make(&self, origin: &Origin, grant: &HttpGrant) -> Result<Client, GateError> {
-        let resolver = Arc::clone(&self.network.resolver);
-        let proxy = self.network.proxy.as_ref().and_then(|proxy| proxy.towards(origin));
-        let builder = if let Some(url) = proxy {
-            let proxy = reqwest::Proxy::all(url.clone()).map_err(|_| GateError::Proxy(origin.clone()))?;
-            plain_client().proxy(proxy).dns_resolver(Dialler::to_proxy(resolver))
-        } else {
-            let reach = Reach::new(origin.clone(), grant.addresses(origin));
-            let dialler = Dialler::checking(resolver, reach, self.observed.clone());
-            plain_client().no_proxy().dns_resolver(dialler)
-        };
-        let builder = match self.certificates.as_slice() {
-            [] => builder,
-            certificates => builder.tls_certs_merge(certificates.iter().cloned()),
-        };
-        builder.build().map_err(|error| GateError::Client(failure::innermost(&error)))
+        let reach = Reach::new(origin.clone(), grant.addresses(origin));
+        client(&self.network, &self.certificates, reach, self.observed.clone())
     }
+}
+
+/// A client for one origin, through the operator's proxy or to the addresses that the
+/// origin may be reached by.
+pub(crate) fn client(
+    network: &Network,
+    certificates: &[Certificate],
+    reach: Reach,
+    observed: Option<Arc<Observed>>,
+) -> Result<Client, GateError> {
+    let resolver = Arc::clone(&network.resolver);
+    let builder = if let Some(url) = network.proxy.as_ref().and_then(|proxy| proxy.towards(reach.origin())) {
+        let unusable = |_| GateError::Proxy(reach.origin().clone());
+        let proxy = reqwest::Proxy::all(url.clone()).map_err(unusable)?;
+        plain_client().proxy(proxy).dns_resolver(Dialler::to_proxy(resolver))
+    } else {
+        plain_client().no_proxy().dns_resolver(Dialler::checking(resolver, reach, observed))
+    };
+    let builder = match certificates {
+        [] => builder,
+        certificates => builder.tls_certs_merge(certificates.iter().cloned()),
+    };
+    builder.build().map_err(|error| GateError::Client(failure::innermost(&error)))
 }
 
 /// Everything that a client would do by itself is switched off by name: the defaults
@@ -94,8 +101,13 @@ fn plain_client() -> ClientBuilder {
         .http1_max_headers(2 * HEADERS)
 }
 
+/// The certificates that the operator adds to the system's.
+pub(crate) fn certificates(network: &Network) -> Result<Vec<Certificate>, GateError> {
+    network.extra_ca.as_deref().map_or_else(|| Ok(Vec::new()), in_file)
+}
+
 /// The certificates in a PEM file; at least one.
-fn certificates(path: &Path) -> Result<Vec<Certificate>, GateError> {
+fn in_file(path: &Path) -> Result<Vec<Certificate>, GateError> {
     let pem = fs::read(path)
         .map_err(|source| GateError::CertificatesUnreadable { path: path.to_owned(), source })?;
     match Certificate::from_pem_bundle(&pem) {

@@ -10,7 +10,7 @@ use hostler_engine::rights::Origin;
 use hostler_engine::time::Millis;
 
 /// The problem behind a client's error. Addresses and headers are not repeated.
-pub(super) fn problem(error: &reqwest::Error, origin: &Origin) -> Problem {
+pub(crate) fn problem(error: &reqwest::Error, origin: &Origin) -> Problem {
     let detail = innermost(error);
     let message = if error.is_connect() && error.is_timeout() {
         format!("could not connect to {origin} in time: check that it is up and reachable")
@@ -49,7 +49,7 @@ fn is_invalid_data(error: &io::Error) -> bool {
 }
 
 /// An error and all that led to it, outermost first.
-pub(super) fn causes<'e>(
+pub(crate) fn causes<'e>(
     error: &'e (dyn Error + 'static),
 ) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&cause| cause.source())

@@ -10,7 +10,8 @@ mod scrub;
 mod send;
 
 pub(crate) use admit::{Admitted, admit};
-pub(crate) use failure::too_slow;
+pub(crate) use clients::{certificates, client};
+pub(crate) use failure::{causes, problem, too_slow};
 pub use memory::{REMEMBERED, REMEMBERED_BYTES};
 pub(crate) use scrub::Scrubber;
 pub(crate) use send::{Bounds, Sender};

@@ -21,7 +21,8 @@ impl Scrubber {
         Self::of(grant.credentials().iter().filter_map(|credential| credential.value.as_ref()))
     }
 
-    fn of<'s>(secrets: impl Iterator<Item = &'s Secret>) -> Self {
+    /// For these secrets.
+    pub(crate) fn of<'s>(secrets: impl Iterator<Item = &'s Secret>) -> Self {
         let mut needles: Vec<Vec<u8>> =
             secrets.flat_map(|secret| spellings(secret.reveal())).map(String::into_bytes).collect();
         needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));

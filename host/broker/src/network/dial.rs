@@ -29,6 +29,11 @@ impl Reach {
         Self { origin, blocks }
     }
 
+    /// Whose addresses they are.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     /// Those of the addresses that may be dialled; a denial if that is none.
     pub(crate) fn permitted(&self, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, Denial> {
         let refused = match found.iter().find_map(|address| special(*address)) {

@@ -3,13 +3,16 @@
 
 mod address;
 mod dial;
+mod own;
 mod proxy;
 mod resolver;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub(crate) use address::special;
 pub(crate) use dial::{Dialler, Reach};
+pub(crate) use own::is_own;
 pub use proxy::{Proxy, ProxyError};
 pub use resolver::{Resolver, Resolving, SystemResolver};
 

@@ -1,0 +1,11 @@
+//! An agent's way out, over real sockets on the loopback interface.
+
+#![allow(clippy::unwrap_used)]
+
+mod limits;
+mod models;
+mod plain;
+mod proxied;
+mod stage;
+mod strict;
+mod tunnels;
