@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sandbox::SandboxNeeds;
+
 /// No slot value may be longer, whatever the manifest wishes: the kernel takes
 /// 128 KiB per word.
 pub const MAX_SLOT_BYTES: usize = 128 * 1024;
@@ -37,9 +39,16 @@ pub struct ProgramRight {
     /// Rules by slot name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub slots: BTreeMap<String, SlotRule>,
+    /// What it needs of the world outside its sandbox.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sandbox: SandboxNeeds,
     /// For people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
+}
+
+fn is_default(needs: &SandboxNeeds) -> bool {
+    *needs == SandboxNeeds::default()
 }
 
 /// The words after the program. A word may hold slots: `--model={model}`.
@@ -250,8 +259,15 @@ impl ProgramRight {
 
     /// Whether everything `asked` could do is covered here. Reasons do not count.
     pub fn covers(&self, asked: &Self) -> bool {
-        let facts = |right: &Self| Self { reason: String::new(), env: Vec::new(), ..right.clone() };
-        facts(self) == facts(asked) && asked.env.iter().all(|name| self.env.contains(name))
+        let facts = |right: &Self| Self {
+            reason: String::new(),
+            env: Vec::new(),
+            sandbox: SandboxNeeds::default(),
+            ..right.clone()
+        };
+        facts(self) == facts(asked)
+            && asked.env.iter().all(|name| self.env.contains(name))
+            && self.sandbox.cover(&asked.sandbox)
     }
 }
 
@@ -265,7 +281,10 @@ impl std::fmt::Display for ProgramRight {
         if !self.env.is_empty() {
             write!(f, " with {} from your environment", self.env.join(", "))?;
         }
-        Ok(())
+        match self.sandbox.line() {
+            Some(line) => write!(f, "; {line}"),
+            None => Ok(()),
+        }
     }
 }
 

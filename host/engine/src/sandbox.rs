@@ -2,6 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+mod endpoint;
+mod needs;
+
+pub use endpoint::{Destination, DestinationError, Endpoint};
+pub use needs::{HomePath, ModelKey, NoHomePath, SandboxNeeds};
+
 /// What holds an agent besides its process tree. A later one holds more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -50,9 +56,9 @@ pub enum Wish {
 /// Why an agent may not start in any tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoTier {
-    /// The system or the provider cannot do what somebody asks for.
+    /// The system cannot do what somebody asks for.
     #[error(
-        "the sandbox `{wanted}` is asked for, but here only `{possible}` can be had; \
+        "the sandbox `{wanted}` is asked for, but this system can do no more than `{possible}`: \
          `host doctor` says what is missing"
     )]
     NotHere {
@@ -71,11 +77,12 @@ pub enum NoTier {
     },
 }
 
-/// The tier for an attempt: what is wanted if it can be had, never less than `least`.
-/// `possible` is the highest that the system and the provider support.
-pub fn choose(wish: Wish, least: Tier, possible: Tier) -> Result<Tier, NoTier> {
+/// The tier for an attempt: what is wanted, never less than `least`, or none at all.
+/// `known` is the highest in which the CLI is known to work, `possible` the highest
+/// that the system can do.
+pub fn choose(wish: Wish, least: Tier, known: Tier, possible: Tier) -> Result<Tier, NoTier> {
     let wanted = match wish {
-        Wish::Auto => possible.max(least),
+        Wish::Auto => known.min(possible).max(least),
         Wish::Exactly(tier) if tier < least => return Err(NoTier::TooLittle { wanted: tier, least }),
         Wish::Exactly(tier) => tier,
     };
@@ -88,25 +95,23 @@ mod tests {
     use Tier::{Basic, Contained, None};
 
     #[test]
-    fn the_highest_possible_tier_is_taken_unless_somebody_says_otherwise() {
-        assert_eq!(choose(Wish::Auto, None, Basic), Ok(Basic));
-        assert_eq!(choose(Wish::Exactly(None), None, Contained), Ok(None));
+    fn the_highest_tier_that_works_is_taken_unless_somebody_says_otherwise() {
+        assert_eq!(choose(Wish::Auto, None, Contained, Basic), Ok(Basic));
+        assert_eq!(choose(Wish::Auto, None, Basic, Contained), Ok(Basic));
+        assert_eq!(choose(Wish::Exactly(None), None, Contained, Contained), Ok(None));
+        assert_eq!(choose(Wish::Exactly(Contained), None, None, Contained), Ok(Contained));
     }
 
     #[test]
     fn a_tier_is_never_lowered_it_is_refused() {
+        let too_much = Err(NoTier::NotHere { wanted: Contained, possible: Basic });
+        assert_eq!(choose(Wish::Auto, Contained, None, Basic), too_much);
+        assert_eq!(choose(Wish::Exactly(Contained), None, Contained, Basic), too_much);
         assert_eq!(
-            choose(Wish::Auto, Contained, Basic),
-            Err(NoTier::NotHere { wanted: Contained, possible: Basic })
-        );
-        assert_eq!(
-            choose(Wish::Exactly(Contained), None, Basic),
-            Err(NoTier::NotHere { wanted: Contained, possible: Basic })
-        );
-        assert_eq!(
-            choose(Wish::Exactly(None), Basic, Contained),
+            choose(Wish::Exactly(None), Basic, Contained, Contained),
             Err(NoTier::TooLittle { wanted: None, least: Basic })
         );
+        assert_eq!(choose(Wish::Auto, Contained, None, Contained), Ok(Contained));
     }
 
     #[test]

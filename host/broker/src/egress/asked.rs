@@ -9,8 +9,8 @@ use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method};
 
 use super::denial::EgressDenial;
-use super::endpoint::Endpoint;
 use super::rules::model_path;
+use hostler_engine::sandbox::Endpoint;
 
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]

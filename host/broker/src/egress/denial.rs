@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use hostler_engine::rights::AddressBlock;
 use hyper::StatusCode;
 
-use super::endpoint::{Destination, Endpoint};
+use hostler_engine::sandbox::{Destination, Endpoint};
 
 /// What an agent asked for and does not get. The message names the setting that would
 /// allow it, where one could.

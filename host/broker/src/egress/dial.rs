@@ -19,10 +19,10 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::denial::Refusal;
-use super::endpoint::Endpoint;
 use super::rules::Permit;
 use crate::limits::CONNECT_WITHIN;
 use crate::network::{Network, is_own};
+use hostler_engine::sandbox::Endpoint;
 
 /// A connection, whatever it is made of.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -11,7 +11,6 @@ mod body;
 mod connection;
 mod denial;
 mod dial;
-mod endpoint;
 mod headers;
 mod limits;
 mod model;
@@ -27,7 +26,6 @@ use reqwest::Certificate;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-pub use endpoint::{Destination, DestinationError, Endpoint};
 pub use limits::{
     AGENT_CONNECTIONS, AGENT_HEAD_BYTES, AGENT_HEAD_WITHIN, AGENT_HEADERS, AGENT_IDLE, EgressLimits,
 };

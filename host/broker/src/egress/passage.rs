@@ -7,7 +7,7 @@ use hostler_engine::time::Millis;
 use tokio::time::Instant;
 
 use super::denial::Refusal;
-use super::endpoint::Endpoint;
+use hostler_engine::sandbox::Endpoint;
 
 /// One request or tunnel of an agent, told when it is over.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,12 +14,12 @@ use tokio::task::JoinSet;
 use super::body::{Answer, Counted, Direction};
 use super::denial::Refusal;
 use super::dial::{self, End, ForRequests};
-use super::endpoint::Endpoint;
 use super::headers;
 use super::limits::EgressLimits;
 use super::passage::Underway;
 use super::rules::Permit;
 use crate::network::Network;
+use hostler_engine::sandbox::Endpoint;
 
 /// Sends it on a connection of its own, and gives the answer as it begins.
 pub(super) async fn send(

@@ -6,10 +6,10 @@ use hostler_engine::rights::{AddressBlock, Origin};
 use reqwest::header::{HeaderName, HeaderValue};
 
 use super::denial::EgressDenial;
-use super::endpoint::{Destination, Endpoint};
 use crate::denial::quoted;
 use crate::network::special;
 use crate::secret::Secret;
+use hostler_engine::sandbox::{Destination, Endpoint};
 
 /// All that an agent may reach. What is denied is never reached, whatever allows it.
 #[derive(Clone, Debug, Default)]

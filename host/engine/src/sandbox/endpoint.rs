@@ -4,8 +4,10 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use hostler_engine::rights::Origin;
+use serde::{Deserialize, Serialize};
 use url::Host;
+
+use crate::rights::Origin;
 
 /// A host and a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,12 +36,12 @@ impl Endpoint {
     }
 
     /// The address that the host is, if it is one.
-    pub(super) fn address(&self) -> Option<IpAddr> {
+    pub fn address(&self) -> Option<IpAddr> {
         self.host.trim_start_matches('[').trim_end_matches(']').parse().ok()
     }
 
     /// The same with a scheme, by which proxies are chosen.
-    pub(super) fn origin(&self, scheme: &str) -> Origin {
+    pub fn origin(&self, scheme: &str) -> Origin {
         Origin { scheme: scheme.to_owned(), host: self.host.clone(), port: self.port }
     }
 }
@@ -63,7 +65,8 @@ fn normal(host: &str) -> Option<Host> {
 
 /// What a rule covers: `registry.npmjs.org:443`, `*.example.com:443` for all names
 /// below one, `example.com:*` for every port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Destination {
     host: Pattern,
     port: Option<u16>,
@@ -95,6 +98,32 @@ impl Destination {
             }
         };
         host && self.port.is_none_or(|port| port == to.port)
+    }
+
+    /// Whether it covers everything that the other covers.
+    pub fn includes(&self, other: &Self) -> bool {
+        let host = match (&self.host, &other.host) {
+            (Pattern::Below(above), Pattern::Exactly(name) | Pattern::Below(name)) => {
+                self.host == other.host
+                    || name.strip_suffix(above.as_str()).is_some_and(|rest| rest.ends_with('.'))
+            }
+            (Pattern::Exactly(_), _) => self.host == other.host,
+        };
+        host && (self.port.is_none() || self.port == other.port)
+    }
+}
+
+impl TryFrom<String> for Destination {
+    type Error = DestinationError;
+
+    fn try_from(text: String) -> Result<Self, DestinationError> {
+        text.parse()
+    }
+}
+
+impl From<Destination> for String {
+    fn from(destination: Destination) -> Self {
+        destination.to_string()
     }
 }
 
@@ -182,6 +211,19 @@ mod tests {
         assert!(!covers("*.a.example:443", "a.example", 443));
         assert!(!covers("*.a.example:443", "xa.example", 443));
         assert!(!covers("*.a.example:443", "a.example.evil.example", 443));
+    }
+
+    #[test]
+    fn a_destination_includes_what_it_covers_more_narrowly() {
+        let includes = |wide: &str, narrow: &str| {
+            let (wide, narrow): (Destination, Destination) = (wide.parse().unwrap(), narrow.parse().unwrap());
+            wide.includes(&narrow)
+        };
+        assert!(includes("a.example:443", "A.example.:443") && includes("a.example:*", "a.example:443"));
+        assert!(includes("*.example:443", "a.example:443") && includes("*.example:443", "*.a.example:443"));
+        assert!(includes("*.example:443", "*.example:443"));
+        assert!(!includes("a.example:443", "a.example:*") && !includes("a.example:443", "*.a.example:443"));
+        assert!(!includes("*.example:443", "example:443") && !includes("*.example:443", "badexample:443"));
     }
 
     #[test]
