@@ -10,6 +10,9 @@ const PASSED: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "
 /// All variables of this kind say how to show text.
 const PASSED_PREFIX: &str = "LC_";
 
+/// What a terminal can do.
+const TERMINAL: &str = "TERM";
+
 /// The environment for an agent: the common names, the names the operator
 /// granted, and the settings of the grant, which win. `TERM` is `dumb`, so that
 /// nobody draws. Sorted by name, each name once.
@@ -23,10 +26,16 @@ pub fn agent_environment(
     let passed =
         host.iter().filter(|(name, _)| is_common(name) || granted.iter().any(|grant| name == grant.as_str()));
     let settings = settings.iter().map(|(name, value)| (name.into(), value.into()));
-    let mut environment = std::collections::BTreeMap::from([("TERM".into(), "dumb".into())]);
+    let mut environment = std::collections::BTreeMap::from([(TERMINAL.into(), "dumb".into())]);
     environment.extend(passed.cloned());
     environment.extend(settings);
     environment.into_iter().collect()
+}
+
+/// Whether agents see a variable of this name whatever is granted: it says where programs
+/// and files are and how to show text, and is no secret.
+pub fn is_always_seen(name: &OsStr) -> bool {
+    name == TERMINAL || is_common(name)
 }
 
 fn is_common(name: &OsStr) -> bool {
@@ -57,6 +66,14 @@ mod tests {
             agent_environment(&host, &["ANTHROPIC_API_KEY".into(), "ABSENT".into()], &[]),
             pairs(&[("ANTHROPIC_API_KEY", "key"), ("LC_ALL", "C"), ("PATH", "/bin"), ("TERM", "dumb")])
         );
+    }
+
+    #[test]
+    fn what_agents_see_without_any_grant_is_what_is_always_seen() {
+        let host = pairs(&[("PATH", "/bin"), ("LC_ALL", "C"), ("TERM", "xterm"), ("API_KEY", "key")]);
+        let seen = agent_environment(&host, &[], &[]);
+        assert!(seen.iter().all(|(name, _)| is_always_seen(name)) && seen.len() == 3, "{seen:?}");
+        assert!(!is_always_seen(OsStr::new("API_KEY")));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub use adopt::Adopted;
 pub use agent::{Agent, DEFAULT_GRACE, Output};
 pub use agents::{Agents, Launch};
 pub use containment::{ContainedBy, Containment};
-pub use environment::agent_environment;
+pub use environment::{agent_environment, is_always_seen};
 pub use exit::{Cause, Ending, Exit, Survivor, TreeProof};
 pub use folder::{AgentRecord, EXIT_FILE, RECORD_FILE, STDERR_FILE, STDOUT_FILE};
 pub use handle::AgentHandle;

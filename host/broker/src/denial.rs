@@ -30,6 +30,11 @@ pub(crate) enum Denial {
     )]
     Origin { origin: String, granted: String },
     #[error(
+        "your organisation's policy does not allow requests to {origin} ({by}): \
+         no grant changes that; ask whoever keeps the policy"
+    )]
+    Ceiling { origin: String, by: String },
+    #[error(
         "the grant for {origin} does not cover the path {path} (granted: {granted}): \
          widen `path` in the plugin's `http` grant if it should"
     )]
@@ -79,6 +84,7 @@ impl Denial {
             Self::Scheme { .. } => "http-scheme",
             Self::UserInfo => "http-user-info",
             Self::Origin { .. } => "http-origin",
+            Self::Ceiling { .. } => "http-ceiling",
             Self::Path { .. } => "http-path",
             Self::Method { .. } => "http-method",
             Self::Address { .. } => "http-address",

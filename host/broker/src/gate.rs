@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hostler_engine::problem::{Problem, ProblemKind};
 use hostler_engine::request::{FileReply, FileRequest, HttpRequest, HttpResponse, PluginEffect, PluginReply};
-use hostler_engine::rights::Rights;
+use hostler_engine::rights::{Origin, Rights};
 use tokio::sync::Semaphore;
 
 use crate::denial::{Counter, Denial, Denials, Refusal, quoted};
@@ -14,7 +14,7 @@ use crate::files::Directories;
 use crate::grant::{GateError, HttpGrant};
 use crate::http::{Admitted, Bounds, Scrubber, Sender, admit, too_slow};
 use crate::limits::{LEASES_AT_ONCE, Limits};
-use crate::network::{Mode, Network};
+use crate::network::{Ceiling, Mode, Network};
 use crate::observe::{self, Observed};
 use crate::secret::Secrets;
 use crate::traffic::Urgency;
@@ -34,6 +34,7 @@ pub struct Gate {
     lease_turns: Semaphore,
     denials: Arc<Counter>,
     observed: Option<Arc<Observed>>,
+    ceiling: Arc<dyn Ceiling>,
 }
 
 impl Gate {
@@ -75,6 +76,7 @@ impl Gate {
             lease_turns: Semaphore::new(LEASES_AT_ONCE),
             denials,
             observed,
+            ceiling: Arc::clone(&network.ceiling),
             grant,
         })
     }
@@ -120,12 +122,19 @@ impl Gate {
     async fn http(&self, request: HttpRequest, urgency: Urgency) -> Result<HttpResponse, Refusal> {
         let mode = if self.observed.is_some() { Mode::Observe } else { Mode::Enforce };
         let admitted = admit(request, &self.grant, &self.limits, mode)?;
+        self.check_ceiling(&admitted.origin)?;
         self.observe(&admitted)?;
         let (origin, allowed) = (admitted.origin.clone(), admitted.timeout);
         match tokio::time::timeout(allowed.duration(), self.send(admitted, urgency)).await {
             Ok(answer) => answer,
             Err(_) => Err(too_slow(&origin, allowed).into()),
         }
+    }
+
+    /// Observing forgives nothing here: a grant could not help, either.
+    fn check_ceiling(&self, origin: &Origin) -> Result<(), Denial> {
+        let denied = |by| Denial::Ceiling { origin: origin.to_string(), by };
+        self.ceiling.admits(origin).map_err(denied)
     }
 
     /// Remembers what is about to be sent, if this gate observes.

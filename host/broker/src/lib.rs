@@ -36,7 +36,9 @@ pub use limits::{
     CONNECT_WITHIN, DEFAULT_TIMEOUT, EFFECTS_AT_ONCE, FILE_BYTES, HEADER_BYTES, HEADERS, LEASES_AT_ONCE,
     LIST_ENTRIES, LOCK_WITHIN, LONGEST_TIMEOUT, Limits, REQUEST_BODY_BYTES, RESPONSE_BODY_BYTES, URL_BYTES,
 };
-pub use network::{Mode, Network, Proxy, ProxyError, Resolver, Resolving, SystemResolver};
+pub use network::{
+    Ceiling, Mode, Network, NoCeiling, Proxy, ProxyError, Resolver, Resolving, SystemResolver,
+};
 pub use observe::OBSERVED_PATHS;
 pub use secret::{Secret, Secrets};
 pub use traffic::{

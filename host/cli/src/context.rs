@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hostler_daemon::engine::time::Timestamp;
 use hostler_daemon::home::Home;
+use hostler_daemon::policy::Places;
 use jiff::tz::TimeZone;
 
 use crate::config::tale_daemon;
@@ -18,6 +19,9 @@ use crate::paint::Paint;
 /// The one word after which this program is an agent's supervisor.
 pub const SHIM: &str = "shim";
 
+/// Names a policy besides the organisation's own; it can only tighten.
+const FURTHER_POLICY: &str = "HOSTLER_POLICY";
+
 /// What the process was started with.
 pub struct Context {
     /// Where everything lies.
@@ -28,6 +32,8 @@ pub struct Context {
     pub folder: PathBuf,
     /// This program.
     pub program: PathBuf,
+    /// Where policies stand.
+    pub policies: Places,
 }
 
 impl Context {
@@ -55,7 +61,10 @@ impl Context {
                 format!("this program's own path cannot be told ({error}); start it by its full path"),
             )
         })?;
-        Ok(Self { home, environment, folder, program })
+        // A name that is no text would be lost among the others, and with it a ceiling.
+        let further = std::env::var_os(FURTHER_POLICY).filter(|path| !path.is_empty());
+        let policies = Places::with(further.map(|path| folder.join(path)));
+        Ok(Self { home, environment, folder, program, policies })
     }
 
     /// The command line of an agent's supervisor.

@@ -174,6 +174,7 @@ impl Setup {
             repositories: self.keyed_repositories()?,
             forges: self.forges.iter().map(|forge| forge.settings(&context.environment)).collect(),
             policy: self.configuration.policy(),
+            organisation: context.policies.clone(),
             signatures: self.configuration.signatures.value.rule(),
             once,
             environment: context.environment.clone(),

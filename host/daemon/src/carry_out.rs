@@ -89,10 +89,15 @@ async fn prepare(rooms: &Rooms, run: &Run, at: Step, order: WorkspaceOrder) {
         None => Err(Problem::permanent("its repository is not configured any more")),
         Some(place) => {
             let (home, run, cancel) = (rooms.home.clone(), run.clone(), rooms.cancel.clone());
-            crate::blocking::run(move || place.prepare(&home, &run, &order, &cancel))
+            let organisation = Arc::clone(&rooms.organisation);
+            let work = move || {
+                let allowed = organisation.check_place(&place);
+                allowed.map_err(|why| Problem::permanent(format!("{why}.")))?;
+                place.prepare(&home, &run, &order, &cancel).map_err(|error| unprepared(&error))
+            };
+            crate::blocking::run(work)
                 .await
-                .map_err(|error| Problem::transient(error.to_string()))
-                .and_then(|made| made.map_err(|error| unprepared(&error)))
+                .unwrap_or_else(|error| Err(Problem::transient(error.to_string())))
         }
     };
     let workspace = workspace.map(|Prepared { workspace, note }| {

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hostler_engine::plan::Permission;
+use hostler_policy::Bound;
 
 /// Tells it once.
 #[derive(Debug)]
@@ -19,10 +20,22 @@ impl CeilingNotice {
     }
 
     /// The sentence, if a task wishes more than is allowed and nobody has been told.
-    pub fn of(&self, tracker: &str, wished: Option<Permission>) -> Option<String> {
-        let wished = wished.filter(|wished| *wished > self.ceiling)?;
+    /// `organisation` is what may be allowed here at most.
+    pub fn of(
+        &self,
+        tracker: &str,
+        wished: Option<Permission>,
+        organisation: &Bound<Permission>,
+    ) -> Option<String> {
+        let wished = wished.filter(|wished| *wished > self.ceiling.min(organisation.value))?;
         if self.told.swap(true, Ordering::Relaxed) {
             return None;
+        }
+        if let Some(line) = organisation.by.as_ref().filter(|_| wished > organisation.value) {
+            let (wished, most) = (wished.name(), organisation.value.name());
+            return Some(format!(
+                "{tracker} wishes `{wished}` for its agents, and your organisation allows `{most}` at most ({line})."
+            ));
         }
         let (wished, ceiling) = (wished.name(), self.ceiling.name());
         Some(format!(
@@ -36,15 +49,28 @@ impl CeilingNotice {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use hostler_policy::Line;
+    use std::path::Path;
 
     #[test]
     fn a_wish_beyond_the_ceiling_is_told_once_with_the_flag_that_allows_it() {
         let notice = CeilingNotice::new(Permission::AutoEdits);
+        let open = &Bound::open(Permission::FullAuto);
         for within in [None, Some(Permission::Safe), Some(Permission::AutoEdits)] {
-            assert_eq!(notice.of("trakkar", within), None);
+            assert_eq!(notice.of("trakkar", within, open), None);
         }
-        let told = notice.of("trakkar", Some(Permission::FullAuto)).unwrap();
+        let told = notice.of("trakkar", Some(Permission::FullAuto), open).unwrap();
         assert!(told.contains("trakkar") && told.contains("`--permission full-auto`"), "{told}");
-        assert_eq!(notice.of("trakkar", Some(Permission::FullAuto)), None);
+        assert_eq!(notice.of("trakkar", Some(Permission::FullAuto), open), None);
+    }
+
+    #[test]
+    fn nobody_is_told_of_a_flag_that_the_organisation_does_not_let_count() {
+        let notice = CeilingNotice::new(Permission::FullAuto);
+        let by = Some(Line::whole(Path::new("/etc/policy.toml").into()));
+        let organisation = Bound { value: Permission::Safe, by };
+        assert_eq!(notice.of("trakkar", Some(Permission::Safe), &organisation), None);
+        let told = notice.of("trakkar", Some(Permission::FullAuto), &organisation).unwrap();
+        assert!(told.contains("/etc/policy.toml") && !told.contains("--permission"), "{told}");
     }
 }

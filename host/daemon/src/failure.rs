@@ -8,6 +8,7 @@ use hostler_components::{CallError, LoadError, RuntimeError, SigningKeyError};
 use hostler_engine::command::TemplateError;
 use hostler_engine::problem::Problem;
 use hostler_journal::JournalError;
+use hostler_policy::{Line, PolicyError};
 use hostler_workspaces::{RemoteError, WorkspaceError};
 
 use crate::plugins::grants::GrantError;
@@ -112,6 +113,20 @@ pub enum Failure {
     /// A grant was taken back while it was used.
     #[error(transparent)]
     Withdrawn(#[from] Withdrawn),
+    /// The organisation does not allow it.
+    #[error(
+        "your organisation's policy does not allow {what} ({by}): \
+         `host policy check` tells what it allows, and whoever keeps it can change it"
+    )]
+    Ceiling {
+        /// What is not allowed.
+        what: String,
+        /// What stands against it.
+        by: Line,
+    },
+    /// A policy of the organisation cannot be used.
+    #[error("{0}; until then nothing is allowed, and no work is begun")]
+    Policy(PolicyError),
     /// The keys of signers cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -188,10 +203,13 @@ impl Failure {
             | Self::NotVouched(_)
             | Self::Call(_) => FailureKind::Plugin,
             Self::NoSuchRun(_) => FailureKind::Absent,
-            Self::Grant(_) | Self::Withdrawn(_) => FailureKind::Grant,
-            Self::Keys(_) | Self::Gate(_) | Self::Setting(_) | Self::Template(_) | Self::NoProvider => {
-                FailureKind::Configuration
-            }
+            Self::Grant(_) | Self::Withdrawn(_) | Self::Ceiling { .. } => FailureKind::Grant,
+            Self::Policy(_)
+            | Self::Keys(_)
+            | Self::Gate(_)
+            | Self::Setting(_)
+            | Self::Template(_)
+            | Self::NoProvider => FailureKind::Configuration,
             Self::Workspace(WorkspaceError::GitMissing { .. } | WorkspaceError::GitTooOld { .. }) => {
                 FailureKind::Program
             }

@@ -34,6 +34,7 @@ use crate::finishing::forge::Forges;
 use crate::home::{Home, make_private};
 use crate::lock::StateLock;
 use crate::message::Message;
+use crate::organisation::{self, Organisation};
 use crate::place::Place;
 use crate::plugins::builds::Builds;
 use crate::plugins::permit::Withdrawn;
@@ -106,28 +107,25 @@ impl Host {
         }
         let lock = StateLock::take(&settings.home)?;
         let home = settings.home.clone();
+        let (organisation, policies) = Organisation::in_force(settings.organisation.clone())?;
         let runtime = runtime(&home)?;
-        let tracker = load_tracker(&runtime, &settings).await?;
-        let installed = load_providers(&runtime, &settings).await?;
+        let tracker = load_tracker(&runtime, &settings, &organisation).await?;
+        let installed = load_providers(&runtime, &settings, &organisation).await?;
         let doubts = installed.iter().chain([&tracker]).filter_map(|one| one.doubt.clone()).collect();
-        let builds = Builds::keep(&home, runtime, installed.iter().chain([&tracker]))?;
-        let providers = detect(installed, &settings).await?;
+        let builds =
+            Builds::keep(&home, runtime, Arc::clone(&organisation), installed.iter().chain([&tracker]))?;
+        let providers = detect(installed, &settings, &organisation).await?;
         let conceal = conceal(&tracker, &providers, &settings)?;
         let places = open_places(&settings).await?;
+        organisation.check_places(&places)?;
         remote_check::every_place_has_one(&tracker, &places)?;
-        let policy = Policy {
-            repositories: settings.repositories.iter().map(|repository| repository.key.clone()).collect(),
-            shared: shared(&places),
-            providers: providers.iter().map(|provider| provider.view.name.clone()).collect(),
-            landings: granted_landings(&settings.policy, &tracker),
-            verify: granted_verify(&settings.policy, &tracker),
-            ..settings.policy.clone()
-        };
+        let operators = granted_policy(&settings, &tracker, &providers, &places);
+        let policy = organisation::cut(&operators, &policies);
         let mut ready = Ready { doubts, ..ready(&tracker, &providers, &settings, &places, &policy)? };
         let journal_path = home.journal();
         let (journal, engine, last) = crate::blocking::run(move || recovery::open(&journal_path)).await??;
         let clock = Clock::start(last);
-        let network = network(&clock);
+        let network = network(&clock, &organisation);
         let judge = Arc::clone(&tracker.plugin);
         let leases = LeaseThread::start()
             .map_err(|error| Failure::Internal(format!("no thread for the leases: {error}")))?;
@@ -156,6 +154,7 @@ impl Host {
             couriers: Couriers::default(),
             conceal,
             environments: environments(&tracker.rights),
+            organisation,
             ceiling: CeilingNotice::new(policy.permission_ceiling),
             home: home.clone(),
         });
@@ -165,10 +164,8 @@ impl Host {
         core.apply(Input::Configured { policy: policy.clone(), trackers }).await?;
         core.apply(Input::Restarted).await?;
         let advised = register(&rooms, &settings, &policy).await?;
-        let policy = match advised.filter(|_| policy.usual.slots) {
-            Some(slots) => Policy { slots: slots.min(MOST_ADVISED), ..policy },
-            None => policy,
-        };
+        let operators = with_advice(operators, advised);
+        let policy = organisation::cut(&operators, &policies);
         if policy != ready.policy {
             let trackers = vec![rooms.tracker.name().to_owned()];
             core.apply(Input::Configured { policy: policy.clone(), trackers }).await?;
@@ -191,7 +188,7 @@ impl Host {
             heartbeat: leases.handle().spawn(heartbeat(Arc::clone(&rooms), situation)),
             control: tokio::spawn(control::serve(listener, desk)),
             copying: tokio::spawn(copy_now_and_then(Arc::clone(&rooms))),
-            revocation: tokio::spawn(revocation::watch(Arc::clone(&rooms), policy)),
+            revocation: tokio::spawn(revocation::watch(Arc::clone(&rooms), operators, policies)),
             socket: home.socket(),
             rooms,
             _leases: leases,
@@ -309,17 +306,25 @@ fn variables(settings: &Settings) -> Vec<(OsString, OsString)> {
     settings.environment.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-async fn load_tracker(runtime: &Runtime, settings: &Settings) -> Result<Installed, Failure> {
-    load(runtime, settings, settings.tracker.clone(), Kind::Tracker).await
+async fn load_tracker(
+    runtime: &Runtime,
+    settings: &Settings,
+    organisation: &Arc<Organisation>,
+) -> Result<Installed, Failure> {
+    load(runtime, settings, organisation, settings.tracker.clone(), Kind::Tracker).await
 }
 
-async fn load_providers(runtime: &Runtime, settings: &Settings) -> Result<Vec<Installed>, Failure> {
+async fn load_providers(
+    runtime: &Runtime,
+    settings: &Settings,
+    organisation: &Arc<Organisation>,
+) -> Result<Vec<Installed>, Failure> {
     if settings.providers.is_empty() {
         return Err(Failure::NoProvider);
     }
     let mut installed = Vec::new();
     for provider in settings.providers.clone() {
-        installed.push(load(runtime, settings, provider, Kind::Provider).await?);
+        installed.push(load(runtime, settings, organisation, provider, Kind::Provider).await?);
     }
     Ok(installed)
 }
@@ -327,27 +332,35 @@ async fn load_providers(runtime: &Runtime, settings: &Settings) -> Result<Vec<In
 async fn load(
     runtime: &Runtime,
     settings: &Settings,
+    organisation: &Arc<Organisation>,
     plugin: PluginSettings,
     wanted: Kind,
 ) -> Result<Installed, Failure> {
     let (runtime, home, signatures) = (runtime.clone(), settings.home.clone(), settings.signatures);
-    crate::blocking::run(move || install(&runtime, &home, signatures, &plugin, wanted)).await?
+    let organisation = Arc::clone(organisation);
+    crate::blocking::run(move || install(&runtime, &home, signatures, &organisation, &plugin, wanted)).await?
 }
 
 /// Finds the programs of the providers.
-async fn detect(installed: Vec<Installed>, settings: &Settings) -> Result<Vec<Provider>, Failure> {
+async fn detect(
+    installed: Vec<Installed>,
+    settings: &Settings,
+    organisation: &Organisation,
+) -> Result<Vec<Provider>, Failure> {
     let environment = variables(settings);
     let mut providers = Vec::new();
     for one in installed {
-        providers.push(Provider::detect(one, &environment).await?);
+        providers.push(Provider::detect(one, &environment, organisation).await?);
     }
     Ok(providers)
 }
 
-/// The network of all gates; pauses on it end by the host's clock.
-fn network(clock: &Clock) -> Network {
-    let clock = clock.clone();
-    Network { traffic: Arc::new(Traffic::new(move || clock.now())), ..Network::default() }
+/// The network of all gates; pauses on it end by the host's clock, and the organisation
+/// is asked about every request.
+fn network(clock: &Clock, organisation: &Arc<Organisation>) -> Network {
+    let (clock, organisation) = (clock.clone(), Arc::clone(organisation));
+    let traffic = Arc::new(Traffic::new(move || clock.now()));
+    Network { traffic, ceiling: organisation, ..Network::default() }
 }
 
 /// Every secret that the operator gave this host.
@@ -380,6 +393,31 @@ async fn connect(
 }
 
 /// What the operator allows, as far as the grant goes.
+fn granted_policy(
+    settings: &Settings,
+    tracker: &Installed,
+    providers: &[Provider],
+    places: &BTreeMap<String, Place>,
+) -> Policy {
+    Policy {
+        repositories: settings.repositories.iter().map(|repository| repository.key.clone()).collect(),
+        shared: shared(places),
+        providers: providers.iter().map(|provider| provider.view.name.clone()).collect(),
+        landings: granted_landings(&settings.policy, tracker),
+        verify: granted_verify(&settings.policy, tracker),
+        ..settings.policy.clone()
+    }
+}
+
+/// A tracker may advise how many runs at once, where nobody said a number.
+fn with_advice(policy: Policy, advised: Option<u32>) -> Policy {
+    match advised.filter(|_| policy.usual.slots) {
+        Some(slots) => Policy { slots: slots.min(MOST_ADVISED), ..policy },
+        None => policy,
+    }
+}
+
+/// The landings that the operator allows and the grant covers.
 fn granted_landings(policy: &Policy, tracker: &Installed) -> Vec<LandingKind> {
     let granted = tracker.rights.repository.as_ref().map(|right| right.landings.clone()).unwrap_or_default();
     policy.landings.iter().copied().filter(|kind| granted.contains(kind)).collect()

@@ -27,6 +27,7 @@ pub mod home;
 mod host;
 mod lock;
 mod message;
+pub mod organisation;
 mod place;
 pub mod plugins;
 mod record;
@@ -48,7 +49,9 @@ pub use hostler_agents::{
 };
 pub use hostler_broker::Secret;
 pub use hostler_engine as engine;
+pub use hostler_policy as policy;
 pub use hostler_workspaces::{Condition, ForgeKind, Repository, WorkspaceError};
-pub use plugins::{grants, keys, permit, providers, store, trial, vouching};
+pub use plugins::admission::Candidate;
+pub use plugins::{effective, grants, keys, permit, providers, store, trial, vouching};
 pub use record::{calls, events, explained, history, replay};
 pub use settings::{PluginSettings, RepositorySettings, Settings};

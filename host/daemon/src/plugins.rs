@@ -1,6 +1,8 @@
 //! Plugins: found, granted, kept by content, asked.
 
+pub(crate) mod admission;
 pub(crate) mod builds;
+pub mod effective;
 pub mod grants;
 mod installed;
 pub(crate) mod judgement;

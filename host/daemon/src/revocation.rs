@@ -1,5 +1,5 @@
-//! Notices while a host runs that the operator took a grant back, and ends what uses
-//! it. Nothing is sent or started meanwhile: each effect asks its [`Permit`] itself.
+//! Notices while a host runs that the operator took a grant back, or that a policy of the
+//! organisation changed, and ends what may not be used any more. Nothing is sent or started meanwhile: each effect asks its [`Permit`] itself.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -8,7 +8,9 @@ use std::sync::Arc;
 use hostler_engine::Input;
 use hostler_engine::policy::Policy;
 use hostler_engine::time::Millis;
+use hostler_policy::Policies;
 
+use crate::organisation;
 use crate::plugins::permit::{Permit, Withdrawn};
 use crate::rooms::Rooms;
 use crate::view::Notice;
@@ -19,23 +21,50 @@ const LOOK_EVERY: Millis = Millis(500);
 
 /// Watches the grants until the host ends. Returns early, with the reason, when the
 /// host cannot go on: its tracker or its last provider may not be used any more.
-pub async fn watch(rooms: Arc<Rooms>, mut policy: Policy) -> Result<(), Withdrawn> {
+/// `operators` is what is allowed but for the organisation's `policies`, which are as the
+/// host began with them.
+pub async fn watch(
+    rooms: Arc<Rooms>,
+    mut operators: Policy,
+    mut policies: Arc<Policies>,
+) -> Result<(), Withdrawn> {
     let (path, mut seen) = (rooms.home.grants(), None);
     loop {
-        let now = Stamp::of(&path);
-        if seen != Some(now) {
+        let (now, policies_now) = (Stamp::of(&path), rooms.organisation.now());
+        let changed = !Arc::ptr_eq(&policies, &policies_now);
+        if changed {
+            policies = policies_now;
+            follow(&rooms, &operators, &policies).await;
+        }
+        if changed || seen != Some(now) {
             seen = Some(now);
             if let Some(why) = taken_back(rooms.tracker.permit()) {
                 return Err(host_ends(&rooms, why));
             }
-            for why in withdraw_providers(&rooms, &mut policy).await {
-                if policy.providers.is_empty() {
+            for why in withdraw_providers(&rooms, &mut operators, &policies).await {
+                if operators.providers.is_empty() {
                     return Err(host_ends(&rooms, why));
                 }
             }
         }
         rooms.clock.sleep_awake(LOOK_EVERY).await;
     }
+}
+
+/// A policy that changed counts for what is decided from now on; what cannot be used
+/// stops new work and is told.
+async fn follow(rooms: &Rooms, operators: &Policy, policies: &Policies) {
+    let what_holds = match policies.soundness() {
+        Ok(()) => "Your organisation's policy has changed; it holds for all that begins now.".to_owned(),
+        Err(error) => format!("No work is begun: {error}."),
+    };
+    rooms.show(Notice::Host { message: what_holds, warning: policies.soundness().is_err() });
+    configure(rooms, operators, policies).await;
+}
+
+async fn configure(rooms: &Rooms, operators: &Policy, policies: &Policies) {
+    let trackers = vec![rooms.tracker.name().to_owned()];
+    rooms.tell(Input::Configured { policy: organisation::cut(operators, policies), trackers }).await;
 }
 
 /// Tells a file from the one that stood there before.
@@ -51,7 +80,7 @@ impl Stamp {
 
 /// Only a positive answer counts: a file that cannot be read ends nobody's work.
 fn taken_back(permit: &Permit) -> Option<Withdrawn> {
-    permit.check().err().filter(|why| matches!(why, Withdrawn::TakenBack(_)))
+    permit.check().err().filter(|why| !matches!(why, Withdrawn::Unknown { .. }))
 }
 
 fn host_ends(rooms: &Rooms, why: Withdrawn) -> Withdrawn {
@@ -61,17 +90,16 @@ fn host_ends(rooms: &Rooms, why: Withdrawn) -> Withdrawn {
 }
 
 /// Takes providers without a grant out of what tasks may choose, and ends their runs.
-async fn withdraw_providers(rooms: &Rooms, policy: &mut Policy) -> Vec<Withdrawn> {
+async fn withdraw_providers(rooms: &Rooms, operators: &mut Policy, policies: &Policies) -> Vec<Withdrawn> {
     let lost = |name: &String| taken_back(rooms.providers.get(name)?.permit());
     let gone: Vec<(String, Withdrawn)> =
-        policy.providers.iter().filter_map(|name| Some((name.clone(), lost(name)?))).collect();
+        operators.providers.iter().filter_map(|name| Some((name.clone(), lost(name)?))).collect();
     if gone.is_empty() {
         return Vec::new();
     }
-    policy.providers.retain(|name| !gone.iter().any(|(lost, _)| lost == name));
-    if !policy.providers.is_empty() {
-        let trackers = vec![rooms.tracker.name().to_owned()];
-        rooms.tell(Input::Configured { policy: policy.clone(), trackers }).await;
+    operators.providers.retain(|name| !gone.iter().any(|(lost, _)| lost == name));
+    if !operators.providers.is_empty() {
+        configure(rooms, operators, policies).await;
         for (name, why) in &gone {
             rooms.show(Notice::Host { message: format!("{why}. Its runs are stopped."), warning: true });
             end_runs_of(rooms, name).await;

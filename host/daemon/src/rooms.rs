@@ -22,6 +22,7 @@ use crate::core::Situation;
 use crate::finishing::forge::Forges;
 use crate::home::Home;
 use crate::message::Message;
+use crate::organisation::Organisation;
 use crate::place::Place;
 use crate::plugins::builds::Builds;
 use crate::plugins::providers::Provider;
@@ -71,6 +72,8 @@ pub struct Rooms {
     pub conceal: Conceal,
     /// What trackers gave for agents; `None` if no grant covers it.
     pub environments: Option<Environments>,
+    /// What may be done here at most, whoever allows it.
+    pub organisation: Arc<Organisation>,
     /// Says when tasks wish to allow their agents more than the host does.
     pub ceiling: CeilingNotice,
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use hostler_agents::Containment;
 use hostler_engine::policy::Policy;
+use hostler_policy::Places;
 
 use crate::finishing::forge::ForgeSettings;
 use crate::home::Home;
@@ -32,6 +33,8 @@ pub struct Settings {
     /// What the operator allows. Its `repositories` and `providers` are filled in by
     /// the host.
     pub policy: Policy,
+    /// Where the organisation's policies stand, which cut that down.
+    pub organisation: Places,
     /// How much the signatures of plugins matter.
     pub signatures: SignatureRule,
     /// Stop when there is nothing left to do.

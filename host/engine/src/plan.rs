@@ -193,6 +193,8 @@ pub enum PermissionSource {
     Tracker,
     /// The operator's ceiling, or default.
     Operator,
+    /// The organisation's ceiling, which cut down what the two before would have had.
+    Organisation,
 }
 
 /// Why a run cannot be done here.
@@ -243,13 +245,7 @@ impl Plan {
                 Some(asked) => Refusal::UnknownProvider { asked: asked.clone(), known },
                 None => Refusal::Nothing("provider: name one with --provider"),
             })?;
-        let wished = wish.permission.unwrap_or(policy.permission_default);
-        let permission = wished.min(policy.permission_ceiling);
-        let permission_by = if wish.permission == Some(permission) {
-            PermissionSource::Tracker
-        } else {
-            PermissionSource::Operator
-        };
+        let (permission, permission_by) = cut_permission(wish.permission, policy);
         let (landing, landing_denied) = allowed_landing(&wish.landing, policy);
         let branch = wish
             .branch
@@ -306,6 +302,20 @@ fn choose(asked: Option<&String>, known: &[String]) -> Result<String, String> {
         None => known.first(),
     };
     found.cloned().ok_or_else(|| if known.is_empty() { "none".to_owned() } else { known.join(", ") })
+}
+
+/// How much the agent may do unasked, and whose word that was.
+fn cut_permission(wish: Option<Permission>, policy: &Policy) -> (Permission, PermissionSource) {
+    let operators = wish.unwrap_or(policy.permission_default).min(policy.permission_ceiling);
+    let permission = policy.organisation.map_or(operators, |ceiling| operators.min(ceiling));
+    let by = if permission < operators {
+        PermissionSource::Organisation
+    } else if wish == Some(permission) {
+        PermissionSource::Tracker
+    } else {
+        PermissionSource::Operator
+    };
+    (permission, by)
 }
 
 /// What is not allowed stays on its branch: no work is lost, and a person can still
@@ -379,6 +389,22 @@ mod tests {
         let wish = Wish { base, landing, ..Wish::default() };
         let plan = Plan::cut(&wish, &task, &RunId("r".into()), &policy);
         plan.map_or_else(|refusal| panic!("{refusal}"), |plan| plan.start())
+    }
+
+    #[test]
+    fn the_least_of_all_ceilings_holds_and_the_one_who_set_it_is_told() {
+        use Permission::{AutoEdits, FullAuto, Safe};
+        use PermissionSource::{Operator, Organisation, Tracker};
+        let cut = |wish, ceiling, organisation| {
+            let policy = Policy { permission_ceiling: ceiling, organisation, ..Policy::default() };
+            cut_permission(wish, &policy)
+        };
+        assert_eq!(cut(Some(FullAuto), FullAuto, None), (FullAuto, Tracker));
+        assert_eq!(cut(Some(FullAuto), AutoEdits, Some(FullAuto)), (AutoEdits, Operator));
+        assert_eq!(cut(Some(FullAuto), FullAuto, Some(AutoEdits)), (AutoEdits, Organisation));
+        assert_eq!(cut(None, FullAuto, Some(Safe)), (Safe, Organisation));
+        assert_eq!(cut(Some(Safe), FullAuto, Some(Safe)), (Safe, Tracker));
+        assert_eq!(cut(Some(FullAuto), Safe, Some(Safe)), (Safe, Operator));
     }
 
     #[test]

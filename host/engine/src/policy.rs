@@ -79,6 +79,9 @@ pub struct Policy {
     pub permission_default: Permission,
     /// Never more than this.
     pub permission_ceiling: Permission,
+    /// Nor more than the organisation allows, whatever the operator says.
+    #[serde(default)]
+    pub organisation: Option<Permission>,
     /// Ceilings.
     pub limits: Limits,
     /// Which of them are the host's own because nobody set one.
@@ -111,6 +114,7 @@ impl Default for Policy {
             model: None,
             permission_default: Permission::AutoEdits,
             permission_ceiling: Permission::AutoEdits,
+            organisation: None,
             limits: Limits {
                 time: Some(DEFAULT_TIME),
                 stall: Some(DEFAULT_STALL),

@@ -1,5 +1,7 @@
 //! Names of machines, as policies write them: exactly one, or all below one.
 
+use std::fmt;
+
 use url::Host;
 
 /// Which machines are meant.
@@ -35,6 +37,16 @@ impl HostName {
                 let label = host.strip_suffix(parent.as_str()).and_then(|rest| rest.strip_suffix('.'));
                 label.is_some_and(|label| !label.is_empty())
             }
+        }
+    }
+}
+
+/// As policies write it.
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(name) => f.write_str(name),
+            Self::Below(parent) => write!(f, "*.{parent}"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Which addresses plugins may be sent to, and which agents may reach.
 
+use std::fmt;
+
 use hostler_engine::rights::Origin;
 
 use crate::host_name::HostName;
@@ -50,6 +52,13 @@ impl Destination {
 
     pub(crate) fn covers(&self, host: &str, port: u16) -> bool {
         self.port == port && self.host.covers(host)
+    }
+}
+
+/// As policies write it.
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
     }
 }
 
@@ -107,6 +116,7 @@ mod tests {
         assert!(rule("github.com:443").covers("GitHub.com.", 443));
         assert!(!rule("github.com:443").covers("github.com", 80));
         assert!(rule("*.github.com:443").covers("api.github.com", 443));
+        assert_eq!(rule("*.GitHub.com.:443").to_string(), "*.github.com:443");
         assert!(rule("[::1]:80").covers("::1", 80));
         for wrong in
             ["github.com", "github.com:", "github.com:0", "github.com:65536", "::1:80", ":443", "*:443"]

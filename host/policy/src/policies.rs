@@ -8,6 +8,7 @@ use hostler_engine::rights::Origin;
 use hostler_engine::sandbox::Tier;
 
 use crate::error::PolicyError;
+use crate::line::Line;
 use crate::plugins::{PluginFacts, Signatures};
 use crate::policy::Policy;
 use crate::programs::Program;
@@ -23,6 +24,15 @@ pub struct Member {
     pub digest: Option<String>,
     /// What it says; one that cannot be used allows nothing.
     pub policy: Result<Policy, PolicyError>,
+}
+
+/// What one policy lets contained agents connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkCeiling {
+    /// Hosts and ports: `github.com:443`, `*.example.com:443`, `[::1]:80`.
+    pub allow: Vec<String>,
+    /// Where the list stands.
+    pub by: Line,
 }
 
 /// Every policy that holds on this machine. Without one, nothing is restricted.
@@ -80,10 +90,14 @@ impl Policies {
         self.all(|policy| policy.network(host, port))
     }
 
-    /// Whether any policy says what agents may connect to.
-    pub fn restricts_network(&self) -> bool {
-        let restricts = |policy: &Policy| policy.network.is_some();
-        self.0.iter().any(|member| member.policy.as_ref().map_or(true, restricts))
+    /// What each policy that speaks of it lets contained agents connect to. A connection
+    /// must be in every one of these lists.
+    pub fn network_ceilings(&self) -> Vec<NetworkCeiling> {
+        let of = |member: &Member| match &member.policy {
+            Ok(policy) => policy.network_ceiling(),
+            Err(error) => Some(NetworkCeiling { allow: Vec::new(), by: error.line() }),
+        };
+        self.0.iter().filter_map(of).collect()
     }
 
     /// Whether a repository may be worked on.

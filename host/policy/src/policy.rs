@@ -12,6 +12,7 @@ use crate::error::PolicyError;
 use crate::line::Text;
 use crate::origins::{Destination, OriginRule};
 use crate::plugins::{PluginFacts, PluginRules, PublisherKey, Signatures, permitted};
+use crate::policies::NetworkCeiling;
 use crate::programs::{Program, ProgramRule};
 use crate::repositories::{RepositoryFacts, RepositoryRule};
 use crate::verdict::{Bound, List, Setting, Verdict, judge};
@@ -60,6 +61,12 @@ impl Policy {
 
     pub(crate) fn network(&self, host: &str, port: u16) -> Verdict {
         judge(self.network.as_ref(), |rule| rule.covers(host, port))
+    }
+
+    pub(crate) fn network_ceiling(&self) -> Option<NetworkCeiling> {
+        let list = self.network.as_ref()?;
+        let allow = list.entries.iter().map(|entry| entry.value.to_string()).collect();
+        Some(NetworkCeiling { allow, by: list.line.clone() })
     }
 
     pub(crate) fn repository(&self, repository: &RepositoryFacts<'_>) -> Verdict {

@@ -1,7 +1,7 @@
 //! Which repositories may be worked on: by the folder, or by where their work comes
 //! from and goes to.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hostler_engine::rights::path_below;
 use url::Url;
@@ -11,8 +11,8 @@ use crate::programs::is_plain;
 /// A repository as it was found.
 #[derive(Clone, Copy, Debug)]
 pub struct RepositoryFacts<'a> {
-    /// The folder of the checkout, with every link followed.
-    pub path: &'a Path,
+    /// The folders that are worked in and committed to, with every link followed.
+    pub paths: &'a [PathBuf],
     /// Every address that work is fetched from or pushed to.
     pub remotes: &'a [String],
 }
@@ -38,12 +38,14 @@ impl RepositoryRule {
         Ok(Self::Remote { address, below })
     }
 
-    /// A remote counts only if all of them do: else work could go elsewhere.
+    /// A repository counts only with all of its folders, or all of its remotes: else
+    /// work could be done or go elsewhere.
     pub(crate) fn covers(&self, repository: &RepositoryFacts<'_>) -> bool {
         match self {
-            Self::Folder { path, below: false } => repository.path == path,
-            Self::Folder { path, below: true } => {
-                is_plain(repository.path) && repository.path.starts_with(path) && repository.path != path
+            Self::Folder { path, below } => {
+                let lies_below = |one: &PathBuf| is_plain(one) && one.starts_with(path) && one != path;
+                let covered = |one: &PathBuf| if *below { lies_below(one) } else { one == path };
+                !repository.paths.is_empty() && repository.paths.iter().all(covered)
             }
             Self::Remote { address, below } => {
                 let covered =
@@ -117,7 +119,7 @@ mod tests {
 
     fn covers(rule: &str, path: &str, remotes: &[&str]) -> bool {
         let remotes: Vec<String> = remotes.iter().map(|&remote| remote.to_owned()).collect();
-        let facts = RepositoryFacts { path: Path::new(path), remotes: &remotes };
+        let facts = RepositoryFacts { paths: &[PathBuf::from(path)], remotes: &remotes };
         RepositoryRule::parse(rule).unwrap().covers(&facts)
     }
 
@@ -169,6 +171,17 @@ mod tests {
         assert!(covers("https://github.com/acme/", "/x", &[inside, inside]));
         assert!(!covers("https://github.com/acme/", "/x", &[inside, outside]));
         assert!(!covers("https://github.com/acme/", "/x", &[]));
+    }
+
+    #[test]
+    fn a_worktree_of_a_repository_elsewhere_is_not_covered() {
+        let rule = RepositoryRule::parse("/srv/").unwrap();
+        let covers = |paths: &[&str]| {
+            let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+            rule.covers(&RepositoryFacts { paths: &paths, remotes: &[] })
+        };
+        assert!(covers(&["/srv/tree", "/srv/app"]));
+        assert!(!covers(&["/srv/tree", "/home/ada/app"]) && !covers(&[]));
     }
 
     #[test]

@@ -57,7 +57,7 @@ fn answers(policies: &Policies) -> Vec<Verdict> {
     }
     let remotes = ["https://github.com/acme/app".to_owned()];
     for (path, remotes) in [("/srv/app", &remotes[..]), ("/home/ada/app", &remotes), ("/srv/app", &[])] {
-        answers.push(policies.repository(&RepositoryFacts { path: Path::new(path), remotes }));
+        answers.push(policies.repository(&RepositoryFacts { paths: &[PathBuf::from(path)], remotes }));
     }
     for kind in [LandingKind::Push, LandingKind::PullRequest, LandingKind::Merge] {
         answers.push(policies.landing(kind));
@@ -165,7 +165,7 @@ proptest! {
         prop_assert_eq!(broken.permission().value, Permission::Safe);
         prop_assert_eq!(broken.minimum_sandbox().value, Tier::Contained);
         prop_assert_eq!(broken.signatures().value, Signatures::Require);
-        prop_assert!(broken.restricts_network());
+        prop_assert!(broken.network_ceilings().iter().any(|ceiling| ceiling.allow.is_empty()));
     }
 
     #[test]
@@ -183,7 +183,7 @@ fn without_a_policy_nothing_is_restricted() {
     let none = Policies::default();
     assert!(answers(&none).iter().all(|verdict| *verdict == Verdict::UNRESTRICTED));
     assert_eq!((none.permission().value, none.permission().by), (Permission::FullAuto, None));
-    assert!(!none.restricts_network());
+    assert_eq!(none.network_ceilings(), []);
 }
 
 #[test]
@@ -192,6 +192,11 @@ fn an_empty_list_allows_nothing_and_no_list_everything() {
     assert_eq!(denied_by(&empty.origin(&origin("https://a.example"))), "line 2 of /0.toml");
     assert_eq!(denied_by(&empty.network("a.example", 443)), "line 4 of /0.toml");
     assert_eq!(empty.landing(LandingKind::Push), Verdict::UNRESTRICTED);
+    let two = policies(&["[agents]\nnetwork = []\n", "", "[agents]\nnetwork = [\"*.a.example:443\"]\n"]);
+    let lists: Vec<_> =
+        two.network_ceilings().into_iter().map(|one| (one.allow, one.by.to_string())).collect();
+    let second = (vec!["*.a.example:443".to_owned()], "line 2 of /2.toml".to_owned());
+    assert_eq!(lists, [(vec![], "line 2 of /0.toml".to_owned()), second]);
 }
 
 #[test]

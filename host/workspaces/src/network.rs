@@ -130,6 +130,18 @@ impl Repository {
         self.remote(name).map(|_| ())
     }
 
+    /// Where a remote fetches from and pushes to, without credentials; nothing if there
+    /// is no such remote.
+    pub fn remote_addresses(&self, name: &str) -> Result<Vec<String>, RemoteError> {
+        match self.remote(name) {
+            Ok(Remote { url, push_url, .. }) => {
+                Ok(std::iter::once(url).chain(push_url).map(|url| url.to_string()).collect())
+            }
+            Err(RemoteError::NoRemote { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads a remote's addresses from the repository's configuration, as
     /// values.
     pub(crate) fn remote(&self, name: &str) -> Result<Remote, RemoteError> {

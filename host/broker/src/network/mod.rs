@@ -2,6 +2,7 @@
 //! dialled, and what stands between.
 
 mod address;
+mod ceiling;
 mod dial;
 mod own;
 mod proxy;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub(crate) use address::special;
+pub use ceiling::{Ceiling, NoCeiling};
 pub(crate) use dial::{Dialler, Reach};
 pub(crate) use own::is_own;
 pub use proxy::{Proxy, ProxyError};
@@ -45,6 +47,8 @@ pub struct Network {
     pub traffic: Arc<Traffic>,
     /// What happens to requests that no right covers.
     pub mode: Mode,
+    /// Where requests may go at most, whatever is granted or merely observed.
+    pub ceiling: Arc<dyn Ceiling>,
 }
 
 impl Default for Network {
@@ -55,6 +59,7 @@ impl Default for Network {
             resolver: Arc::new(SystemResolver),
             traffic: Arc::new(Traffic::default()),
             mode: Mode::default(),
+            ceiling: Arc::new(NoCeiling),
         }
     }
 }

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use hostler_broker::{Gate, Limits, Network, Secret, Secrets};
+use hostler_broker::{Ceiling, Gate, Limits, Mode, Network, Secret, Secrets};
 use hostler_engine::problem::ProblemKind;
 use hostler_engine::request::{FilePath, FileRequest, HttpRequest, PluginEffect};
-use hostler_engine::rights::{Access, FileRight, HttpRight, Rights, SecretRight};
+use hostler_engine::rights::{Access, FileRight, HttpRight, Origin, Rights, SecretRight};
 
 use crate::granted::{SECRET, get, http, send, token, write};
 use crate::names::{Names, named};
@@ -149,6 +150,34 @@ async fn every_effect_without_its_right_is_denied_and_counted_and_nothing_happen
     assert_eq!(tried, 35, "a row was lost");
     assert!(server.seen().is_empty() && other.seen().is_empty());
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
+/// Lets nobody go anywhere.
+#[derive(Debug)]
+struct Closed;
+
+impl Ceiling for Closed {
+    fn admits(&self, _: &Origin) -> Result<(), String> {
+        Err("line 7 of /etc/policy.toml".to_owned())
+    }
+}
+
+#[tokio::test]
+async fn what_stands_above_the_operator_is_asked_about_every_request_whatever_is_granted() {
+    let server = Server::ok().await;
+    let place = tempfile::tempdir().unwrap();
+    let rights = granting(vec![http(&server.origin)], vec![]);
+    for mode in [Mode::Enforce, Mode::Observe] {
+        let network = Network { mode, ceiling: Arc::new(Closed), ..Network::default() };
+        let gate = gate(&rights, &network, place.path());
+        for times in 1..=2 {
+            let problem = send(&gate, get(server.url(""))).await.unwrap_err();
+            assert_eq!(problem.kind, ProblemKind::Denied);
+            assert!(problem.message.contains("line 7 of /etc/policy.toml"), "{problem}");
+            assert_eq!(gate.denials().by_reason["http-ceiling"].times, times);
+        }
+    }
+    assert!(server.seen().is_empty());
 }
 
 #[tokio::test]

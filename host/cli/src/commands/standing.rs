@@ -1,9 +1,11 @@
 //! Gathers what a host would work with, without starting one.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use hostler_daemon::engine::rights::{Rights, resolve_origin};
 use hostler_daemon::grants::Grants;
+use hostler_daemon::organisation::Organisation;
 use hostler_daemon::plugins::{self, Kind};
 use hostler_daemon::providers::Provider;
 use hostler_daemon::view::ProviderView;
@@ -141,8 +143,10 @@ pub async fn detect(setup: &Setup, chosen: &Chosen, context: &Context) -> Result
     let settings = setup.plugin_settings(Role::Provider, chosen, context)?;
     let runtime = plugins::runtime(&context.home)?;
     let signatures = setup.configuration.signatures.value.rule();
-    let installed = plugins::install(&runtime, &context.home, signatures, &settings, Kind::Provider)?;
+    let organisation = Arc::new(Organisation::new(context.policies.clone()));
+    let installed =
+        plugins::install(&runtime, &context.home, signatures, &organisation, &settings, Kind::Provider)?;
     let pair = |(name, value): (&String, &String)| (OsString::from(name), OsString::from(value));
     let environment: Vec<_> = context.environment.iter().map(pair).collect();
-    Ok(Provider::detect(installed, &environment).await?)
+    Ok(Provider::detect(installed, &environment, &organisation).await?)
 }

@@ -14,6 +14,7 @@ use hostler_engine::prompt;
 use hostler_engine::run::{HeldLease, Run};
 use hostler_engine::step::Step;
 use hostler_engine::time::Timestamp;
+use hostler_policy::PolicyError;
 
 use super::ending::not_done;
 use super::listener::Listener;
@@ -44,6 +45,11 @@ fn could_not_start(message: impl std::fmt::Display) -> Outcome {
     )
 }
 
+/// A policy is mended sooner or later; a run need not be given up for it at once.
+fn unusable(error: &PolicyError) -> Outcome {
+    Outcome::failed("policy", Class::Retryable, format!("The agent was not started: {error}."))
+}
+
 fn plugin_failed(message: impl std::fmt::Display) -> Outcome {
     Outcome::failed("plugin", Class::Retryable, format!("A plugin failed: {message}."))
 }
@@ -62,13 +68,16 @@ impl Starting {
         let (Some(plan), Some(workspace)) = (&run.plan, &run.workspace) else {
             return Err(could_not_start("it has no workspace"));
         };
+        let policies = rooms.organisation.now();
+        policies.soundness().map_err(unusable)?;
         let folder = rooms.home.attempt(&run.id, attempt);
         let job = Job {
             prompt: prompt_text(rooms, run, attempt).await?,
             prompt_file: prompt_file(&folder).display().to_string(),
             cwd: workspace.path.clone(),
             session,
-            permission: plan.permission,
+            // The policy may have changed since the plan was made.
+            permission: plan.permission.min(policies.permission().value),
             model: plan.model.clone(),
             attempt,
             config: provider.config.clone(),
@@ -88,7 +97,9 @@ impl Starting {
             attempt,
             program: provider.program(),
             args: args.into_iter().map(Into::into).collect(),
-            env: environment(rooms, run, &provider, &plan.withhold).ok_or_else(environment_lost)?,
+            env: environment(rooms, run, &provider, &plan.withhold)
+                .map(|variables| rooms.organisation.allowed_environment(variables))
+                .ok_or_else(environment_lost)?,
             cwd: PathBuf::from(&workspace.path),
             folder,
             stdin: stdin(invocation),
@@ -104,6 +115,9 @@ impl Starting {
         let Self { rooms, run, attempt, provider, job, launch } = self;
         let folder = launch.folder.clone();
         if let Err(why) = provider.permit().check() {
+            return could_not_start(why);
+        }
+        if let Err(why) = rooms.organisation.check_program(&launch.program) {
             return could_not_start(why);
         }
         let reading = Reading::start(Arc::clone(&provider.plugin), job).await;

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use hostler_engine::Input;
-use hostler_engine::landing::{Landed, Landing, PullRequest};
+use hostler_engine::landing::{Landed, Landing, LandingKind, PullRequest};
 use hostler_engine::problem::Problem;
 use hostler_engine::run::Run;
 use hostler_engine::step::Step;
+use hostler_policy::Policies;
 use hostler_workspaces as workspaces;
 use hostler_workspaces::{LandedKind, LandingError, Means, PUSH_LIMIT};
 
-use crate::place::REMOTE;
+use crate::organisation::allowed;
+use crate::place::{Place, REMOTE};
 use crate::rooms::Rooms;
 
 /// Carries `Action::Land` out. Safe to do again: what is pushed or open already is found.
@@ -64,9 +66,12 @@ fn carry_out(
 ) -> Result<Landed, Problem> {
     // The leave to push is the tracker's, and may have been taken back since the plan.
     rooms.tracker.permit().check().map_err(|why| Problem::transient(why.to_string()))?;
+    let policies = rooms.organisation.now();
+    policies.soundness().map_err(|error| Problem::transient(error.to_string()))?;
     let gone = || Problem::permanent("Its repository or workspace is not there any more.");
     let (place, workspace) =
         (rooms.place_of(run).ok_or_else(gone)?, run.workspace.as_ref().ok_or_else(gone)?);
+    may_land(rooms, run, &policies, &place)?;
     let (repository, workspace) = place.workspace(&workspace.record).ok_or_else(gone)?;
     let means = Means {
         http: Some(&rooms.forges),
@@ -78,6 +83,14 @@ fn carry_out(
         Ok(landed) => Ok(told(landed)),
         Err(error) => Err(problem(&error)),
     }
+}
+
+/// The policy may have changed since the plan was made, and the remote since the start.
+fn may_land(rooms: &Rooms, run: &Run, policies: &Policies, place: &Place) -> Result<(), Problem> {
+    let kind = run.plan.as_ref().map_or(LandingKind::Leave, |plan| plan.landing.kind());
+    allowed(&policies.landing(kind), || format!("work to land by `{kind}`"))
+        .and_then(|()| rooms.organisation.check_place(place))
+        .map_err(|why| Problem::permanent(format!("{why}.")))
 }
 
 fn problem(error: &LandingError) -> Problem {

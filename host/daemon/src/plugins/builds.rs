@@ -2,14 +2,16 @@
 //! grant they have now.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hostler_components::{Plugin, Runtime};
 
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::organisation::Organisation;
 use crate::plugins::Installed;
+use crate::plugins::admission::Candidate;
 use crate::plugins::grants::{GrantError, Grants};
 use crate::plugins::store::{Build, Store};
 
@@ -18,6 +20,8 @@ pub struct Builds {
     runtime: Runtime,
     store: Store,
     grants: PathBuf,
+    keys: PathBuf,
+    organisation: Arc<Organisation>,
     loaded: Mutex<BTreeMap<String, Arc<Plugin>>>,
 }
 
@@ -64,6 +68,7 @@ impl Builds {
     pub fn keep<'a>(
         home: &Home,
         runtime: Runtime,
+        organisation: Arc<Organisation>,
         set_up: impl IntoIterator<Item = &'a Installed>,
     ) -> Result<Self, Failure> {
         let store = Store::of(home);
@@ -74,7 +79,8 @@ impl Builds {
             builds.push(build);
         }
         store.use_now(&builds)?;
-        Ok(Self { runtime, store, grants: home.grants(), loaded: Mutex::new(loaded) })
+        let (grants, keys, loaded) = (home.grants(), home.keys(), Mutex::new(loaded));
+        Ok(Self { runtime, store, grants, keys, organisation, loaded })
     }
 
     /// The plugin in exactly this build. The grant is looked up at each call: one that
@@ -91,8 +97,10 @@ impl Builds {
         if plugin.digest().to_string() != digest {
             return Err(BuildError::NotKept { id, digest });
         }
+        let file = file.unwrap_or_default();
+        self.admit(&plugin, &file)?;
         let grants = Grants::load(&self.grants).map_err(Failure::from)?;
-        let checked = grants.check(plugin.manifest(), &plugin.digest(), &file.unwrap_or_default());
+        let checked = grants.check(plugin.manifest(), &plugin.digest(), &file);
         match checked {
             Ok(_) => {}
             Err(GrantError::Missing { .. }) => {
@@ -102,6 +110,19 @@ impl Builds {
         }
         self.lock().insert(digest, Arc::clone(&plugin));
         Ok(plugin)
+    }
+
+    fn admit(&self, plugin: &Plugin, file: &Path) -> Result<(), BuildError> {
+        let Build { id, digest } = Build::of(plugin);
+        let keys = self.keys.clone();
+        let candidate = Candidate { id: id.clone(), digest: plugin.digest(), file: file.to_owned(), keys };
+        match candidate.judge(&self.organisation.now()).denied_by() {
+            None => Ok(()),
+            Some(by) => {
+                let why = format!("your organisation's policy does not allow it: {by}");
+                Err(BuildError::Revoked { id, digest, why })
+            }
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Plugin>>> {

@@ -16,6 +16,8 @@ use hostler_engine::rights::Rights;
 
 use crate::failure::Failure;
 use crate::home::{Home, make_private};
+use crate::organisation::Organisation;
+use crate::plugins::admission::{self, Admission, Candidate, admit};
 use crate::plugins::grants::Grants;
 use crate::plugins::permit::Permit;
 use crate::plugins::store::Build;
@@ -51,12 +53,13 @@ pub fn runtime(home: &Home) -> Result<Runtime, Failure> {
     Ok(Runtime::new(RuntimeSettings { cache, limits: Limits::default() })?)
 }
 
-/// Loads a plugin and checks that it is of the wanted kind, that its signature is good
-/// enough, and that it has a grant.
+/// Loads a plugin and checks that it is of the wanted kind, that the organisation allows
+/// it, that its signature is good enough, and that it has a grant.
 pub fn install(
     runtime: &Runtime,
     home: &Home,
     signatures: SignatureRule,
+    organisation: &Arc<Organisation>,
     settings: &PluginSettings,
     wanted: Kind,
 ) -> Result<Installed, Failure> {
@@ -69,10 +72,15 @@ pub fn install(
         };
         return Err(Failure::WrongKind { file, wanted: wanted.name(), remedy });
     }
+    let (build, keys) = (Build::of(&plugin), home.keys());
+    let candidate = Candidate { id: build.id.clone(), digest: plugin.digest(), file: file.clone(), keys };
+    let admission = Arc::new(Admission::new(Arc::clone(organisation), candidate));
+    admit(&admission, &file)?;
+    let signatures = admission::rule(signatures, &organisation.now());
     let doubt = signatures.check(&file, &plugin.digest(), &home.keys())?;
     let grants = Grants::load(&home.grants())?;
     let rights = grants.check(plugin.manifest(), &plugin.digest(), &file)?.clone();
-    let permit = Permit::new(home.grants(), Build::of(&plugin), rights.clone());
+    let permit = Permit::new(home.grants(), build, rights.clone(), admission);
     let Configured { config, fields, secrets } = configure(plugin.manifest(), &settings.config)?;
     let program = settings.program.clone();
     Ok(Installed { plugin, rights, permit, doubt, config, fields, secrets, file, program })

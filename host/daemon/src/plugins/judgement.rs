@@ -51,7 +51,8 @@ pub async fn plan(rooms: &Rooms, run: &Run) -> Result<Result<Wish, Problem>, Jud
     let question = Question::Plan { config: config.clone(), task: Box::new(task.clone()) };
     let asked = ask(rooms, run, &judge, question, move |judge| judge.plan(&config, task)).await?;
     let wished = asked.as_ref().ok().and_then(|wish| wish.permission);
-    if let Some(message) = rooms.ceiling.of(rooms.tracker.name(), wished) {
+    let organisation = rooms.organisation.now().permission();
+    if let Some(message) = rooms.ceiling.of(rooms.tracker.name(), wished, &organisation) {
         rooms.show(Notice::Host { message, warning: true });
     }
     Ok(asked)

@@ -2,9 +2,11 @@
 //! that what the operator takes back is gone at once.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use hostler_engine::rights::Rights;
 
+use crate::plugins::admission::{Admission, Denied};
 use crate::plugins::grants::Grants;
 use crate::plugins::store::Build;
 
@@ -14,6 +16,7 @@ pub struct Permit {
     grants: PathBuf,
     build: Build,
     rights: Rights,
+    admission: Arc<Admission>,
 }
 
 /// Why a build may not be used any more.
@@ -24,6 +27,16 @@ pub enum Withdrawn {
         "the plugin `{0}` may not be used any more: its grant was taken back; `host plugin allow` gives it again"
     )]
     TakenBack(String),
+    /// A policy says so.
+    #[error(
+        "the plugin `{id}` may not be used any more: your organisation's policy does not allow it ({by})"
+    )]
+    Ceiling {
+        /// The plugin.
+        id: String,
+        /// The line of the policy.
+        by: String,
+    },
     /// Nobody can say, which allows nothing and proves nothing.
     #[error("whether the plugin `{id}` may still be used is not known: {problem}")]
     Unknown {
@@ -36,9 +49,9 @@ pub enum Withdrawn {
 
 impl Permit {
     /// The leave that a build has at the start of a host: rights that the file of
-    /// grants gives it.
-    pub const fn new(grants: PathBuf, build: Build, rights: Rights) -> Self {
-        Self { grants, build, rights }
+    /// grants gives it, and the organisation's leave.
+    pub const fn new(grants: PathBuf, build: Build, rights: Rights, admission: Arc<Admission>) -> Self {
+        Self { grants, build, rights, admission }
     }
 
     /// The plugin's id.
@@ -46,9 +59,11 @@ impl Permit {
         &self.build.id
     }
 
-    /// Whether the grant still covers all that was granted at the start.
+    /// Whether the organisation still allows the build, and the grant still covers all
+    /// that was granted at the start.
     pub fn check(&self) -> Result<(), Withdrawn> {
         let id = &self.build.id;
+        self.admission.check().map_err(|denied| denied_now(id, &denied))?;
         let grants = Grants::load(&self.grants)
             .map_err(|error| Withdrawn::Unknown { id: id.clone(), problem: error.to_string() })?;
         let same = |digest: &str| digest == self.build.digest;
@@ -58,6 +73,14 @@ impl Permit {
             _ => Err(Withdrawn::TakenBack(id.clone())),
         }
     }
+}
+
+fn denied_now(id: &str, denied: &Denied) -> Withdrawn {
+    let (id, by) = (id.to_owned(), denied.by.to_string());
+    if denied.sound {
+        return Withdrawn::Ceiling { id, by };
+    }
+    Withdrawn::Unknown { id, problem: format!("your organisation's policy cannot be used ({by})") }
 }
 
 #[cfg(test)]
@@ -80,7 +103,7 @@ mod tests {
         let path = place.path().join("grants.toml");
         let (manifest, digest) = (manifest(), Digest::of(b"demo"));
         let build = Build { id: "demo".to_owned(), digest: digest.to_string() };
-        let permit = Permit::new(path.clone(), build, manifest.rights.clone());
+        let permit = Permit::new(path.clone(), build, manifest.rights.clone(), Admission::unrestricted());
         let taken_back = Err(Withdrawn::TakenBack("demo".to_owned()));
         assert_eq!(permit.check(), taken_back, "no file grants nothing");
         let mut grants = Grants::default();
@@ -101,7 +124,7 @@ mod tests {
         let path = place.path().join("grants.toml");
         std::fs::write(&path, "half a fi").unwrap();
         let build = Build { id: "demo".to_owned(), digest: "a".repeat(64) };
-        let permit = Permit::new(path, build, Rights::default());
+        let permit = Permit::new(path, build, Rights::default(), Admission::unrestricted());
         assert!(matches!(permit.check(), Err(Withdrawn::Unknown { .. })));
     }
 }

@@ -11,6 +11,7 @@ use hostler_engine::task::ProviderInfo;
 
 use crate::conceal::is_secret;
 use crate::failure::Failure;
+use crate::organisation::Organisation;
 use crate::plugins::Installed;
 use crate::plugins::permit::Permit;
 use crate::view::ProviderView;
@@ -41,8 +42,13 @@ pub struct Provider {
 impl Provider {
     /// Finds the program of an installed provider and asks for its version.
     ///
-    /// `environment` is the host's; the program only ever sees the granted part.
-    pub async fn detect(installed: Installed, environment: &[(OsString, OsString)]) -> Result<Self, Failure> {
+    /// `environment` is the host's; the program only ever sees the granted part, and of
+    /// that what the organisation allows.
+    pub async fn detect(
+        installed: Installed,
+        environment: &[(OsString, OsString)],
+        organisation: &Organisation,
+    ) -> Result<Self, Failure> {
         let id = installed.plugin.id().to_owned();
         let right = installed.rights.program.clone().ok_or_else(|| {
             Failure::Setting(format!("the grant of `{id}` names no program: allow the plugin again"))
@@ -63,6 +69,8 @@ impl Provider {
         let path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
         let program = find_program(named.as_os_str(), &path.unwrap_or_default())
             .map_err(|error| Failure::Program(format!("the provider `{id}` cannot start: {error}")))?;
+        organisation.check_program(&program)?;
+        let environment = organisation.allowed_environment(environment);
         let mut provider = Self {
             view: ProviderView {
                 name: id,

@@ -42,6 +42,15 @@ pub async fn poll(
     loop {
         let waited = situation.wait_for(|now| now.free_slots > 0).await.map(|now| now.free_slots);
         let Ok(slots) = waited else { return Ok(()) };
+        if let Err(error) = rooms.organisation.now().soundness() {
+            let problem = Problem::permanent(format!("no work is begun: {error}"));
+            if once {
+                return Err(problem);
+            }
+            note(&rooms, &state, Some(&problem));
+            rooms.clock.sleep_until(rooms.clock.now() + DEFAULT_PACE).await;
+            continue;
+        }
         let answered = rooms.tracker.operate(Operation::Poll(slots)).await;
         let (sent, heard) = (answered.sent, rooms.clock.now());
         pace = answered.pace.unwrap_or(pace);

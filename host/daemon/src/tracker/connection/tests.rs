@@ -10,6 +10,7 @@ use hostler_engine::rights::Rights;
 use tokio::runtime::Builder;
 
 use super::*;
+use crate::plugins::admission::Admission;
 use crate::plugins::store::Build;
 use crate::tracker::lease_thread::LeaseThread;
 
@@ -32,7 +33,8 @@ async fn trapping(place: &Path, leases: &LeaseThread) -> Tracker {
     let plugin = Runtime::new(settings).unwrap().load(&file).unwrap();
     let rights = Rights::default();
     let gate = Gate::new(&rights, &BTreeMap::new(), &Secrets::default(), place, GateLimits::default());
-    let permit = Permit::new(place.join("grants.toml"), Build::of(&plugin), Rights::default());
+    let (grants, unrestricted) = (place.join("grants.toml"), Admission::unrestricted());
+    let permit = Permit::new(grants, Build::of(&plugin), Rights::default(), unrestricted);
     let (clock, memory) = (Clock::start(Timestamp(0)), place.join("memory"));
     Tracker::open(plugin, "{}".to_owned(), gate.unwrap(), permit, clock, memory, leases.handle())
         .await
