@@ -139,6 +139,9 @@ pub struct SettingsArgs {
     /// Work in the folder itself if it is in no git repository: one run at a time, no branch
     #[arg(long)]
     pub in_place: bool,
+    /// Let requests beyond the tracker plugin's grant through, and say what grant would have done
+    #[arg(long)]
+    pub observe: bool,
     /// What trackers call this host [default: the machine's name]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
@@ -384,6 +387,7 @@ impl SettingsArgs {
             repositories: self.repo.iter().map(|text| repository(text)).collect(),
             fields: fields.collect::<Result<_, _>>()?,
             command: self.command.clone(),
+            observe: self.observe,
         })
     }
 }

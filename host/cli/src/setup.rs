@@ -12,8 +12,8 @@ use crate::config::configuration::{self, NamedRepository, Surroundings};
 use crate::config::fields::{self, Fields, Role};
 use crate::config::forges::{NamedForge, forges};
 use crate::config::{
-    ConfigError, ConfigFile, Configuration, Key, Layers, Origin, SecretsFile, Setting, Whose, tale_daemon,
-    value,
+    ConfigError, ConfigFile, Configuration, Key, Layers, NetworkConfiguration, Origin, SecretsFile, Setting,
+    Whose, tale_daemon, value,
 };
 use crate::context::Context;
 use crate::exit::Exit;
@@ -33,6 +33,8 @@ pub struct Setup {
     pub repositories: Setting<Vec<NamedRepository>>,
     /// Where pull requests are opened with a token.
     pub forges: Vec<NamedForge>,
+    /// The way to trackers and forges.
+    pub network: NetworkConfiguration,
     /// The settings files, and whether they are there.
     pub files: Vec<(PathBuf, bool)>,
 }
@@ -81,7 +83,8 @@ impl Setup {
             configuration.providers = Setting { value: names, origin };
         }
         let forges = forges(layers.user_file.as_ref())?;
-        Ok(Self { layers, configuration, repositories, forges, files })
+        let network = NetworkConfiguration::resolve(&layers, home)?;
+        Ok(Self { layers, configuration, repositories, forges, network, files })
     }
 
     /// The tracker plugin, or how to choose one.
@@ -173,6 +176,7 @@ impl Setup {
             providers: providers.iter().map(provider).collect::<Result<_, _>>()?,
             repositories: self.keyed_repositories()?,
             forges: self.forges.iter().map(|forge| forge.settings(&context.environment)).collect(),
+            network: self.network.settings(),
             policy: self.configuration.policy(),
             organisation: context.policies.clone(),
             signatures: self.configuration.signatures.value.rule(),

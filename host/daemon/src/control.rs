@@ -98,6 +98,7 @@ async fn status(State(desk): State<Arc<Desk>>) -> Response {
         repositories: rooms.places.keys().cloned().collect(),
         undelivered_reports: now.undelivered,
         denied: rooms.denied(),
+        observed: rooms.observed(),
         runs,
     })
     .into_response()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hostler_agents::{Agents, agent_environment};
-use hostler_broker::{Gate, Limits as GateLimits, Network, Traffic};
+use hostler_broker::{Gate, Limits as GateLimits, Mode, Network, Traffic};
 use hostler_components::operation::Operation;
 use hostler_components::{Kind, Runtime};
 use hostler_engine::Input;
@@ -45,7 +45,7 @@ use crate::record::recovery;
 use crate::remote_check;
 use crate::revocation;
 use crate::rooms::Rooms;
-use crate::settings::{PluginSettings, RepositorySettings, Settings};
+use crate::settings::{NetworkSettings, PluginSettings, RepositorySettings, Settings};
 use crate::tracker::Tracker;
 use crate::tracker::heartbeat::heartbeat;
 use crate::tracker::lease_thread::LeaseThread;
@@ -108,6 +108,10 @@ impl Host {
         let lock = StateLock::take(&settings.home)?;
         let home = settings.home.clone();
         let (organisation, policies) = Organisation::in_force(settings.organisation.clone())?;
+        if settings.network.observe {
+            let what = || "requests beyond a plugin's grant, merely observed".to_owned();
+            organisation::allowed(&policies.observing(), what)?;
+        }
         let runtime = runtime(&home)?;
         let tracker = load_tracker(&runtime, &settings, &organisation).await?;
         let installed = load_providers(&runtime, &settings, &organisation).await?;
@@ -125,7 +129,7 @@ impl Host {
         let journal_path = home.journal();
         let (journal, engine, last) = crate::blocking::run(move || recovery::open(&journal_path)).await??;
         let clock = Clock::start(last);
-        let network = network(&clock, &organisation);
+        let network = network(&settings.network, &clock, &organisation);
         let judge = Arc::clone(&tracker.plugin);
         let leases = LeaseThread::start()
             .map_err(|error| Failure::Internal(format!("no thread for the leases: {error}")))?;
@@ -201,6 +205,13 @@ impl Host {
     /// reader that is too slow misses some.
     pub fn notices(&mut self) -> broadcast::Receiver<Notice> {
         self.unheard.take().unwrap_or_else(|| self.rooms.notices.subscribe())
+    }
+
+    /// What the tracker plugin was seen to need, also after the end; see
+    /// [`HostView::observed`](crate::view::HostView::observed).
+    pub fn observer(&self) -> impl Fn() -> Option<String> + use<> {
+        let rooms = Arc::clone(&self.rooms);
+        move || rooms.observed()
     }
 
     /// A way to stop this host from elsewhere.
@@ -357,10 +368,10 @@ async fn detect(
 
 /// The network of all gates; pauses on it end by the host's clock, and the organisation
 /// is asked about every request.
-fn network(clock: &Clock, organisation: &Arc<Organisation>) -> Network {
+fn network(settings: &NetworkSettings, clock: &Clock, organisation: &Arc<Organisation>) -> Network {
     let (clock, organisation) = (clock.clone(), Arc::clone(organisation));
     let traffic = Arc::new(Traffic::new(move || clock.now()));
-    Network { traffic, ceiling: organisation, ..Network::default() }
+    Network { traffic, ceiling: organisation, ..settings.network() }
 }
 
 /// Every secret that the operator gave this host.
@@ -386,7 +397,9 @@ async fn connect(
     leases: &LeaseThread,
 ) -> Result<Tracker, Failure> {
     let Installed { rights, fields, secrets, .. } = tracker;
-    let gate = Gate::through(network, rights, fields, secrets, &settings.base, GateLimits::default())?;
+    let mode = if settings.network.observe { Mode::Observe } else { Mode::Enforce };
+    let network = Network { mode, ..network.clone() };
+    let gate = Gate::through(&network, rights, fields, secrets, &settings.base, GateLimits::default())?;
     let (plugin, permit) = (Arc::clone(&tracker.plugin), tracker.permit.clone());
     let memory = settings.home.memory_of(plugin.id());
     Tracker::open(plugin, tracker.config.clone(), gate, permit, clock.clone(), memory, leases.handle()).await

@@ -47,11 +47,11 @@ pub use hostler_agents::{
     ContainedBy, Containment, CpuLimiter, LimitedBy, MemoryLimiter, StartError, Survivor, TreeProof,
     shim_main,
 };
-pub use hostler_broker::Secret;
+pub use hostler_broker::{GateError, Proxy, ProxyError, Secret};
 pub use hostler_engine as engine;
 pub use hostler_policy as policy;
 pub use hostler_workspaces::{Condition, ForgeKind, Repository, WorkspaceError};
 pub use plugins::admission::Candidate;
 pub use plugins::{effective, grants, keys, permit, providers, store, trial, vouching};
 pub use record::{calls, events, explained, history, replay};
-pub use settings::{PluginSettings, RepositorySettings, Settings};
+pub use settings::{NetworkSettings, PluginSettings, RepositorySettings, Settings};

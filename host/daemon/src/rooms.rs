@@ -99,6 +99,12 @@ impl Rooms {
         denials.into_iter().map(|(reason, refused)| (reason.to_owned(), refused.times)).collect()
     }
 
+    /// The rights that would cover all that the tracker plugin sent, as they stand in its
+    /// entry of the file of grants; `None` unless it is only observed.
+    pub fn observed(&self) -> Option<String> {
+        self.tracker.smallest_grant().map(|rights| rights.replace("[[http]]\n", "[[plugin.http]]\n"))
+    }
+
     /// Keeps what came with a claim for the agents of its run, if that is granted.
     pub fn keep_environment(&self, run: &RunId, variables: AgentEnvironment) {
         match &self.environments {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use hostler_agents::Containment;
+use hostler_broker::{GateError, Network, Proxy};
 use hostler_engine::policy::Policy;
 use hostler_policy::Places;
 
@@ -30,6 +31,8 @@ pub struct Settings {
     pub repositories: Vec<RepositorySettings>,
     /// Where pull requests are opened, besides what `gh` is signed in to.
     pub forges: Vec<ForgeSettings>,
+    /// How plugins and forges are reached.
+    pub network: NetworkSettings,
     /// What the operator allows. Its `repositories` and `providers` are filled in by
     /// the host.
     pub policy: Policy,
@@ -70,4 +73,29 @@ pub struct RepositorySettings {
     /// Work in the folder itself if it is in no git repository: one run at a time,
     /// without a branch, and without a list of what changed.
     pub in_place: bool,
+}
+
+/// How a host reaches the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkSettings {
+    /// The proxy, if requests go through one.
+    pub proxy: Option<Proxy>,
+    /// A PEM file with certificates to trust besides the system's.
+    pub extra_ca: Option<PathBuf>,
+    /// Whether requests of the tracker plugin beyond its grant are let through and noted,
+    /// to find out what it needs.
+    pub observe: bool,
+}
+
+impl NetworkSettings {
+    /// The same for the gates of the host.
+    pub(crate) fn network(&self) -> Network {
+        Network { proxy: self.proxy.clone(), extra_ca: self.extra_ca.clone(), ..Network::default() }
+    }
+
+    /// How many certificates are trusted besides the system's; an error if their file
+    /// cannot be used.
+    pub fn extra_certificates(&self) -> Result<usize, GateError> {
+        self.network().extra_certificates()
+    }
 }

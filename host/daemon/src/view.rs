@@ -286,6 +286,10 @@ pub struct HostView {
     pub undelivered_reports: u32,
     /// Effects that no grant covered, by reason.
     pub denied: std::collections::BTreeMap<String, u64>,
+    /// Where requests of the tracker plugin beyond its grant are only noted: the rights
+    /// that cover all it sent so far, as TOML for its entry in the file of grants.
+    #[serde(default)]
+    pub observed: Option<String>,
     /// Open runs.
     pub runs: Vec<RunView>,
 }

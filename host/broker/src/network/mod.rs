@@ -18,6 +18,8 @@ pub(crate) use own::is_own;
 pub use proxy::{Proxy, ProxyError};
 pub use resolver::{Resolver, Resolving, SystemResolver};
 
+use crate::grant::GateError;
+use crate::http::certificates;
 use crate::traffic::Traffic;
 
 /// What happens to a request that no right covers.
@@ -49,6 +51,14 @@ pub struct Network {
     pub mode: Mode,
     /// Where requests may go at most, whatever is granted or merely observed.
     pub ceiling: Arc<dyn Ceiling>,
+}
+
+impl Network {
+    /// How many certificates are trusted besides the system's; an error if their file
+    /// cannot be used.
+    pub fn extra_certificates(&self) -> Result<usize, GateError> {
+        Ok(certificates(self)?.len())
+    }
 }
 
 impl Default for Network {

@@ -13,7 +13,7 @@ pub enum ProxyError {
         "the value of `{variable}` is not the address of a proxy: write it like `http://proxy.example:3128`"
     )]
     Address {
-        /// The environment variable.
+        /// The environment variable or setting.
         variable: &'static str,
     },
     /// Some other kind of proxy.
@@ -21,7 +21,7 @@ pub enum ProxyError {
         "`{variable}` names a proxy for `{scheme}`, but only http and https proxies can be used: name one of these"
     )]
     Scheme {
-        /// The environment variable.
+        /// The environment variable or setting.
         variable: &'static str,
         /// What it begins with.
         scheme: String,
@@ -59,9 +59,14 @@ impl Proxy {
         if http.is_none() && https.is_none() {
             return Ok(None);
         }
-        let direct = either("NO_PROXY").unwrap_or_default();
-        let direct = direct.split([',', ' ']).map(str::trim).filter(|name| !name.is_empty());
-        Ok(Some(Self { http, https, direct: direct.map(Direct::read).collect() }))
+        Ok(Some(Self { http, https, direct: Direct::list(&either("NO_PROXY").unwrap_or_default()) }))
+    }
+
+    /// A proxy for everything but `direct`, which is written like `NO_PROXY`. `setting`
+    /// is where the address was written, for the error.
+    pub fn named(setting: &'static str, proxy: &str, direct: &str) -> Result<Self, ProxyError> {
+        let url = Some(address(setting, proxy.trim())?);
+        Ok(Self { http: url.clone(), https: url, direct: Direct::list(direct) })
     }
 
     /// The proxy for requests to this origin. The machine itself is never reached
@@ -88,6 +93,21 @@ impl std::fmt::Debug for Proxy {
     }
 }
 
+/// Which proxies, without user names and passwords.
+impl std::fmt::Display for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.https, &self.http) {
+            (Some(https), Some(http)) if https == http => f.write_str(&bare(https)),
+            (https, http) => {
+                let named = [("https", https), ("http", http)];
+                let named = named.iter().filter_map(|(scheme, url)| Some((scheme, bare(url.as_ref()?))));
+                let named: Vec<String> = named.map(|(scheme, url)| format!("{url} for {scheme}")).collect();
+                f.write_str(&named.join(", "))
+            }
+        }
+    }
+}
+
 /// The address without user name and password.
 fn bare(url: &Url) -> String {
     let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
@@ -109,6 +129,11 @@ fn literal(host: &str) -> Option<IpAddr> {
 }
 
 impl Direct {
+    fn list(text: &str) -> Vec<Self> {
+        let names = text.split([',', ' ']).map(str::trim).filter(|name| !name.is_empty());
+        names.map(Self::read).collect()
+    }
+
     fn read(text: &str) -> Self {
         if text == "*" {
             return Self::Everything;
@@ -169,6 +194,22 @@ mod tests {
         let one = proxy(&[("HTTPS_PROXY", "http://s.example:1")]).unwrap().unwrap();
         assert_eq!(through(&one, "http://a.example"), None);
         assert_eq!(proxy(&[("NO_PROXY", "a.example")]), Ok(None));
+    }
+
+    #[test]
+    fn a_proxy_of_the_configuration_is_for_both_schemes_and_shown_without_its_password() {
+        let own =
+            Proxy::named("network.proxy", " me:hunter2@p.example:3128 ", "a.example b.example").unwrap();
+        for (origin, through_it) in
+            [("https://c.example", true), ("http://c.example", true), ("https://a.example", false)]
+        {
+            assert_eq!(through(&own, origin).is_some(), through_it, "{origin}");
+        }
+        assert_eq!(own.to_string(), "http://p.example:3128");
+        let two = proxy(&[("HTTPS_PROXY", "http://s.example:1"), ("HTTP_PROXY", "p.example")]).unwrap();
+        assert_eq!(two.unwrap().to_string(), "http://s.example:1 for https, http://p.example:80 for http");
+        let wrong = Proxy::named("network.proxy", "socks5://me:hunter2@p.example", "").unwrap_err();
+        assert!(wrong.to_string().starts_with("`network.proxy` names a proxy for `socks5`"), "{wrong}");
     }
 
     #[test]

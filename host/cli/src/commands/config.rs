@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::arguments::{ConfigCommand, SettingsArgs};
 use crate::config::fields::Role;
 use crate::config::forges::{NamedForge, kind_word};
-use crate::config::{Configuration, Key, Setting, value};
+use crate::config::{Configuration, Key, NetworkConfiguration, Origin, Setting, value};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
@@ -31,6 +31,7 @@ fn show(args: &SettingsArgs, as_json: bool, context: &Context) -> Result<(), Fai
             origin: setup.repositories.origin.clone(),
         });
     }
+    shown.extend(of_network(&setup.network));
     shown.extend(setup.forges.iter().flat_map(of_forge));
     if let Some(name) = &setup.configuration.plugin.value {
         shown.extend(of_plugin(&setup, Role::Tracker, &choose(name, context)?, context)?);
@@ -115,6 +116,20 @@ fn none() -> String {
 
 fn length(value: Option<Millis>) -> String {
     value.map_or_else(none, |length| length.to_string())
+}
+
+fn of_network(network: &NetworkConfiguration) -> [Shown; 3] {
+    let named = |name: &str, value: Option<String>, origin: &Origin| Shown {
+        name: format!("network.{name}"),
+        value: value.unwrap_or_else(none),
+        origin: origin.clone(),
+    };
+    let NetworkConfiguration { proxy, ca, observe } = network;
+    [
+        named("proxy", proxy.value.as_ref().map(ToString::to_string), &proxy.origin),
+        named("ca", ca.value.as_ref().map(|path| path.display().to_string()), &ca.origin),
+        named("observe", Some(observe.value.to_string()), &observe.origin),
+    ]
 }
 
 fn of_forge(forge: &NamedForge) -> Vec<Shown> {

@@ -13,6 +13,7 @@ use rustix::fs::Access;
 
 use super::standing;
 use crate::arguments::DoctorArgs;
+use crate::config::NetworkConfiguration;
 use crate::config::fields::Role;
 use crate::config::forges::NamedForge;
 use crate::context::Context;
@@ -22,6 +23,7 @@ use crate::grant;
 use crate::output;
 use crate::screens::doctor::{Check, Health, draw_checks};
 use crate::screens::inspect::Allowed;
+use crate::screens::observed::OBSERVING;
 use crate::screens::supervision;
 use crate::setup::{Chosen, Setup};
 
@@ -30,6 +32,9 @@ const LITTLE_ROOM: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Less room than this in bytes, and the record itself is in danger.
 const NO_ROOM: u64 = 200 * 1024 * 1024;
+
+/// The file that all programs take for the system's certificates, if it is set.
+const SYSTEM_CERTIFICATES: &str = "SSL_CERT_FILE";
 
 /// Looks at everything that `host run` needs.
 pub async fn doctor(args: &DoctorArgs, context: &Context) -> Result<ExitCode, Failure> {
@@ -58,6 +63,7 @@ async fn check(args: &DoctorArgs, context: &Context) -> Vec<Check> {
         }
     };
     checks.push(settings(&setup));
+    checks.extend(network(&setup, context));
     checks.push(supervisor(&setup, context).await);
     match setup.keyed_repositories() {
         Ok(repositories) => checks.extend(repositories.iter().map(|one| repository(one, context))),
@@ -152,6 +158,38 @@ fn settings(setup: &Setup) -> Check {
     }
     let names: Vec<String> = there.iter().map(|path| path.display().to_string()).collect();
     Check::new("settings", Health::Ok, names.join(", "))
+}
+
+/// The way out, where it is not just the system's.
+fn network(setup: &Setup, context: &Context) -> Vec<Check> {
+    let NetworkConfiguration { proxy, ca, observe } = &setup.network;
+    let mut checks = Vec::new();
+    if let Some(way) = &proxy.value {
+        checks.push(Check::new("proxy", Health::Ok, format!("{way} ({})", proxy.origin)));
+    }
+    if let Some(path) = &ca.value {
+        checks.push(match setup.network.settings().extra_certificates() {
+            Ok(number) => {
+                let found = format!("{number} in {} besides the system's ({})", path.display(), ca.origin);
+                Check::new("certificates", Health::Ok, found)
+            }
+            Err(error) => Check::new("certificates", Health::Fail, error),
+        });
+    }
+    if let Some(file) = context.environment.get(SYSTEM_CERTIFICATES).filter(|file| !file.is_empty()) {
+        checks.push(if Path::new(file).is_file() {
+            let found = format!("{file} instead of the system's ({SYSTEM_CERTIFICATES})");
+            Check::new("certificates", Health::Ok, found)
+        } else {
+            let missing =
+                format!("{SYSTEM_CERTIFICATES} names {file}, which is no file; correct or unset it");
+            Check::new("certificates", Health::Fail, missing)
+        });
+    }
+    if observe.value {
+        checks.push(Check::new("observe", Health::Warn, format!("{OBSERVING} ({})", observe.origin)));
+    }
+    checks
 }
 
 /// A trial start tells what holds agents here.

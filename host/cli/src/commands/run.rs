@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::grant;
 use crate::log;
 use crate::progress::{Progress, REFRESH};
+use crate::screens::observed::{OBSERVING, draw_observed};
 use crate::screens::ready::draw_ready;
 use crate::screens::run_line::{STOPPING, draining_line, summary_line};
 use crate::setup::{Chosen, Setup};
@@ -38,9 +39,11 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<ExitCode, Failure>
     let mut signals = Signals::listen()?;
     let (mut host, ready) = Host::start(settings).await?;
     progress.head(&draw_ready(&page, &ready));
-    let doubts = setup.configuration.signatures.value.doubt().into_iter().chain(ready.doubts);
+    let observing = setup.network.observe.value.then(|| OBSERVING.to_owned());
+    let doubts =
+        setup.configuration.signatures.value.doubt().into_iter().chain(ready.doubts).chain(observing);
     doubts.for_each(|message| progress.take(Notice::Host { message, warning: true }));
-    let (mut notices, stopper) = (host.notices(), host.stopper());
+    let (mut notices, stopper, observed) = (host.notices(), host.stopper(), host.observer());
     if let Some(history) = History::open(&context.home)? {
         history.runs(true, MOST_SEEDED)?.into_iter().rev().for_each(|run| progress.seed(run));
     }
@@ -62,6 +65,9 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<ExitCode, Failure>
     };
     take_the_rest(&mut notices, &mut progress);
     progress.clear();
+    if let Some(rights) = observed() {
+        progress.say(&draw_observed(&page, &ready.tracker, &context.home.grants(), &rights));
+    }
     let summary = ended?;
     progress.say(&summary_line(&summary));
     Ok(exit(&summary, args.once).into())

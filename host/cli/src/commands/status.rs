@@ -45,7 +45,7 @@ pub async fn status(args: &StatusArgs, context: &Context) -> Result<(), Failure>
         return output::json(&Answer::Running { running: true, host_id, daemon_id, host: &host });
     }
     let identity = [("host id", host_id), ("daemon-id", daemon_id)];
-    output::print(&draw_status(&context.page(), &host, &identity))
+    output::print(&draw_status(&context.page(), &host, &identity, &context.home.grants()))
 }
 
 async fn not_running(args: &StatusArgs, context: &Context, stopped: ClientError) -> Result<(), Failure> {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use hostler_daemon::ProxyError;
+
 use super::file::FILE_BYTES;
 use super::origin::Origin;
 
@@ -59,6 +61,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// Where, with dots.
         key: String,
+    },
+    /// No proxy that can be used. Its address is not repeated: it may hold a password.
+    #[error("{place}: {problem}")]
+    Proxy {
+        /// Where it was named.
+        place: Origin,
+        /// What is wrong.
+        problem: ProxyError,
     },
     /// Not TOML.
     #[error("{} line {line}: {message}", path.display())]

@@ -15,7 +15,7 @@ use super::origin::Origin;
 pub const FILE_BYTES: u64 = 256 * 1024;
 
 /// Names of the tables, besides the keys.
-const TABLES: [&str; 5] = ["repos", "tracker", "providers", "forge", "retention"];
+const TABLES: [&str; 6] = ["repos", "tracker", "providers", "forge", "retention", "network"];
 
 /// Who wrote a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub struct ConfigFile {
     pub forges: Tables,
     /// `[retention]`, by name.
     pub retention: BTreeMap<String, Given>,
+    /// `[network]`, by name.
+    pub network: BTreeMap<String, Given>,
 }
 
 impl ConfigFile {
@@ -82,6 +84,7 @@ impl ConfigFile {
             providers: Tables::new(),
             forges: Tables::new(),
             retention: BTreeMap::new(),
+            network: BTreeMap::new(),
         }
     }
 
@@ -152,9 +155,11 @@ impl Reader<'_> {
                 }
                 "retention" => {
                     self.refuse_repository(entry, "it decides what is deleted")?;
-                    for entry in in_order(self.table(entry)?) {
-                        file.retention.insert(entry.0.get_ref().to_string(), self.given(entry)?);
-                    }
+                    file.retention = self.values(entry)?;
+                }
+                "network" => {
+                    self.refuse_repository(entry, "it decides which way your requests take")?;
+                    file.network = self.values(entry)?;
                 }
                 _ => return Err(self.unknown(entry)),
             }
@@ -176,6 +181,11 @@ impl Reader<'_> {
             });
         }
         self.given(entry)
+    }
+
+    fn values(&self, entry: Entry<'_, '_>) -> Result<BTreeMap<String, Given>, ConfigError> {
+        let values = in_order(self.table(entry)?).into_iter();
+        values.map(|entry| Ok((entry.0.get_ref().to_string(), self.given(entry)?))).collect()
     }
 
     fn tables(&self, entry: Entry<'_, '_>) -> Result<Tables, ConfigError> {

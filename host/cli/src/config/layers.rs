@@ -30,6 +30,8 @@ pub struct Flags {
     pub fields: Vec<(String, String)>,
     /// `--command`.
     pub command: Option<String>,
+    /// `--observe`.
+    pub observe: bool,
 }
 
 /// Everything that was said, strongest first.

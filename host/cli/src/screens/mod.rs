@@ -9,6 +9,7 @@ pub mod events;
 pub mod explain;
 pub mod inspect;
 pub mod keys;
+pub mod observed;
 pub mod ready;
 pub mod replay;
 pub mod run_line;

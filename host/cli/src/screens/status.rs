@@ -1,15 +1,24 @@
 //! `host status`.
 
+use std::path::Path;
+
 use hostler_daemon::view::{HostView, ProviderView};
 
+use super::observed::draw_observed;
 use super::runs::draw_runs;
 use crate::page::Page;
 use crate::paint::Tone;
 use crate::table::{Cell, draw, row};
 use crate::text::count;
 
-/// What the running host does. `identity` is what trackers know it by.
-pub fn draw_status(page: &Page, host: &HostView, identity: &[(&str, Option<String>)]) -> String {
+/// What the running host does. `identity` is what trackers know it by, `grants` the file
+/// of grants.
+pub fn draw_status(
+    page: &Page,
+    host: &HostView,
+    identity: &[(&str, Option<String>)],
+    grants: &Path,
+) -> String {
     let busy = host.slots.saturating_sub(host.free_slots);
     let mode = match host.mode.as_str() {
         "open" => "takes tasks",
@@ -41,7 +50,10 @@ pub fn draw_status(page: &Page, host: &HostView, identity: &[(&str, Option<Strin
             Cell::new(format!("{}: {reason}", count(*times, "time"))).tone(Tone::Warning),
         ));
     }
-    format!("{}\n{}", draw(&rows, page.paint, None), draw_runs(page, &host.runs, true))
+    let observed = host.observed.as_ref().map_or_else(String::new, |rights| {
+        format!("{}\n\n", draw_observed(page, &host.tracker, grants, rights))
+    });
+    format!("{}\n{observed}{}", draw(&rows, page.paint, None), draw_runs(page, &host.runs, true))
 }
 
 fn provider_cell(provider: &ProviderView) -> Cell {
@@ -83,12 +95,14 @@ mod tests {
             repositories: vec!["app".to_owned()],
             undelivered_reports: 1,
             denied: [("no grant for https://evil.example".to_owned(), 3)].into(),
+            observed: None,
             runs: vec![examples::running()],
         };
         insta::assert_snapshot!(draw_status(
             &page(),
             &host,
-            &[("host id", Some("host_0f9a1c22".to_owned())), ("daemon-id", None)]
+            &[("host id", Some("host_0f9a1c22".to_owned())), ("daemon-id", None)],
+            Path::new("/conf/grants.toml")
         ));
     }
 }

@@ -140,6 +140,11 @@ impl Tracker {
         self.gate.denials()
     }
 
+    /// What would have sufficed for all that was sent; `None` unless the gate observes.
+    pub fn smallest_grant(&self) -> Option<String> {
+        self.gate.smallest_grant()
+    }
+
     /// Carries an operation through, however many steps it takes.
     pub async fn operate(&self, operation: Operation) -> Answered {
         let (done, answer) = oneshot::channel();
