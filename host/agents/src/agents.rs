@@ -25,6 +25,7 @@ use crate::limits::Limits;
 use crate::marker::{ATTEMPT_VARIABLE, Marker, RUN_VARIABLE};
 use crate::program::find_program;
 use crate::reap::{ReapError, Reaped, sweep};
+use crate::sandbox::{Places, Plan, Sandbox};
 use crate::start_error::StartError;
 use crate::stdin::Stdin;
 use crate::transcript::Transcript;
@@ -60,8 +61,10 @@ pub struct Launch {
     pub stdin: Stdin,
     /// What it may use.
     pub limits: Limits,
-    /// What keeps its processes together.
+    /// What keeps its processes together; in a sandbox, always a PID namespace.
     pub containment: Containment,
+    /// What it may write, see and reach.
+    pub sandbox: Sandbox,
     /// Values that must not be in its logs, nor in anything made of them: its own
     /// secrets and whatever else it might find. They are masked with `*`.
     pub secrets: Vec<OsString>,
@@ -168,9 +171,16 @@ async fn give_up(mut shim: Child, marker: Marker, error: io::Error) -> io::Error
     error
 }
 
+/// Says where temporary files go.
+const TEMPORARY: &str = "TMPDIR";
+
+fn value_of<'a>(launch: &'a Launch, name: &str) -> Option<&'a OsStr> {
+    launch.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_os_str())
+}
+
 /// Everything that can be found wrong before there is a process.
 fn prepare(launch: &Launch) -> Result<(Folder, Orders), StartError> {
-    let path = launch.env.iter().find(|(name, _)| name == "PATH").map_or(OsStr::new(""), |(_, value)| value);
+    let path = value_of(launch, "PATH").unwrap_or_default();
     let program = find_program(launch.program.as_os_str(), path)?;
     let no_cwd = || StartError::NoFolderToWorkIn { cwd: launch.cwd.clone() };
     if !launch.cwd.is_dir() {
@@ -179,8 +189,12 @@ fn prepare(launch: &Launch) -> Result<(Folder, Orders), StartError> {
     let folder =
         std::path::absolute(&launch.folder).map_err(|error| StartError::folder(&launch.folder, error))?;
     let cwd = std::path::absolute(&launch.cwd).map_err(|_| no_cwd())?;
-    let is_marker = |name: &OsStr| name == RUN_VARIABLE || name == ATTEMPT_VARIABLE;
-    let env = launch.env.iter().filter(|(name, _)| !is_marker(name)).cloned();
+    let places = Places::find(&launch.sandbox, value_of(launch, "HOME"))?;
+    let temporary = places.as_ref().map(|places| (TEMPORARY.into(), places.temporary.0.clone().into()));
+    let is_ours = |name: &OsStr| {
+        name == RUN_VARIABLE || name == ATTEMPT_VARIABLE || (places.is_some() && name == TEMPORARY)
+    };
+    let env = launch.env.iter().filter(|(name, _)| !is_ours(name)).cloned().chain(temporary);
     let marker = Marker::new(&launch.run, launch.attempt);
     let orders = Orders {
         run: launch.run.clone(),
@@ -193,6 +207,7 @@ fn prepare(launch: &Launch) -> Result<(Folder, Orders), StartError> {
         stdin: launch.stdin.clone(),
         limits: launch.limits,
         containment: launch.containment,
+        sandbox: places.as_ref().map(Plan::of),
     };
     Redaction::of(launch.secrets.iter().map(|secret| secret.as_bytes()))?;
     if orders.size() > ARGUMENTS_LIMIT {

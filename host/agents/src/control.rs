@@ -15,6 +15,7 @@ use crate::containment::Containment;
 use crate::exit::Exit;
 use crate::folder::AgentRecord;
 use crate::limits::Limits;
+use crate::sandbox::Plan;
 use crate::stdin::Stdin;
 use crate::stream::Both;
 
@@ -36,6 +37,9 @@ pub(crate) struct Orders {
     pub stdin: Stdin,
     pub limits: Limits,
     pub containment: Containment,
+    /// How to wall the agent in; absent is not at all.
+    #[serde(default)]
+    pub sandbox: Option<Plan>,
 }
 
 impl Orders {
@@ -54,6 +58,9 @@ impl Orders {
 pub(crate) enum Command {
     /// The first over the named socket.
     Hello { protocol: u32, run: String, attempt: u32 },
+    /// Instead of a hello: for the listener of the agent's network. It comes with one
+    /// byte, and the conversation of whoever is the host goes on.
+    Listener { run: String, attempt: u32 },
     /// The first over the first socket once the agent is there: what must not be in
     /// the logs. It comes so late because the first process of a namespace is a copy
     /// of the shim that the agent can look at, and not all of this is the agent's.
@@ -133,13 +140,15 @@ pub(crate) struct InputState {
 }
 
 /// Where a start can fail inside the shim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Step {
     /// Becoming a supervisor.
     Supervise,
     /// Writing into the attempt's folder.
     Record,
+    /// Walling the agent in, and what of it.
+    Sandbox { doing: String },
     /// Starting the program.
     Exec,
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use hostler_engine::sandbox::Tier;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,12 @@ pub struct AgentRecord {
     pub cgroup: Option<PathBuf>,
     /// What holds it to its limits.
     pub limited_by: LimitedBy,
+    /// How far it is walled in; nothing until it was done.
+    #[serde(default)]
+    pub sandbox: Tier,
+    /// The port that is its only way to the network, if there is only one.
+    #[serde(default)]
+    pub listener: Option<u16>,
 }
 
 impl AgentRecord {
@@ -131,6 +138,8 @@ mod tests {
             containment: ContainedBy::default(),
             cgroup: None,
             limited_by: LimitedBy::default(),
+            sandbox: Tier::None,
+            listener: None,
         }
     }
 

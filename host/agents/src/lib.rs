@@ -11,7 +11,8 @@
 //! workspace, and never understands what an agent says: lines of text go out,
 //! bytes go in.
 //!
-//! - [`Agents`] starts a [`Launch`]; after a restart it adopts or reaps.
+//! - [`Agents`] starts a [`Launch`], walled in by a [`Sandbox`]; after a restart it
+//!   adopts or reaps.
 //! - [`Agent`] gives [`Output`] after `Output`, at last an [`Exit`] with a
 //!   [`TreeProof`]; an [`AgentHandle`] ends it, keeps it or writes to it.
 //! - [`Transcript`] reads the logs, also long after.
@@ -35,6 +36,7 @@ mod marker;
 mod process;
 mod program;
 mod reap;
+mod sandbox;
 mod shim;
 mod start_error;
 mod stdin;
@@ -57,6 +59,7 @@ pub use marker::{ATTEMPT_VARIABLE, RUN_VARIABLE};
 pub use process::ProcessId;
 pub use program::{ProgramError, find_program};
 pub use reap::{ReapError, Reaped};
+pub use sandbox::{Access, HomePath, Network, Sandbox, Walls, WallsError};
 pub use shim::{LOG_LIMIT, shim_main};
 pub use start_error::StartError;
 pub use stdin::{Stdin, StdinClosed};

@@ -17,10 +17,12 @@ mod input;
 mod log_pump;
 mod memory_watch;
 mod namespace;
+mod seal;
 mod start;
 mod switch;
 mod told_to_end;
 mod tree;
+mod walls;
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -276,7 +278,7 @@ impl Life {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Hello { .. } => {}
+            Command::Hello { .. } | Command::Listener { .. } => {}
             Command::Hide { secrets } => self.hide(&secrets),
             Command::End { reason, grace_ms } => {
                 self.ending.asked(reason, Duration::from_millis(grace_ms), Instant::now());

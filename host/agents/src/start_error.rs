@@ -4,10 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use hostler_engine::redaction::RedactionError;
+use hostler_engine::sandbox::Tier;
 use rustix::io::Errno;
 
 use crate::control::{Orders, Step};
 use crate::program::ProgramError;
+use crate::sandbox::WallsError;
 
 /// Why an agent could not be started. Nothing of it runs.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,32 @@ pub enum StartError {
         program: PathBuf,
         /// Arguments and environment together.
         bytes: usize,
+    },
+    /// The walls of its sandbox cannot stand where they are wanted.
+    #[error(transparent)]
+    Walls(#[from] WallsError),
+    /// The system does not let us wall it in.
+    #[error(
+        "the agent cannot be put into the sandbox `{tier}`: {doing}: {source}; \
+         `host doctor` says what this machine lacks"
+    )]
+    Sandbox {
+        /// What was asked for.
+        tier: Tier,
+        /// What failed.
+        doing: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The program is on the machine, but the agent does not see it.
+    #[error(
+        "`{}` does not appear in the sandbox; add its folder, and what its links lead to, \
+         to what of the home appears there",
+        program.display()
+    )]
+    NotInSandbox {
+        /// Full path of the program.
+        program: PathBuf,
     },
     /// More than can be kept out of the logs.
     #[error(transparent)]
@@ -108,11 +136,18 @@ impl StartError {
         match (step, Errno::from_raw_os_error(errno)) {
             (Step::Record, _) => Self::folder(Path::new(orders.folder.as_ref()), source),
             (Step::Supervise, _) => Self::Shim { shim: shim.to_owned(), source },
+            (Step::Sandbox { doing }, _) => {
+                let tier = orders.sandbox.as_ref().map_or(Tier::None, |plan| plan.tier);
+                Self::Sandbox { tier, doing, source }
+            }
             (Step::Exec, Errno::TOOBIG) => Self::too_long(orders),
             (Step::Exec, Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE) => {
                 Self::TooManyProcesses { source }
             }
             (Step::Exec, _) if !cwd.is_dir() => Self::NoFolderToWorkIn { cwd: cwd.to_owned() },
+            (Step::Exec, Errno::NOENT) if orders.sandbox.is_some() => {
+                Self::NotInSandbox { program: PathBuf::from(orders.program.as_ref()) }
+            }
             (Step::Exec, _) => Self::NotRunnable { program: PathBuf::from(orders.program.as_ref()), source },
         }
     }
@@ -124,6 +159,7 @@ mod tests {
     use crate::byte_text::Word;
     use crate::containment::Containment;
     use crate::limits::Limits;
+    use crate::sandbox::Plan;
     use crate::stdin::Stdin;
 
     fn word(text: &str) -> Word {
@@ -131,6 +167,10 @@ mod tests {
     }
 
     fn told(step: Step, errno: Errno) -> String {
+        told_in(None, step, errno)
+    }
+
+    fn told_in(sandbox: Option<Plan>, step: Step, errno: Errno) -> String {
         let orders = Orders {
             run: "r".into(),
             attempt: 1,
@@ -142,6 +182,7 @@ mod tests {
             stdin: Stdin::Closed,
             limits: Limits::default(),
             containment: Containment::default(),
+            sandbox,
         };
         StartError::from_shim(step, errno.raw_os_error(), &orders, Path::new("/bin/host")).to_string()
     }
@@ -154,5 +195,13 @@ mod tests {
         assert!(told(Step::Record, Errno::NOSPC).contains("the disk is full, `/runs/1`"));
         assert!(told(Step::Record, Errno::ACCESS).contains("check its owner"));
         assert!(told(Step::Supervise, Errno::PERM).contains("the supervisor `/bin/host` failed"));
+        let plan = Plan { tier: Tier::Basic, views: Vec::new(), port: None };
+        let step = Step::Sandbox { doing: "mounting `/proc`".into() };
+        let refused = told_in(Some(plan.clone()), step, Errno::PERM);
+        assert!(
+            refused.contains("the sandbox `basic`: mounting `/proc`: Operation not permitted"),
+            "{refused}"
+        );
+        assert!(told_in(Some(plan), Step::Exec, Errno::NOENT).contains("does not appear in the sandbox"));
     }
 }

@@ -12,6 +12,7 @@ use hostler_agents::{
     AgentRecord, Cause, ContainedBy, Containment, LimitedBy, ProcessId, RECORD_FILE, ReapError, TreeProof,
 };
 use hostler_engine::outcome::EndReason;
+use hostler_engine::sandbox::Tier;
 use rustix::process::Signal;
 use support::{Bench, FIXTURE, hear, hear_line, kill, send, until};
 
@@ -85,6 +86,8 @@ async fn a_process_that_took_a_number_over_is_not_touched() {
         containment: ContainedBy::Sweep,
         cgroup: None,
         limited_by: LimitedBy::default(),
+        sandbox: Tier::None,
+        listener: None,
     };
     fs::create_dir(bench.folder()).unwrap();
     fs::write(bench.folder().join(RECORD_FILE), serde_json::to_vec(&record).unwrap()).unwrap();

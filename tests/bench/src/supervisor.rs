@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use hostler_agents::{Agent, Agents, Containment, DEFAULT_GRACE, Launch, Limits, Output, Stdin};
+use hostler_agents::{Agent, Agents, Containment, DEFAULT_GRACE, Launch, Limits, Output, Sandbox, Stdin};
 use hostler_engine::outcome::EndReason;
 
 use crate::rounds::{Figure, median};
@@ -124,6 +124,7 @@ fn launch(place: &Path, run: &str, attempt: u32, words: &[&str]) -> Launch {
         stdin: Stdin::Closed,
         limits: Limits::default(),
         containment: Containment::default(),
+        sandbox: Sandbox::None,
         secrets: Vec::new(),
     }
 }

@@ -18,16 +18,17 @@ pub(super) use macos::start_inside;
 use serde::{Deserialize, Serialize};
 
 use super::inbox::{Filled, Inbox};
+use super::walls::Breach;
 use crate::exit::Ending;
 use crate::process::ProcessId;
 
 /// What the init says to the shim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Word {
     /// It will end with the shim, and has its own `/proc`.
     Ready,
     /// It cannot be an init.
-    NotReady { errno: i32 },
+    NotReady(Breach),
     /// The agent runs.
     Started,
     /// The agent could not be started.
@@ -40,8 +41,11 @@ enum Word {
 #[derive(Debug)]
 #[cfg_attr(target_os = "macos", allow(dead_code, reason = "nothing is ever tried there"))]
 pub(super) enum NotInside {
-    /// There can be none here; the agent may be started without.
-    NoNamespace,
+    /// There can be none here.
+    NoNamespace(Breach),
+    /// It is there, but what the agent sees of the disk or the network is not as it
+    /// must be.
+    Walls(Breach),
     /// The agent cannot be started.
     Agent(io::Error),
 }

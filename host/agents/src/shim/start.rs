@@ -6,6 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::process::Command as Program;
 use std::time::Instant;
 
+use hostler_engine::sandbox::Tier;
+
 use super::confinement::Confinement;
 use super::descriptors::{do_not_wait, keep_to_ourselves};
 use super::door::Door;
@@ -13,13 +15,16 @@ use super::input::Input;
 use super::log_pump::LogPump;
 use super::memory_watch::MemoryWatch;
 use super::namespace::{NotInside, start_inside};
+use super::seal::Seal;
 use super::tree::{Around, Tree};
+use super::walls::Breach;
 use crate::containment::{ContainedBy, Containment};
 use crate::control::{Orders, PROTOCOL, Step};
 use crate::control_group::ControlGroup;
 use crate::folder::{AgentRecord, Folder};
 use crate::limits::LimitedBy;
 use crate::process::{ProcessId, become_subreaper, look};
+use crate::sandbox::Plan;
 use crate::stream::{Both, Stream};
 
 /// Everything that a running agent has.
@@ -51,9 +56,12 @@ pub(super) fn start(orders: &Orders, folder: &Folder) -> Result<Started, (Step, 
         containment: ContainedBy::Sweep,
         cgroup: None,
         limited_by: LimitedBy::default(),
+        sandbox: Tier::None,
+        listener: None,
     };
     folder.write_record(&record).map_err(in_folder)?;
-    let started = Input::open(orders.stdin.clone()).and_then(|(their_in, input)| {
+    let in_input = |error| (Step::Exec, error);
+    let started = Input::open(orders.stdin.clone()).map_err(in_input).and_then(|(their_in, input)| {
         let confinement = Confinement::new(orders.limits, usize::try_from(shim.pid).unwrap_or(0));
         record.limited_by = confinement.limited_by(orders.limits);
         let streams = Streams { stdin: their_in, stdout: their_out, stderr: their_err };
@@ -61,11 +69,12 @@ pub(super) fn start(orders: &Orders, folder: &Folder) -> Result<Started, (Step, 
     });
     let (input, (agent, around)) = match started {
         Ok(started) => started,
-        Err(error) => {
+        Err(refused) => {
             door.close();
-            return Err((Step::Exec, error));
+            return Err(refused);
         }
     };
+    record.sandbox = orders.sandbox.as_ref().map_or(Tier::None, |plan| plan.tier);
     record.containment = match &around {
         Around::Namespace(_) => ContainedBy::PidNamespace,
         Around::Group(_) => ContainedBy::Cgroup,
@@ -95,7 +104,7 @@ fn spawn(
     streams: Streams,
     confinement: Confinement,
     shim: &ProcessId,
-) -> io::Result<(i32, Around)> {
+) -> Result<(i32, Around), (Step, io::Error)> {
     let mut program = Program::new(&orders.program);
     program
         .args(&orders.args)
@@ -106,19 +115,61 @@ fn spawn(
         .stdout(streams.stdout)
         .stderr(streams.stderr)
         .process_group(0);
-    let with_user_namespace: &[bool] = match orders.containment {
+    if let Some(plan) = &orders.sandbox {
+        return spawn_walled_in(program, plan, &confinement);
+    }
+    spawn_unwalled(program, orders.containment, confinement, shim).map_err(|error| (Step::Exec, error))
+}
+
+/// Within these walls or not at all.
+fn spawn_walled_in(
+    mut program: Program,
+    plan: &Plan,
+    confinement: &Confinement,
+) -> Result<(i32, Around), (Step, io::Error)> {
+    if plan.port.is_some() {
+        let error = io::Error::from_raw_os_error(libc::ENOTSUP);
+        return Err(Breach::new("giving it a network of its own", &error).into_step());
+    }
+    put_on(&mut program, Seal::new());
+    let mut refused = None;
+    for user_namespace in [false, true] {
+        match start_inside(&mut program, confinement, Some(plan), user_namespace) {
+            Ok((init, agent)) => return Ok((agent, Around::Namespace(init))),
+            Err(NotInside::NoNamespace(breach)) => refused = Some(breach),
+            Err(NotInside::Walls(breach)) => return Err(breach.into_step()),
+            Err(NotInside::Agent(error)) => return Err((Step::Exec, error)),
+        }
+    }
+    Err(refused.map_or((Step::Exec, io::ErrorKind::Unsupported.into()), Breach::into_step))
+}
+
+/// The last thing that the agent's process does before it becomes the agent.
+fn put_on(program: &mut Program, seal: Seal) {
+    // SAFETY: `put_on` makes system calls and nothing else: no allocation, no lock.
+    unsafe { program.pre_exec(move || seal.put_on()) };
+}
+
+/// In the strongest containment there is.
+fn spawn_unwalled(
+    mut program: Program,
+    containment: Containment,
+    confinement: Confinement,
+    shim: &ProcessId,
+) -> io::Result<(i32, Around)> {
+    let with_user_namespace: &[bool] = match containment {
         Containment::Auto => &[false],
         Containment::Namespace => &[false, true],
         Containment::Sweep => &[],
     };
     for user_namespace in with_user_namespace {
-        match start_inside(&mut program, &confinement, *user_namespace) {
+        match start_inside(&mut program, &confinement, None, *user_namespace) {
             Ok((init, agent)) => return Ok((agent, Around::Namespace(init))),
-            Err(NotInside::NoNamespace) => {}
+            Err(NotInside::NoNamespace(_) | NotInside::Walls(_)) => {}
             Err(NotInside::Agent(error)) => return Err(error),
         }
     }
-    let group = match orders.containment {
+    let group = match containment {
         Containment::Auto | Containment::Namespace => ControlGroup::make(shim),
         Containment::Sweep => None,
     };

@@ -5,8 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hostler_agents::{Agent, AgentRecord, Agents, Containment, Exit, Launch, Limits, Output, Stdin, Stream};
+use hostler_agents::{
+    Agent, AgentRecord, Agents, Containment, Exit, Launch, Limits, Output, Sandbox, Stdin, Stream,
+};
 use tempfile::TempDir;
+
+#[cfg(target_os = "linux")]
+pub mod machine;
 
 pub const FIXTURE: &str = env!("CARGO_BIN_EXE_hostler-agents-fixture");
 
@@ -23,7 +28,10 @@ pub struct Bench {
 
 impl Bench {
     pub fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
+        Self::at(tempfile::tempdir().unwrap())
+    }
+
+    pub fn at(home: TempDir) -> Self {
         let run = format!("run-{}", home.path().file_name().unwrap().to_string_lossy());
         let folder_name = home.path().join("attempt");
         Self { home, agents: Agents::new(FIXTURE.into(), vec!["shim".into()]), run, folder_name }
@@ -51,6 +59,7 @@ impl Bench {
             stdin: Stdin::Closed,
             limits: Limits::default(),
             containment: Containment::Auto,
+            sandbox: Sandbox::None,
             secrets: Vec::new(),
         }
     }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hostler_agents::{Launch, Limits, Stdin};
+use hostler_agents::{Launch, Limits, Sandbox, Stdin};
 use hostler_components::job::{Invocation, Job};
 use hostler_components::operation::Workplace;
 use hostler_engine::Input;
@@ -105,6 +105,7 @@ impl Starting {
             stdin: stdin(invocation),
             limits: limits(plan),
             containment: rooms.containment,
+            sandbox: Sandbox::None,
             secrets: rooms.secrets_of(&run.id),
         };
         Ok(Self { rooms: Arc::clone(rooms), run: run.clone(), attempt, provider, job, launch })

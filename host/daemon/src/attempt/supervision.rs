@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use hostler_agents::{
-    Agent, AgentRecord, ContainedBy, Containment, Exit, Launch, LimitedBy, Limits, Output, StartError, Stdin,
-    TreeProof,
+    Agent, AgentRecord, ContainedBy, Containment, Exit, Launch, LimitedBy, Limits, Output, Sandbox,
+    StartError, Stdin, TreeProof,
 };
 use hostler_engine::task::RunId;
 
@@ -61,6 +61,7 @@ pub async fn try_out(
         stdin: Stdin::Closed,
         limits: Limits { memory: Some(TRIAL_MEMORY), cpus: Some(1) },
         containment,
+        sandbox: Sandbox::None,
         secrets: Vec::new(),
     };
     let started = crate::host::agents(shim).start(launch).await;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hostler_agents::{Agent, Exit, Launch, Limits, Output, Stdin};
+use hostler_agents::{Agent, Exit, Launch, Limits, Output, Sandbox, Stdin};
 use hostler_engine::Input;
 use hostler_engine::landing::{Verification, Verify};
 use hostler_engine::outcome::EndReason;
@@ -52,6 +52,7 @@ async fn judged(rooms: &Rooms, run: &Run, number: u32, verify: &Verify) -> Resul
             cpus: plan.limits.cpus,
         }),
         containment: rooms.containment,
+        sandbox: Sandbox::None,
         secrets: rooms.secrets_of(&run.id),
     };
     let started = rooms.agents.start(launch).await;

@@ -5,22 +5,24 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
-use std::ptr::null;
 use std::time::Duration;
 
+use hostler_engine::sandbox::Tier;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, set_parent_process_death_signal};
+use serde::Serialize;
 
 use super::super::confinement::Confinement;
 use super::super::inbox::Inbox;
 use super::super::tree::read;
-use serde::Serialize;
-
+use super::super::walls::{Breach, raise, show_own_processes};
 use super::{Init, NotInside, Word};
 use crate::control::to_line;
 use crate::process::{children, look};
+use crate::sandbox::Plan;
 
-/// How long an init may take to be one: it makes two system calls.
+/// How long an init may take to be one: it makes a few system calls, some more with
+/// walls.
 const READY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Starts the program as the second process of a new PID namespace with a
@@ -30,21 +32,26 @@ const READY_LIMIT: Duration = Duration::from_secs(5);
 pub(in super::super) fn start_inside(
     program: &mut Command,
     confinement: &Confinement,
+    plan: Option<&Plan>,
     user_namespace: bool,
 ) -> Result<(Init, i32), NotInside> {
+    let none = |error: io::Error| NotInside::NoNamespace(Breach::new("making namespaces", &error));
     if !has_one_thread() {
-        return Err(NotInside::NoNamespace);
+        return Err(none(io::Error::from_raw_os_error(libc::EBUSY)));
     }
     let (ours, theirs) = UnixStream::pair().map_err(NotInside::Agent)?;
     let identity = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-    let Some(pid) = clone_into_namespace(user_namespace).map_err(|_| NotInside::NoNamespace)? else {
+    let Some(pid) = clone_into_namespace(namespaces(plan, user_namespace)).map_err(none)? else {
         // The streams are known to the program only; what must not stay open
         // here is what the shim has besides.
         let identity = user_namespace.then_some(identity);
-        live_as_init(&theirs, program, confinement, identity)
+        live_as_init(&theirs, program, confinement, plan, identity)
     };
     drop(theirs);
-    let started = meet(ours, pid);
+    let started = meet(ours, pid).map_err(|refused| match refused {
+        NotInside::NoNamespace(breach) if plan.is_some() => NotInside::Walls(breach),
+        other => other,
+    });
     if started.is_err() {
         let _ = rustix::process::kill_process(pid, Signal::KILL);
         let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
@@ -56,9 +63,15 @@ pub(in super::super) fn start_inside(
 fn meet(socket: UnixStream, pid: Pid) -> Result<(Init, i32), NotInside> {
     let mut inbox = Inbox::default();
     socket.set_read_timeout(Some(READY_LIMIT)).map_err(NotInside::Agent)?;
-    let Ok(Word::Ready) = inbox.wait(&socket) else { return Err(NotInside::NoNamespace) };
+    let gone =
+        |error: io::Error| NotInside::NoNamespace(Breach::new("waiting for its first process", &error));
+    match inbox.wait(&socket).map_err(gone)? {
+        Word::Ready => {}
+        Word::NotReady(breach) => return Err(NotInside::NoNamespace(breach)),
+        _ => return Err(gone(io::Error::from_raw_os_error(libc::EPROTO))),
+    }
     let number = pid.as_raw_nonzero().get();
-    let id = look(number).map(|seen| seen.id).ok_or(NotInside::NoNamespace)?;
+    let id = look(number).map(|seen| seen.id).ok_or_else(|| gone(Errno::SRCH.into()))?;
     socket.set_read_timeout(None).map_err(NotInside::Agent)?;
     let mut exchange = || -> io::Result<Word> {
         say(&socket, "start")?;
@@ -82,10 +95,20 @@ fn has_one_thread() -> bool {
     fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
 }
 
-/// `None` in the new process. For a process with one thread.
-fn clone_into_namespace(user_namespace: bool) -> io::Result<Option<Pid>> {
+/// Those that are made, as flags.
+fn namespaces(plan: Option<&Plan>, user_namespace: bool) -> libc::c_int {
     let user = if user_namespace { libc::CLONE_NEWUSER } else { 0 };
-    let flags = libc::CLONE_NEWPID | libc::CLONE_NEWNS | user | libc::SIGCHLD;
+    let own = match plan.map(|plan| plan.tier) {
+        Some(Tier::Contained) => libc::CLONE_NEWIPC | libc::CLONE_NEWUTS,
+        Some(Tier::Basic | Tier::None) | None => 0,
+    };
+    let network = if plan.is_some_and(|plan| plan.port.is_some()) { libc::CLONE_NEWNET } else { 0 };
+    libc::CLONE_NEWPID | libc::CLONE_NEWNS | user | own | network
+}
+
+/// `None` in the new process. For a process with one thread.
+fn clone_into_namespace(namespaces: libc::c_int) -> io::Result<Option<Pid>> {
+    let flags = namespaces | libc::SIGCHLD;
     // SAFETY: without CLONE_VM and with no stack given this is a fork: the new
     // process has a copy of everything. This one has a single thread, so no lock
     // of the allocator is held by a thread that is not copied, and the copy may
@@ -102,13 +125,14 @@ fn live_as_init(
     socket: &UnixStream,
     program: &mut Command,
     confinement: &Confinement,
+    plan: Option<&Plan>,
     identity: Option<(u32, u32)>,
 ) -> ! {
-    let code = match prepare(identity) {
+    let code = match prepare(plan, identity) {
         Ok(()) => i32::from(run(socket, program, confinement).is_err()),
-        Err(error) => {
+        Err(breach) => {
             // A shim that is gone has ended this process, too.
-            let _ = say(socket, Word::NotReady { errno: error.raw_os_error().unwrap_or(0) });
+            let _ = say(socket, Word::NotReady(breach));
             1
         }
     };
@@ -119,28 +143,23 @@ fn live_as_init(
 
 /// Ends with the shim from here on. Should the shim be gone already, the word
 /// that lets this process go on never comes.
-fn prepare(identity: Option<(u32, u32)>) -> io::Result<()> {
+fn prepare(plan: Option<&Plan>, identity: Option<(u32, u32)>) -> Result<(), Breach> {
+    let told = |doing: &'static str| move |error: io::Error| Breach::new(doing, &error);
+    become_init(identity).map_err(told("becoming the first process of its namespace"))?;
+    match plan {
+        Some(plan) => raise(plan),
+        None => show_own_processes().map_err(told("mounting `/proc`")),
+    }
+}
+
+fn become_init(identity: Option<(u32, u32)>) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     if let Some((user, group)) = identity {
         fs::write("/proc/self/setgroups", "deny")?;
         fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
         fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
     }
-    // What is mounted here is not seen outside; what is mounted outside is seen here.
-    mount(c"none", c"/", None, libc::MS_REC | libc::MS_SLAVE)?;
-    mount(c"proc", c"/proc", Some(c"proc"), libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC)
-}
-
-fn mount(
-    source: &std::ffi::CStr,
-    target: &std::ffi::CStr,
-    kind: Option<&std::ffi::CStr>,
-    flags: libc::c_ulong,
-) -> io::Result<()> {
-    let kind = kind.map_or(null(), std::ffi::CStr::as_ptr);
-    // SAFETY: all strings end with NUL and live through the call.
-    let result = unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind, flags, null()) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    Ok(())
 }
 
 fn run(socket: &UnixStream, program: &mut Command, confinement: &Confinement) -> io::Result<()> {
@@ -209,7 +228,7 @@ mod tests {
     fn a_process_with_threads_is_not_copied() {
         // A test never is alone in its process.
         let mut program = Command::new("true");
-        let refused = start_inside(&mut program, &Confinement::new(Limits::default(), 0), false);
-        assert!(matches!(refused, Err(NotInside::NoNamespace)));
+        let refused = start_inside(&mut program, &Confinement::new(Limits::default(), 0), None, false);
+        assert!(matches!(refused, Err(NotInside::NoNamespace(_))));
     }
 }

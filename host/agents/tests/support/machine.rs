@@ -1,0 +1,157 @@
+//! A small machine to break out of: a workspace, and around it what is worth it.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use hostler_agents::{Agents, Containment, HomePath, Launch, Network, Sandbox, Walls};
+use hostler_engine::sandbox::Tier;
+
+use super::{Bench, FIXTURE, Heard, hear};
+
+/// Who the agents are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum User {
+    /// Whoever runs the tests.
+    Me,
+    /// `nobody`; the same as `Me` unless that is root.
+    Ordinary,
+}
+
+impl User {
+    /// Those that differ.
+    pub fn all() -> &'static [Self] {
+        if rustix::process::getuid().is_root() { &[Self::Me, Self::Ordinary] } else { &[Self::Me] }
+    }
+}
+
+/// An ordinary user's number.
+const NOBODY: &str = "65534";
+
+/// What a hidden file says.
+pub const SECRET: &str = "the-secret-of-the-host";
+
+pub struct Machine {
+    pub bench: Bench,
+    pub root: PathBuf,
+    pub user: User,
+    /// Somebody else's process of the same user, with the secret in its environment.
+    pub stranger: Child,
+}
+
+impl Machine {
+    pub fn new(user: User) -> Self {
+        let bench = Bench::at(tempfile::tempdir_in(elsewhere()).unwrap());
+        let root = bench.home.path().to_owned();
+        for folder in ["work", "outside", "secret", "home/.config", "private/tmp", "private/home", "attempt"]
+        {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        for (file, text) in [("outside/file", "intact\n"), ("home/.config/app", "settings\n")] {
+            fs::write(root.join(file), text).unwrap();
+        }
+        fs::write(root.join("secret/key"), format!("{SECRET}\n")).unwrap();
+        fs::write(root.join("home/private-key"), format!("{SECRET}\n")).unwrap();
+        let git = |args: &[&str]| {
+            let mut git = Command::new("git");
+            git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+            let done = git.arg("-C").arg(root.join("work")).args(args).status();
+            assert!(done.unwrap().success());
+        };
+        git(&["init", "--quiet", "--initial-branch=main"]);
+        fs::create_dir_all(root.join("work/.git/hooks")).unwrap();
+        let mut stranger = Command::new("setpriv");
+        if user == User::Ordinary && rustix::process::getuid().is_root() {
+            give_away(&root);
+            stranger.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
+        }
+        stranger.args(["sleep", "60"]).env("SECRET", SECRET).stdin(Stdio::null()).stdout(Stdio::null());
+        let mut machine = Self { bench, root, user, stranger: stranger.spawn().unwrap() };
+        if user == User::Ordinary && rustix::process::getuid().is_root() {
+            let args = ["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", FIXTURE, "shim"];
+            machine.bench.agents = Agents::new("/usr/bin/setpriv".into(), args.map(Into::into).into());
+        }
+        machine
+    }
+
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.root.join(below)
+    }
+
+    /// What an agent may do here.
+    pub fn walls(&self) -> Walls {
+        Walls {
+            writable: vec![self.path("work")],
+            read_only: vec![self.path("work/.git/config"), self.path("work/.git/hooks")],
+            hidden: vec![self.path("secret"), self.path("outside/hidden-file")],
+            home: vec![HomePath { path: ".config".into(), access: hostler_agents::Access::Read }],
+            private: self.path("private"),
+        }
+    }
+
+    pub fn sandbox(&self, tier: Tier) -> Sandbox {
+        match tier {
+            Tier::None => Sandbox::None,
+            Tier::Basic => Sandbox::Basic(self.walls()),
+            Tier::Contained => Sandbox::Contained(self.walls(), Network::Open),
+        }
+    }
+
+    pub fn launch(&self, sandbox: Sandbox, script: &str) -> Launch {
+        let mut launch = self.bench.launch(script);
+        launch.cwd = self.path("work");
+        launch.env.push(("HOME".into(), self.path("home").into()));
+        launch.env.push(("ROOT".into(), self.root.clone().into()));
+        launch.env.push(("STRANGER".into(), self.stranger.id().to_string().into()));
+        launch.sandbox = sandbox;
+        // Else the control would be walled off from other processes as well.
+        launch.containment = Containment::Sweep;
+        launch
+    }
+
+    /// Runs a script to its end; `None`, said aloud, where no namespace can be made.
+    pub async fn run(&self, tier: Tier, script: &str) -> Option<Heard> {
+        if script.contains("./fixture") {
+            // Where it lies, some agents cannot see it.
+            fs::copy(FIXTURE, self.path("work/fixture")).unwrap();
+        }
+        let launch = self.launch(self.sandbox(tier), script);
+        match self.bench.agents.start(launch).await {
+            Ok(mut agent) => {
+                assert_eq!(agent.record.sandbox, tier);
+                Some(hear(&mut agent).await)
+            }
+            Err(error) if error.to_string().contains("making namespaces") => {
+                eprintln!("skipped for {:?}: {error}", self.user);
+                None
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.stranger.kill();
+        let _ = self.stranger.wait();
+    }
+}
+
+/// Not in `/tmp`, which looks different in every sandbox.
+fn elsewhere() -> PathBuf {
+    let usual = std::env::temp_dir();
+    if usual.starts_with("/tmp") { "/var/tmp".into() } else { usual }
+}
+
+/// All of it belongs to the ordinary user from now on.
+fn give_away(root: &Path) {
+    let nobody = NOBODY.parse().ok();
+    chown(root, nobody, nobody).unwrap();
+    if root.is_dir() {
+        fs::set_permissions(root, fs::Permissions::from_mode(0o755)).unwrap();
+        for entry in fs::read_dir(root).unwrap() {
+            give_away(&entry.unwrap().path());
+        }
+    }
+}
