@@ -6,7 +6,7 @@ mod record;
 mod setup;
 
 pub use message::MessageArgs;
-pub use plugin::{KeysCommand, PluginArgs, PluginCommand, TryArgs};
+pub use plugin::{InstallArgs, KeysCommand, PluginArgs, PluginCommand, TryArgs};
 pub use record::{DiskArgs, ExplainArgs, GcArgs, ReplayArgs};
 pub use setup::SetupArgs;
 
@@ -71,7 +71,7 @@ pub enum Command {
     Gc(GcArgs),
     /// Check this machine: git, repository, plugins, coding CLIs, disk
     Doctor(Box<DoctorArgs>),
-    /// List, inspect, compare, sign, allow and revoke plugins
+    /// List, inspect, install, compare, sign, allow and revoke plugins
     Plugin(PluginArgs),
     /// Show every setting and where it came from
     Config(ConfigArgs),

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hostler_daemon::engine::time::Timestamp;
 use hostler_daemon::home::Home;
 use hostler_daemon::policy::Places;
+use hostler_daemon::proving::{ProofLimits, Prover};
 use jiff::tz::TimeZone;
 
 use crate::config::tale_daemon;
@@ -21,6 +22,9 @@ pub const SHIM: &str = "shim";
 
 /// Names a policy besides the organisation's own; it can only tighten.
 const FURTHER_POLICY: &str = "HOSTLER_POLICY";
+
+/// The word after which it tries out a plugin that is about to be installed.
+pub const PROVE: &str = "prove-plugin";
 
 /// What the process was started with.
 pub struct Context {
@@ -70,6 +74,11 @@ impl Context {
     /// The command line of an agent's supervisor.
     pub fn shim(&self) -> Vec<PathBuf> {
         vec![self.program.clone(), SHIM.into()]
+    }
+
+    /// What tries out a plugin that is about to be installed.
+    pub fn prover(&self) -> Prover {
+        Prover { command: vec![self.program.clone(), PROVE.into()], limits: ProofLimits::here() }
     }
 
     /// The operator's settings.

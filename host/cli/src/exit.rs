@@ -79,7 +79,7 @@ impl Exit {
             Self::Task => "a task did not succeed (only `host run --once`)",
             Self::Absent => "there is no such run, or no host is running",
             Self::Differs => "a run was not decided the same way again (only `host replay`)",
-            Self::Grows => "a plugin asks for more than an earlier build (only `host plugin diff`)",
+            Self::Grows => "a plugin asks for more than an earlier build (`host plugin diff` and `install`)",
             Self::NotHeard => "no agent took the message (only `host message`)",
         }
     }

@@ -6,6 +6,7 @@ use hostler_daemon::control::ClientError;
 use hostler_daemon::grants::GrantError;
 use hostler_daemon::history::FindError;
 use hostler_daemon::keys::KeyError;
+use hostler_daemon::lockfile::LockFileError;
 use hostler_daemon::plugins::NotFound;
 use hostler_daemon::{FailureKind, WorkspaceError};
 
@@ -77,6 +78,12 @@ impl From<GrantError> for Failure {
 
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
+        hostler_daemon::Failure::from(error).into()
+    }
+}
+
+impl From<LockFileError> for Failure {
+    fn from(error: LockFileError) -> Self {
         hostler_daemon::Failure::from(error).into()
     }
 }

@@ -15,7 +15,7 @@ use crate::screens::inspect::Allowed;
 use crate::setup::{Chosen, choose};
 
 /// The provider plugins whose program is here, by name. Nothing is started.
-pub fn providers(layers: &Layers, context: &Context) -> Vec<(String, Chosen)> {
+pub fn providers(layers: &Layers, context: &Context) -> Result<Vec<(String, Chosen)>, Failure> {
     let path = context.environment.get("PATH").map_or("", String::as_str);
     let home = context.environment.get("HOME").map(Path::new);
     let tables = layers.user_file.as_ref().map(|file| &file.providers);
@@ -27,11 +27,11 @@ pub fn providers(layers: &Layers, context: &Context) -> Vec<(String, Chosen)> {
         chosen.inspection.kinds.contains(&Kind::Provider)
             && providers::find(&chosen.manifest, instead, path).is_some()
     };
-    plugins::available(&context.plugin_folders())
+    let found = plugins::available(&context.plugin_folders())?
         .into_iter()
         .filter_map(|(name, _)| Some((name.clone(), choose(&name, context).ok()?)))
-        .filter(|(_, chosen)| is_here(chosen))
-        .collect()
+        .filter(|(_, chosen)| is_here(chosen));
+    Ok(found.collect())
 }
 
 /// Those of them that are allowed; all of them if none is, so that consent is asked

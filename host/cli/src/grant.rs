@@ -34,7 +34,7 @@ pub fn vouched(chosen: &Chosen, context: &Context) -> Result<Option<String>, Fai
 }
 
 /// The operator's word on signatures: a repository has none.
-fn signatures(context: &Context) -> Result<Setting<Signatures>, Failure> {
+pub fn signatures(context: &Context) -> Result<Setting<Signatures>, Failure> {
     let user_file = ConfigFile::read(&context.config_file(), Whose::Operator)?;
     let layers = Layers { user_file, environment: context.environment.clone(), ..Layers::default() };
     Ok(Signatures::of(&layers)?)

@@ -33,12 +33,17 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::arguments::Cli;
-use crate::context::{Context, SHIM};
+use crate::context::{Context, PROVE, SHIM};
 
 fn main() -> ExitCode {
     // Before anything else: a supervisor may live for days, and pays for what it touches.
     if std::env::args_os().skip(1).eq([SHIM]) {
         return hostler_daemon::shim_main();
+    }
+    if let [word, file] = &std::env::args_os().skip(1).collect::<Vec<_>>()[..]
+        && word == PROVE
+    {
+        return prove(std::path::Path::new(file));
     }
     let words: Vec<String> = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok()).collect();
     let cli = match Cli::try_parse() {
@@ -52,4 +57,14 @@ fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// Tries a plugin out under limits, for the `host plugin install` that started this.
+fn prove(file: &std::path::Path) -> ExitCode {
+    let (line, proven) = match Context::from_process() {
+        Ok(context) => hostler_daemon::proving::prove_here(&context.home, file),
+        Err(failure) => (failure.to_string(), false),
+    };
+    let said = output::line(line);
+    if proven && said.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use hostler_daemon::install_folder::InstallFolder;
 use hostler_daemon::plugins::{self, Inspection, Kind, Manifest};
 use hostler_daemon::{PluginSettings, RepositorySettings, Settings};
 
@@ -78,7 +79,7 @@ impl Setup {
         files.extend(left.map(|path| (path.clone(), true)));
         let mut configuration = Configuration::resolve(&layers, &machine)?;
         if configuration.providers.value.is_empty() {
-            let names = found::to_use(found::providers(&layers, context), context)?;
+            let names = found::to_use(found::providers(&layers, context)?, context)?;
             let origin = if names.is_empty() { Origin::Default } else { Origin::Found };
             configuration.providers = Setting { value: names, origin };
         }
@@ -202,6 +203,7 @@ fn earlier(layers: &Layers, context: &Context) -> Result<Option<ConfigFile>, Con
 /// Finds a plugin and reads what it is.
 pub fn choose(name: &str, context: &Context) -> Result<Chosen, Failure> {
     let (file, inspection) = inspect(name, context)?;
+    InstallFolder::check(&file, &inspection.digest)?;
     match (&inspection.refusal, inspection.manifest.clone()) {
         (None, Some(manifest)) => Ok(Chosen { file, inspection, manifest }),
         (refusal, _) => {
@@ -229,6 +231,7 @@ fn nothing_chosen(kind: Kind, context: &Context) -> ConfigError {
         Kind::Provider => ("provider", "--provider", "provider"),
     };
     let names: Vec<String> = plugins::available(&context.plugin_folders())
+        .unwrap_or_default()
         .into_iter()
         .filter(|(_, file)| {
             let found = std::fs::read(file).ok().and_then(|bytes| plugins::inspect(&bytes).ok());

@@ -48,8 +48,8 @@ fn check_honesty(manifest: &Manifest, kinds: &[Kind]) -> Result<(), Refusal> {
     Err(Refusal::ManifestLies(lie))
 }
 
-/// Reads a file of at most [`FILE_BYTES`].
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Refusal> {
+/// Reads a file that is no longer than a plugin may be.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(Refusal::Unreadable)?;
     let length = file.metadata().map_err(Refusal::Unreadable)?.len();

@@ -16,7 +16,7 @@
 //!   tracker. Each has an instance of its own, dropped with the first failure.
 //! - [`Manifest`] is what a plugin says about itself.
 //! - [`Signature`] tells who vouches for a file, [`Difference`] what another build of it
-//!   asks for.
+//!   asks for, [`Fingerprint`] what is written down of it when it is installed.
 
 mod admission;
 mod bindings;
@@ -28,6 +28,7 @@ mod convert;
 mod deadline;
 mod difference;
 mod digest;
+mod fingerprint;
 mod guard;
 mod guest_text;
 mod inspect;
@@ -47,12 +48,14 @@ mod signing_key;
 mod surface;
 mod ticker;
 
+pub use admission::read_file;
 pub use cache::CacheError;
 pub use call_error::{CallError, Fault};
 pub use connection::Connection;
 pub use contract::{CONTRACT, Kind};
 pub use difference::{Change, Difference};
-pub use digest::Digest;
+pub use digest::{Digest, NoDigest};
+pub use fingerprint::Fingerprint;
 pub use inspect::{Inspection, inspect};
 pub use limits::{CallLimits, Limits};
 pub use manifest::Manifest;

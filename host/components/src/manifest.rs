@@ -2,7 +2,7 @@
 //! the component. It is only ever shown and turned into a grant; no right is
 //! checked against it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_engine::command::ProgramRight;
 use hostler_engine::rights::{AgentRight, FileRight, HttpRight, RepositoryRight, Rights, SecretRight};
@@ -178,6 +178,18 @@ impl Manifest {
         };
         crate::manifest_rules::check(&manifest)?;
         Ok(manifest)
+    }
+
+    /// The fields on which a right depends: where requests and credentials go, which
+    /// folder is written, which command is started.
+    pub fn guarded_fields(&self) -> BTreeSet<&str> {
+        let rights = &self.rights;
+        let http = rights.http.iter().filter_map(|right| right.origin_from.as_deref());
+        let secret =
+            rights.secret.iter().flat_map(|right| [Some(right.from.as_str()), right.origin_from.as_deref()]);
+        let files = rights.files.iter().map(|right| right.from.as_str());
+        let program = rights.program.iter().filter_map(|right| right.command_from.as_deref());
+        http.chain(secret.flatten()).chain(files).chain(program).collect()
     }
 }
 

@@ -13,7 +13,9 @@ use hostler_workspaces::{RemoteError, WorkspaceError};
 
 use crate::plugins::grants::GrantError;
 use crate::plugins::keys::KeyError;
+use crate::plugins::lockfile::LockFileError;
 use crate::plugins::permit::Withdrawn;
+use crate::plugins::proving::ProofError;
 use crate::plugins::vouching::NotVouched;
 
 /// What kind of failure; decides the exit code of the program.
@@ -99,6 +101,26 @@ pub enum Failure {
         /// The file.
         file: PathBuf,
     },
+    /// An installed plugin is not what was installed.
+    #[error("the plugin `{id}` ({}) has changed since it was installed: install it again with `host plugin install FILE`, or go back with `host plugin rollback {id}`", file.display())]
+    PluginNotAsInstalled {
+        /// The plugin.
+        id: String,
+        /// The file.
+        file: PathBuf,
+    },
+    /// Somebody else installs or removes a plugin.
+    #[error("another `host plugin` command changes the plugins in {} just now: try again when it has ended", folder.display())]
+    InstallUnderWay {
+        /// The folder of plugins.
+        folder: PathBuf,
+    },
+    /// What is installed cannot be told or changed.
+    #[error(transparent)]
+    LockFile(#[from] LockFileError),
+    /// A plugin could not be compiled or tried out.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     /// No run is called so.
     #[error("no run matches `{0}`, or more than one does: `host runs` lists them")]
     NoSuchRun(String),
@@ -195,11 +217,14 @@ impl Failure {
     /// What kind it is.
     pub const fn kind(&self) -> FailureKind {
         match self {
-            Self::Busy { .. } => FailureKind::Busy,
+            Self::Busy { .. } | Self::InstallUnderWay { .. } => FailureKind::Busy,
             Self::Journal(_) | Self::Entry { .. } | Self::Folder { .. } => FailureKind::Record,
             Self::Load(_)
             | Self::WrongKind { .. }
             | Self::PluginChanged { .. }
+            | Self::PluginNotAsInstalled { .. }
+            | Self::LockFile(_)
+            | Self::Proof(_)
             | Self::NotVouched(_)
             | Self::Call(_) => FailureKind::Plugin,
             Self::NoSuchRun(_) => FailureKind::Absent,

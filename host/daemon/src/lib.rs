@@ -52,6 +52,9 @@ pub use hostler_engine as engine;
 pub use hostler_policy as policy;
 pub use hostler_workspaces::{Condition, ForgeKind, Repository, WorkspaceError};
 pub use plugins::admission::Candidate;
-pub use plugins::{effective, grants, keys, permit, providers, store, trial, vouching};
+pub use plugins::{
+    effective, grants, install_folder, installing, keys, lockfile, permit, providers, proving, store, trial,
+    vouching,
+};
 pub use record::{calls, events, explained, history, replay};
 pub use settings::{NetworkSettings, PluginSettings, RepositorySettings, Settings};

@@ -4,13 +4,18 @@ pub(crate) mod admission;
 pub(crate) mod builds;
 pub mod effective;
 pub mod grants;
+pub mod install_folder;
 mod installed;
+pub mod installing;
 pub(crate) mod judgement;
 pub mod keys;
+pub mod lockfile;
 pub mod permit;
 pub mod providers;
+pub mod proving;
 pub mod store;
 pub mod trial;
+mod update;
 pub mod vouching;
 
 pub use installed::*;

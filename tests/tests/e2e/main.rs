@@ -17,6 +17,7 @@ mod failures;
 mod full_disk;
 mod hostile_agent;
 mod hostile_plugins;
+mod install;
 mod landing;
 mod main_job;
 mod providers;

@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
   host plugin list                   what is there, and what may run
   host plugin inspect folder         what it is and what it asks for
   host plugin allow folder           let it have that, after a question
+  host plugin install ./x.wasm       install it under its name
   host plugin diff old.wasm new.wasm what a new build asks for beyond the old one
   host plugin revoke folder          take that back, also from a running host
   host plugin verify folder          who signed it
@@ -42,6 +43,29 @@ pub enum PluginCommand {
         /// Write JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Install plugins under their names, or newer builds of them
+    Install(InstallArgs),
+    /// Take an installed plugin away, with everything it was allowed
+    #[command(after_help = "Examples:
+  host plugin remove my-tracker
+
+A running host stops using it at once. A plugin file that only lies in the folder of
+plugins is removed like any file.")]
+    Remove {
+        /// Installed plugin
+        #[arg(value_name = "NAME")]
+        plugin: String,
+    },
+    /// Go back to the build of a plugin that was installed before
+    #[command(after_help = "Examples:
+  host plugin rollback my-tracker
+
+Twice is where you began. Runs that are open go on with the build they began with.")]
+    Rollback {
+        /// Installed plugin
+        #[arg(value_name = "NAME")]
+        plugin: String,
     },
     /// Show what another build of a plugin asks for beyond an earlier one
     #[command(after_help = "Examples:
@@ -183,6 +207,29 @@ Writes the secret key to FILE and the public key to FILE.pub; replaces no file."
         #[arg(long)]
         no_password: bool,
     },
+}
+
+/// `host plugin install`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  host plugin install ./my-tracker.wasm          shows what it asks for, and asks you
+  host plugin install ./plugins --yes            every plugin in a folder, for scripts
+
+A plugin is read once, compiled and tried out in a process with limits, and installed
+under its own name: whole or not at all. A newer build that asks for no more than the
+one before may do what it asks for. One that asks for more waits, and the one before
+keeps running, until you say yes here or with `host plugin allow NAME`; --yes does not
+say that yes, and the exit code is 13.")]
+pub struct InstallArgs {
+    /// Plugin files, or folders with plugin files
+    #[arg(value_name = "FILE|FOLDER", required = true)]
+    pub from: Vec<PathBuf>,
+    /// Do not ask about plugins that are new here
+    #[arg(long)]
+    pub yes: bool,
+    /// Allow nothing yet: whoever uses a new plugin first is asked
+    #[arg(long, conflicts_with = "yes")]
+    pub ask_later: bool,
 }
 
 /// `host plugin try`.

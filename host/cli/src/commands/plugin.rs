@@ -1,6 +1,8 @@
 //! `host plugin`.
 
 mod diff;
+mod install;
+pub(super) mod installed;
 mod keys;
 mod revoke;
 mod sign;
@@ -8,6 +10,7 @@ mod sign;
 use std::path::{Path, PathBuf};
 
 use hostler_daemon::grants::Grants;
+use hostler_daemon::install_folder::InstallFolder;
 use hostler_daemon::plugins;
 use hostler_daemon::trial::{Recording, try_provider};
 use serde_json::json;
@@ -30,6 +33,9 @@ pub fn plugin(command: PluginCommand, context: &Context) -> Result<(), Failure> 
         PluginCommand::List { json } => list(json, context),
         PluginCommand::Inspect { file, json } => show(&file, json, context),
         PluginCommand::Allow { file, yes } => allow(&file, yes, context),
+        PluginCommand::Install(args) => install::install(&args, context),
+        PluginCommand::Remove { plugin } => installed::remove(&plugin, context),
+        PluginCommand::Rollback { plugin } => installed::roll_back(&plugin, context),
         PluginCommand::Diff { old, new, json } => diff::diff(&old, &new, json, context),
         PluginCommand::Revoke { plugin } => revoke::revoke(&plugin, context),
         PluginCommand::Sign { file, key } => sign::sign(&file, &key, context),
@@ -42,7 +48,7 @@ pub fn plugin(command: PluginCommand, context: &Context) -> Result<(), Failure> 
 fn list(as_json: bool, context: &Context) -> Result<(), Failure> {
     let grants = Grants::load(&context.home.grants())?;
     let folders = context.plugin_folders();
-    let found = plugins::available(&folders);
+    let found = plugins::available(&folders)?;
     let listed: Vec<Listed> =
         found.into_iter().map(|(name, file)| listed(name, &file, &grants, context)).collect();
     if as_json {
@@ -91,6 +97,9 @@ fn show(name: &str, as_json: bool, context: &Context) -> Result<(), Failure> {
 }
 
 fn allow(name: &str, yes: bool, context: &Context) -> Result<(), Failure> {
+    if let Some((id, file)) = InstallFolder::of(&context.home).pending(name)? {
+        return installed::allow_pending(&id, &file, yes, context);
+    }
     let chosen = choose(name, context)?;
     let path = context.home.grants();
     let mut grants = Grants::load(&path)?;

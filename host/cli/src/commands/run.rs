@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
+use super::plugin::installed;
 use crate::arguments::RunArgs;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -35,13 +36,21 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<ExitCode, Failure>
     let settings = setup.settings(&tracker, &providers, args.once, context)?;
     let plugins: Vec<&Chosen> = std::iter::once(&tracker).chain(&providers).collect();
     grant::ensure(&plugins, context, &page)?;
+    let waiting = installed::waiting(&plugins, context)?;
     // Only from here on is there something to drain: Ctrl-C at the question just ends.
     let mut signals = Signals::listen()?;
     let (mut host, ready) = Host::start(settings).await?;
     progress.head(&draw_ready(&page, &ready));
     let observing = setup.network.observe.value.then(|| OBSERVING.to_owned());
-    let doubts =
-        setup.configuration.signatures.value.doubt().into_iter().chain(ready.doubts).chain(observing);
+    let doubts = setup
+        .configuration
+        .signatures
+        .value
+        .doubt()
+        .into_iter()
+        .chain(ready.doubts)
+        .chain(waiting)
+        .chain(observing);
     doubts.for_each(|message| progress.take(Notice::Host { message, warning: true }));
     let (mut notices, stopper, observed) = (host.notices(), host.stopper(), host.observer());
     if let Some(history) = History::open(&context.home)? {

@@ -2,10 +2,9 @@
 //! variable > the repository's file > your secrets > your file > an earlier program's
 //! file > the manifest's default.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
-use hostler_daemon::engine::rights::Rights;
 use hostler_daemon::plugins::{ConfigField, FieldType, Manifest};
 use serde_json::Value;
 
@@ -142,17 +141,6 @@ pub fn resolve_what_is_there(
     Ok((fields, missing))
 }
 
-/// The fields on which a right depends: where requests and credentials go, which
-/// folder is written, which command is started.
-fn guarded(rights: &Rights) -> BTreeSet<&str> {
-    let http = rights.http.iter().filter_map(|right| right.origin_from.as_deref());
-    let secret =
-        rights.secret.iter().flat_map(|right| [Some(right.from.as_str()), right.origin_from.as_deref()]);
-    let files = rights.files.iter().map(|right| right.from.as_str());
-    let program = rights.program.iter().filter_map(|right| right.command_from.as_deref());
-    http.chain(secret.flatten()).chain(files).chain(program).collect()
-}
-
 struct Plugin<'a> {
     role: Role,
     manifest: &'a Manifest,
@@ -244,7 +232,7 @@ impl Plugin<'_> {
         let secret = self.manifest.config.get(name).is_some_and(|field| field.secret);
         let why = if secret {
             "it is secret, and everybody who has the repository could read it"
-        } else if guarded(&self.manifest.rights).contains(name) {
+        } else if self.manifest.guarded_fields().contains(name) {
             "it decides where requests, credentials or files go"
         } else {
             return Ok(());

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod events;
 pub mod explain;
 pub mod inspect;
+pub mod install;
 pub mod keys;
 pub mod observed;
 pub mod ready;

@@ -1,6 +1,6 @@
 //! Files that are not loaded, each with its reason in one sentence.
 
-use hostler_components::{Fault, LoadError, Refusal, inspect};
+use hostler_components::{Fault, Fingerprint, LoadError, Refusal, inspect};
 
 use crate::guest::{Guest, append_section, manifest};
 use crate::guests::Host;
@@ -168,4 +168,20 @@ fn inspection_shows_a_refused_plugin_as_well() {
     let spy = inspect(&spy.unwrap()).unwrap();
     assert_eq!(spy.imports, ["wasi:http/types@0.2.0"]);
     assert_eq!(serde_json::to_value(&spy).unwrap()["imports"][0], "wasi:http/types@0.2.0");
+}
+
+#[test]
+fn a_fingerprint_tells_what_changed_between_two_builds() {
+    let of = |guest: Guest| Fingerprint::of(&guest.build()).unwrap();
+    let plain = of(Guest::tracker());
+    assert_eq!(plain.contract, "hostler:plugin@0.1.0");
+    let rebuilt = of(Guest::tracker().extra("(func (result i32) (i32.const 7))"));
+    assert!(rebuilt.file != plain.file, "another build");
+    assert_eq!((rebuilt.manifest, rebuilt.surface), (plain.manifest, plain.surface));
+    let renamed = of(Guest::tracker().manifest(Some(&manifest("").replace("For tests.", "For more tests."))));
+    assert!(renamed.manifest != plain.manifest && renamed.surface == plain.surface);
+    let right =
+        "[[http]]\norigin = \"https://a.example\"\nmethods = [\"GET\"]\npath = \"/\"\nreason = \"to ask\"\n";
+    assert!(of(Guest::tracker().manifest(Some(&manifest(right)))).surface != plain.surface);
+    assert!(matches!(Fingerprint::of(b"no plugin"), Err(Refusal::NotWasm)));
 }

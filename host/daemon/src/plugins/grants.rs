@@ -30,6 +30,13 @@ pub struct Grant {
     pub rights: Rights,
 }
 
+impl Grant {
+    /// Names exactly what is granted to which build.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
 /// Why the grants do not allow something.
 #[derive(Debug, thiserror::Error)]
 pub enum GrantError {

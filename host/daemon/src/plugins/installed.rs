@@ -19,6 +19,8 @@ use crate::home::{Home, make_private};
 use crate::organisation::Organisation;
 use crate::plugins::admission::{self, Admission, Candidate, admit};
 use crate::plugins::grants::Grants;
+use crate::plugins::install_folder::InstallFolder;
+use crate::plugins::lockfile::LockFileError;
 use crate::plugins::permit::Permit;
 use crate::plugins::store::Build;
 use crate::plugins::vouching::SignatureRule;
@@ -72,6 +74,7 @@ pub fn install(
         };
         return Err(Failure::WrongKind { file, wanted: wanted.name(), remedy });
     }
+    InstallFolder::check(&file, &plugin.digest())?;
     let (build, keys) = (Build::of(&plugin), home.keys());
     let candidate = Candidate { id: build.id.clone(), digest: plugin.digest(), file: file.clone(), keys };
     let admission = Arc::new(Admission::new(Arc::clone(organisation), candidate));
@@ -153,16 +156,34 @@ fn typed(id: &str, name: &str, kind: FieldType, text: &str) -> Result<serde_json
     })
 }
 
-/// Where a plugin was looked for in vain.
+/// Why a plugin was not found.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no plugin `{name}`: looked in {looked}; {there}")]
-pub struct NotFound {
-    name: String,
-    looked: String,
-    there: String,
+pub enum NotFound {
+    /// Nothing is called so.
+    #[error("there is no plugin `{name}`: looked in {looked}; {there}")]
+    Nowhere {
+        /// What was asked for.
+        name: String,
+        /// In which folders.
+        looked: String,
+        /// What there is instead.
+        there: String,
+    },
+    /// It is installed, and its file is gone.
+    #[error("the plugin `{id}` is installed, but its file {} is gone: install it again with `host plugin install FILE`", file.display())]
+    Gone {
+        /// The plugin.
+        id: String,
+        /// Where it was.
+        file: PathBuf,
+    },
+    /// What is installed cannot be told.
+    #[error(transparent)]
+    LockFile(#[from] LockFileError),
 }
 
-/// The file of a plugin given by path or by name.
+/// The file of a plugin given by path or by name. In each folder an installed plugin
+/// comes before a file that only lies there.
 pub fn find(name: &str, folders: &[PathBuf]) -> Result<PathBuf, NotFound> {
     let path = Path::new(name);
     let is_path = name.contains('/') || path.extension().is_some_and(|end| end == "wasm");
@@ -170,13 +191,15 @@ pub fn find(name: &str, folders: &[PathBuf]) -> Result<PathBuf, NotFound> {
         return Ok(path.to_owned());
     }
     let file = if is_path { name.to_owned() } else { format!("{name}.wasm") };
-    let candidates = folders.iter().map(|folder| folder.join(&file)).filter(|_| !name.contains('/'));
-    if let Some(found) = candidates.into_iter().find(|candidate| candidate.is_file()) {
-        return Ok(found);
+    for folder in folders.iter().filter(|_| !name.contains('/')) {
+        let lying = Some(folder.join(&file)).filter(|candidate| candidate.is_file());
+        if let Some(found) = current_build(folder, name)?.or(lying) {
+            return Ok(found);
+        }
     }
     let looked: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
-    let there: Vec<_> = available(folders).into_iter().map(|(name, _)| name).collect();
-    Err(NotFound {
+    let there: Vec<_> = available(folders)?.into_iter().map(|(name, _)| name).collect();
+    Err(NotFound::Nowhere {
         name: name.to_owned(),
         looked: if is_path { "this path".to_owned() } else { looked.join(", ") },
         there: if there.is_empty() {
@@ -187,10 +210,23 @@ pub fn find(name: &str, folders: &[PathBuf]) -> Result<PathBuf, NotFound> {
     })
 }
 
-/// Every plugin in these folders by name; the first folder wins.
-pub fn available(folders: &[PathBuf]) -> Vec<(String, PathBuf)> {
+fn current_build(folder: &Path, id: &str) -> Result<Option<PathBuf>, NotFound> {
+    let folder = InstallFolder::at(folder.to_owned());
+    let Some(digest) = folder.lock()?.get(id).map(|slot| slot.current.digest) else { return Ok(None) };
+    let file = folder.build(id, &digest);
+    if file.is_file() { Ok(Some(file)) } else { Err(NotFound::Gone { id: id.to_owned(), file }) }
+}
+
+/// Every plugin in these folders by name; the first folder wins, and in each what is
+/// installed.
+pub fn available(folders: &[PathBuf]) -> Result<Vec<(String, PathBuf)>, LockFileError> {
     let mut found = BTreeMap::new();
     for folder in folders {
+        let installed = InstallFolder::at(folder.clone());
+        for (id, slot) in installed.lock()?.all() {
+            let build = installed.build(id, &slot.current.digest);
+            found.entry(id.to_owned()).or_insert(build);
+        }
         let Ok(entries) = std::fs::read_dir(folder) else { continue };
         for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
             if let (Some(stem), Some("wasm")) = (
@@ -201,7 +237,7 @@ pub fn available(folders: &[PathBuf]) -> Vec<(String, PathBuf)> {
             }
         }
     }
-    found.into_iter().collect()
+    Ok(found.into_iter().collect())
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ pub fn sign(file: &Path, digest: &Digest, key: &SigningKey, comment: &str) -> Re
 }
 
 /// One byte more than a signature may have, so that a longer one is noticed.
-fn read_signature(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_signature(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(SIGNATURE_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -166,6 +166,17 @@ impl SignatureRule {
     /// Looks at the signature of a file and judges it, unless nobody wants to know.
     /// Blocks.
     pub fn check(self, file: &Path, digest: &Digest, keys: &Path) -> Result<Option<String>, Failure> {
+        self.check_copy(file, file, digest, keys)
+    }
+
+    /// The same of a copy that people know by another name.
+    pub fn check_copy(
+        self,
+        copy: &Path,
+        file: &Path,
+        digest: &Digest,
+        keys: &Path,
+    ) -> Result<Option<String>, Failure> {
         if self == Self::Off {
             return Ok(None);
         }
@@ -178,7 +189,7 @@ impl SignatureRule {
         if self == Self::Warn && ring.all().is_empty() {
             return Ok(None);
         }
-        Ok(self.admit(file, look(file, digest, &ring)?)?)
+        Ok(self.admit(file, look(copy, digest, &ring)?)?)
     }
 }
 

@@ -172,7 +172,7 @@ fn question_view(question: &Question) -> crate::screens::setup::QuestionView<'_>
 /// How the plugin is named in settings: by name where that finds the same file from
 /// anywhere, else by its full path.
 fn lasting_name(args: &SetupArgs, chosen: &Chosen, context: &Context) -> String {
-    let available = plugins::available(&context.plugin_folders());
+    let available = plugins::available(&context.plugin_folders()).unwrap_or_default();
     let same = |path: &Path| path.canonicalize().ok() == chosen.file.canonicalize().ok();
     let installed = available.into_iter().find(|(_, path)| same(path)).map(|(name, _)| name);
     installed.unwrap_or_else(|| match chosen.file.canonicalize() {
@@ -205,7 +205,7 @@ fn allow(chosen: &Chosen, yes: bool, written: &Files, context: &Context, page: &
     if !named.is_empty() {
         return named.iter().try_for_each(|provider| grant::obtain(provider, yes, context, page));
     }
-    for (_, provider) in found::providers(&layers, context) {
+    for (_, provider) in found::providers(&layers, context)? {
         match grant::obtain(&provider, yes, context, page) {
             // One CLI fewer; the others can still work.
             Err(failure) if failure.exit == Exit::Grant => {}

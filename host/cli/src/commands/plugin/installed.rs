@@ -1,0 +1,81 @@
+//! `host plugin remove` and `host plugin rollback`, and the yes to a build that waits.
+
+use std::path::Path;
+
+use hostler_daemon::grants::Grants;
+use hostler_daemon::install_folder::InstallFolder;
+use hostler_daemon::installing;
+
+use super::install::begin;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::grant;
+use crate::output;
+use crate::question::can_ask;
+use crate::screens::inspect::draw_request;
+use crate::screens::install::{Arrived, waits};
+use crate::setup::{Chosen, choose};
+use crate::text::one_line;
+
+/// Takes an installed plugin away, with what its builds were allowed.
+pub fn remove(id: &str, context: &Context) -> Result<(), Failure> {
+    let mut change = begin(context)?;
+    let slot = installing::remove(&mut change, id, &context.home.grants())?;
+    let version = one_line(&slot.current.version);
+    output::line(format!("{id} {version} is removed, and its builds may not be used any more."))
+}
+
+/// Goes back to the build that was installed before.
+pub fn roll_back(id: &str, context: &Context) -> Result<(), Failure> {
+    let grants = Grants::load(&context.home.grants())?;
+    let mut change = begin(context)?;
+    let slot = installing::roll_back(&mut change, id, &grants)?;
+    let before = slot.previous.map(|build| one_line(&build.version)).unwrap_or_default();
+    let version = one_line(&slot.current.version);
+    output::line(format!("{id} is version {version} again, instead of {before}."))
+}
+
+/// Allows a build that waits what it asks for, and lets it take the place of the other.
+pub fn allow_pending(id: &str, file: &Path, yes: bool, context: &Context) -> Result<(), Failure> {
+    let mut change = begin(context)?;
+    let chosen = choose(&file.display().to_string(), context)?;
+    let page = context.page();
+    let path = context.home.grants();
+    let doubt = grant::vouched(&chosen, context)?;
+    if yes {
+        grant::warn(doubt)?;
+        output::write_error(draw_request(&page, &file.display().to_string(), &chosen.inspection).as_bytes())?;
+    } else if can_ask() {
+        grant::ask(&chosen, doubt, &page)?;
+    } else {
+        let title = &chosen.manifest.plugin.name;
+        let sentence = format!(
+            "nobody is there to be asked: to allow {title} without a question, run `host plugin allow {id} --yes`"
+        );
+        return Err(Failure::new(Exit::Grant, sentence));
+    }
+    let mut grants = Grants::load(&path)?;
+    grants.allow(&chosen.manifest, &chosen.inspection.digest);
+    grants.save(&path)?;
+    installing::promote(&mut change, id, &grants)?;
+    let version = one_line(&chosen.manifest.plugin.version);
+    output::line(format!(
+        "{id} {version} is allowed and used from now on; the grant stands in {}.",
+        path.display()
+    ))
+}
+
+/// What should be told of plugins that are used while a newer build of theirs waits.
+pub fn waiting(used: &[&Chosen], context: &Context) -> Result<Vec<String>, Failure> {
+    let folder = InstallFolder::of(&context.home);
+    let lock = folder.lock()?;
+    let slots = lock.all().filter_map(|(id, slot)| Some((id, &slot.current, slot.pending.as_ref()?)));
+    let of_used = slots.filter(|(id, current, _)| {
+        let file = folder.build(id, &current.digest);
+        used.iter().any(|chosen| chosen.file == file)
+    });
+    Ok(of_used
+        .map(|(id, current, pending)| waits(Arrived { id, version: &pending.version }, &current.version))
+        .collect())
+}

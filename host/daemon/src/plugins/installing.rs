@@ -1,0 +1,228 @@
+//! A plugin comes in: read once, checked, weighed against what the build before it may
+//! do, tried out, and then current, waiting or refused.
+
+use std::path::{Path, PathBuf};
+
+use hostler_components::{Digest, Fingerprint, Inspection, LoadError, Manifest, inspect, read_file};
+
+use crate::failure::Failure;
+use crate::plugins::grants::{Grant, Grants};
+use crate::plugins::install_folder::{Change, Step};
+use crate::plugins::keys::KeyRing;
+use crate::plugins::lockfile::{KnownSigner, LockFileError, LockedBuild, Signer, Slot};
+use crate::plugins::proving::Prover;
+use crate::plugins::update::{Update, carry_over};
+use crate::plugins::vouching::{self, SignatureRule, Vouched, signature_path};
+
+/// A plugin that came in and passed every check that needs no person and no compiler.
+pub struct Incoming {
+    /// Where it was read from; it is never read from there again.
+    pub source: PathBuf,
+    /// What it shows.
+    pub inspection: Inspection,
+    /// What it asks for.
+    pub manifest: Manifest,
+    /// What should be told about its signature.
+    pub doubt: Option<String>,
+    fingerprint: Fingerprint,
+    signer: Signer,
+    staged: PathBuf,
+}
+
+/// How an incoming plugin stands to what is installed and granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// No build of it is in use that may do anything: its rights are to be asked for.
+    New,
+    /// Exactly this build has its grant.
+    Granted,
+    /// It asks for no more than the current build may do.
+    CarriedOver {
+        /// The version of the current build.
+        from: String,
+    },
+    /// It asks for more than the current build may do.
+    AsksForMore {
+        /// The version of the current build.
+        than: String,
+        /// What, in lines for people.
+        more: Vec<String>,
+    },
+}
+
+/// What is made of an incoming plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It becomes current and may do what it asks for.
+    Allow,
+    /// It becomes current, and whoever uses it first is asked.
+    AskLater,
+    /// It waits beside the current build.
+    Keep,
+}
+
+/// What is true when a plugin is installed, and nothing here can know.
+pub struct Circumstances<'a> {
+    /// Where the grants stand.
+    pub grants: &'a Path,
+    /// The time by RFC 3339.
+    pub now: String,
+    /// The version of this host.
+    pub host: &'a str,
+}
+
+impl Incoming {
+    /// Reads and checks a plugin file, and copies it. Blocks.
+    pub fn stage(change: &Change, source: &Path, rule: SignatureRule, keys: &Path) -> Result<Self, Failure> {
+        let refused = |refusal| Failure::Load(LoadError { path: source.to_owned(), refusal });
+        let bytes = read_file(source).map_err(refused)?;
+        let fingerprint = Fingerprint::of(&bytes).map_err(refused)?;
+        let inspection = inspect(&bytes).map_err(refused)?;
+        let manifest = inspection.manifest.clone();
+        let manifest = manifest.ok_or_else(|| refused(hostler_components::Refusal::ManifestMissing))?;
+        let staged = change.stage(&format!("{}.wasm", manifest.plugin.id), &bytes)?;
+        let signature = vouching::read_signature(&signature_path(source)).ok();
+        if let Some(signature) = &signature {
+            change.stage(&format!("{}.wasm.minisig", manifest.plugin.id), signature)?;
+        }
+        change.made(Step::Staged);
+        let doubt = rule.check_copy(&staged, source, &fingerprint.file, keys)?;
+        let signer = signer(&staged, &fingerprint.file, keys);
+        Ok(Self { source: source.to_owned(), inspection, manifest, doubt, fingerprint, signer, staged })
+    }
+
+    /// The plugin's id, which is the name it is installed under.
+    pub fn id(&self) -> &str {
+        &self.manifest.plugin.id
+    }
+
+    /// How it stands to what is installed and granted. Reads the current build.
+    pub fn standing(&self, change: &Change, grants: &Grants) -> Standing {
+        if self.may(grants) {
+            return Standing::Granted;
+        }
+        let current = change.lock().get(self.id()).map(|slot| &slot.current);
+        let Some((old, manifest)) = current.and_then(|build| usable(change, self.id(), build, grants)) else {
+            return Standing::New;
+        };
+        let version = manifest.plugin.version.clone();
+        match carry_over(old, &manifest, &self.manifest) {
+            Update::CarriedOver(_) => Standing::CarriedOver { from: version },
+            Update::AsksForMore(more) => Standing::AsksForMore { than: version, more },
+        }
+    }
+
+    fn may(&self, grants: &Grants) -> bool {
+        grants.check(&self.manifest, &self.fingerprint.file, &self.source).is_ok()
+    }
+
+    /// Has it compiled and tried out in a process of its own. Blocks.
+    pub fn prove(&self, change: &Change, prover: &Prover) -> Result<(), Failure> {
+        prover.prove(&self.staged, &self.source, &self.fingerprint.file)?;
+        change.made(Step::Proven);
+        Ok(())
+    }
+
+    /// Installs it.
+    pub fn install(
+        self,
+        change: &mut Change,
+        decision: Decision,
+        around: &Circumstances<'_>,
+    ) -> Result<(), Failure> {
+        let digest = self.fingerprint.file;
+        change.place(&self.staged, self.id(), &digest)?;
+        let mut grants = Grants::load(around.grants)?;
+        if decision == Decision::Allow && !self.may(&grants) {
+            grants.allow(&self.manifest, &digest);
+            grants.save(around.grants)?;
+        }
+        change.made(Step::Granted);
+        let grant = grants.find(self.id(), &digest).map(Grant::digest);
+        let source = self.source.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let build = LockedBuild {
+            version: self.manifest.plugin.version.clone(),
+            digest,
+            manifest: self.fingerprint.manifest,
+            contract: self.fingerprint.contract.clone(),
+            surface: self.fingerprint.surface,
+            signer: self.signer.clone(),
+            grant,
+            source,
+            installed_at: around.now.clone(),
+            host: around.host.to_owned(),
+        };
+        let mut lock = change.lock().clone();
+        match decision {
+            Decision::Keep => lock.keep_pending(self.id(), build)?,
+            Decision::Allow | Decision::AskLater => lock.make_current(self.id(), build),
+        }
+        change.commit(lock)
+    }
+}
+
+/// The grant and the manifest of an installed build that may run as it is.
+fn usable<'a>(
+    change: &Change,
+    id: &str,
+    build: &LockedBuild,
+    grants: &'a Grants,
+) -> Option<(&'a Grant, Manifest)> {
+    let file = change.folder().build(id, &build.digest);
+    let bytes = read_file(&file).ok().filter(|bytes| Digest::of(bytes) == build.digest)?;
+    let manifest = inspect(&bytes).ok()?.manifest?;
+    grants.check(&manifest, &build.digest, &file).ok()?;
+    Some((grants.find(id, &build.digest)?, manifest))
+}
+
+/// Who vouches for a staged file, whatever the rule is about those who do not.
+fn signer(staged: &Path, digest: &Digest, keys: &Path) -> Signer {
+    let Ok(ring) = KeyRing::load(keys) else { return Signer::NONE };
+    let Ok(Vouched::Good { signer, .. }) = vouching::look(staged, digest, &ring) else { return Signer::NONE };
+    let key = ring.all().iter().find(|known| known.name == signer).map(|known| known.key.id().to_string());
+    key.map_or(Signer::NONE, |key| Signer::Known(KnownSigner { name: signer, key }))
+}
+
+/// The build that waited becomes the current one; its grant is there already.
+pub fn promote(change: &mut Change, id: &str, grants: &Grants) -> Result<(), Failure> {
+    change.made(Step::Granted);
+    let slot = change.lock().installed(id)?;
+    let Some(mut build) = slot.pending.clone() else { return Ok(()) };
+    build.grant = grants.find(id, &build.digest).map(Grant::digest);
+    let mut lock = change.lock().clone();
+    lock.make_current(id, build);
+    change.commit(lock)
+}
+
+/// Goes back to the build before, if that may still run as it is. Gives the new state.
+pub fn roll_back(change: &mut Change, id: &str, grants: &Grants) -> Result<Slot, Failure> {
+    let slot = change.lock().installed(id)?;
+    let previous = slot.previous.clone().ok_or_else(|| LockFileError::NoPrevious { id: id.to_owned() })?;
+    let file = change.folder().build(id, &previous.digest);
+    let bytes = read_file(&file).map_err(|refusal| LoadError { path: file.clone(), refusal })?;
+    if Digest::of(&bytes) != previous.digest {
+        return Err(Failure::PluginNotAsInstalled { id: id.to_owned(), file });
+    }
+    let manifest = inspect(&bytes).ok().and_then(|found| found.manifest);
+    let manifest =
+        manifest.ok_or_else(|| Failure::PluginNotAsInstalled { id: id.to_owned(), file: file.clone() })?;
+    grants.check(&manifest, &previous.digest, &file)?;
+    let mut lock = change.lock().clone();
+    let slot = lock.roll_back(id)?.clone();
+    change.commit(lock)?;
+    Ok(slot)
+}
+
+/// Takes a plugin away, with what its builds were granted. The plugin goes first: a
+/// crash between leaves grants that nothing uses.
+pub fn remove(change: &mut Change, id: &str, grants: &Path) -> Result<Slot, Failure> {
+    let mut lock = change.lock().clone();
+    let slot = lock.remove(id)?;
+    let mut granted = Grants::load(grants)?;
+    change.commit(lock)?;
+    let gone: usize = slot.builds().map(|build| granted.revoke(id, Some(&build.digest)).len()).sum();
+    if gone > 0 {
+        granted.save(grants)?;
+    }
+    Ok(slot)
+}
