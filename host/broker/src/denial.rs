@@ -46,7 +46,8 @@ pub(crate) enum Denial {
     Method { origin: String, method: String, path: String, granted: String },
     #[error(
         "the name in {origin} stands for {kind} ({}), which no grant covers: \
-         add `addresses = [{}]` to the plugin's `http` grant for {origin} if it should be reached there",
+         run `host plugin allow` for the plugin, or add `addresses = [{}]` to its `http` grant for {origin}, \
+         if it should be reached there",
         some(addresses).join(", "), lines(addresses)
     )]
     Address { origin: Origin, addresses: Vec<IpAddr>, kind: &'static str },

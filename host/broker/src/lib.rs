@@ -37,7 +37,7 @@ pub use limits::{
     LIST_ENTRIES, LOCK_WITHIN, LONGEST_TIMEOUT, Limits, REQUEST_BODY_BYTES, RESPONSE_BODY_BYTES, URL_BYTES,
 };
 pub use network::{
-    Ceiling, Mode, Network, NoCeiling, Proxy, ProxyError, Resolver, Resolving, SystemResolver,
+    Ceiling, Inside, Mode, Network, NoCeiling, Proxy, ProxyError, Resolver, Resolving, SystemResolver,
 };
 pub use observe::OBSERVED_PATHS;
 pub use secret::{Secret, Secrets};

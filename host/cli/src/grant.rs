@@ -46,6 +46,12 @@ pub fn warn(doubt: Option<String>) -> Result<(), Failure> {
     output::write_error(format!("warning: {}\n", one_line(&doubt)).as_bytes())
 }
 
+/// Tells what should be known before a question is answered.
+pub fn note(sentences: &[String]) -> Result<(), Failure> {
+    let note = |sentence: &String| format!("note: {}\n\n", one_line(sentence));
+    sentences.iter().try_for_each(|sentence| output::write_error(note(sentence).as_bytes()))
+}
+
 /// Makes sure that every one of these plugins is allowed: asks on a terminal, else
 /// tells the commands.
 pub fn ensure(chosen: &[&Chosen], context: &Context, page: &Page) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ mod exit;
 mod failure;
 mod found;
 mod grant;
+mod inside;
 mod log;
 mod output;
 mod page;

@@ -41,6 +41,7 @@ pub struct Setup {
 }
 
 /// A plugin that was chosen, with its file read.
+#[derive(Clone)]
 pub struct Chosen {
     /// Absolute.
     pub file: PathBuf,

@@ -47,7 +47,7 @@ pub use hostler_agents::{
     ContainedBy, Containment, CpuLimiter, LimitedBy, MemoryLimiter, StartError, Survivor, TreeProof,
     shim_main,
 };
-pub use hostler_broker::{GateError, Proxy, ProxyError, Secret};
+pub use hostler_broker::{GateError, Inside, Proxy, ProxyError, Secret};
 pub use hostler_engine as engine;
 pub use hostler_policy as policy;
 pub use hostler_workspaces::{Condition, ForgeKind, Repository, WorkspaceError};

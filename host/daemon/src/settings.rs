@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use hostler_agents::Containment;
-use hostler_broker::{GateError, Network, Proxy};
+use hostler_broker::{GateError, Inside, Network, Proxy};
 use hostler_engine::policy::Policy;
+use hostler_engine::rights::Origin;
 use hostler_policy::Places;
 
 use crate::finishing::forge::ForgeSettings;
@@ -91,6 +92,12 @@ impl NetworkSettings {
     /// The same for the gates of the host.
     pub(crate) fn network(&self) -> Network {
         Network { proxy: self.proxy.clone(), extra_ca: self.extra_ca.clone(), ..Network::default() }
+    }
+
+    /// The addresses in the operator's own network that an origin's name stands for, if a
+    /// grant has to list them before it is reached.
+    pub async fn inside(&self, origin: &Origin) -> Option<Inside> {
+        self.network().inside(origin).await
     }
 
     /// How many certificates are trusted besides the system's; an error if their file

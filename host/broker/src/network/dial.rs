@@ -137,8 +137,9 @@ mod tests {
         assert_eq!(
             denial.to_string(),
             "the name in https://a.example stands for a private address (10.0.0.1, fd00::1), which no grant covers: \
-             add `addresses = [\"10.0.0.1/32\", \"fd00::1/128\"]` to the plugin's `http` grant for \
-             https://a.example if it should be reached there"
+             run `host plugin allow` for the plugin, or add \
+             `addresses = [\"10.0.0.1/32\", \"fd00::1/128\"]` to its `http` grant for https://a.example, \
+             if it should be reached there"
         );
     }
 

@@ -4,6 +4,7 @@
 mod address;
 mod ceiling;
 mod dial;
+mod inside;
 mod own;
 mod proxy;
 mod resolver;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub(crate) use address::special;
 pub use ceiling::{Ceiling, NoCeiling};
 pub(crate) use dial::{Dialler, Reach};
+pub use inside::Inside;
 pub(crate) use own::is_own;
 pub use proxy::{Proxy, ProxyError};
 pub use resolver::{Resolver, Resolving, SystemResolver};

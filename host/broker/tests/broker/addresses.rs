@@ -1,7 +1,7 @@
 //! Where a name leads is checked, and what was checked is what is dialled.
 
 use hostler_engine::problem::ProblemKind;
-use hostler_engine::rights::HttpRight;
+use hostler_engine::rights::{HttpRight, Origin};
 
 use crate::granted::{gate_on, get, http, send, token};
 use crate::names::{Names, named};
@@ -97,4 +97,28 @@ async fn a_name_nobody_knows_is_a_problem_that_may_pass() {
     assert_eq!(problem.kind, ProblemKind::Transient);
     assert!(problem.message.contains("no such name"), "{problem}");
     assert_eq!(gate.denials().total(), 0);
+}
+
+#[tokio::test]
+async fn what_a_name_stands_for_inside_ones_own_network_is_told_before_it_is_granted() {
+    let inside = async |answer: &[&str], origin: &str| {
+        let found = Names::answering(&[answer]).network().inside(&Origin::of(origin).unwrap()).await;
+        found.map(|inside| (inside.addresses.len(), inside.kind))
+    };
+    let origin = "https://tracker.example";
+    assert_eq!(inside(&["10.0.0.5"], origin).await, Some((1, "a private address")));
+    assert_eq!(inside(&["fd00::5", "192.168.0.5"], origin).await, Some((2, "a private address")));
+    assert_eq!(inside(&["127.0.0.1"], origin).await, Some((1, "a loopback address")));
+    // Reached anyway, or nothing that anybody should be led to grant.
+    assert_eq!(inside(&["10.0.0.5", "8.8.8.8"], origin).await, None);
+    assert_eq!(inside(&["127.0.0.1"], "http://localhost:3000").await, None);
+    for address in ["169.254.169.254", "100.64.0.1", "0.0.0.0", "::ffff:10.0.0.5", "224.0.0.1"] {
+        assert_eq!(inside(&[address], origin).await, None, "{address}");
+        assert_eq!(inside(&["10.0.0.5", address], origin).await, None, "{address}");
+    }
+    let unknown = Names::answering(&[]).network();
+    assert_eq!(unknown.inside(&Origin::of(origin).unwrap()).await, None);
+    let named = Names::answering(&[]);
+    assert_eq!(named.network().inside(&Origin::of("https://10.0.0.5").unwrap()).await, None);
+    assert!(named.asked().is_empty(), "an address is no name");
 }

@@ -17,10 +17,12 @@ use serde_json::json;
 
 use super::in_runtime;
 use crate::arguments::{PluginCommand, TryArgs};
+use crate::config::{ConfigFile, Layers, Whose};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::grant;
+use crate::inside;
 use crate::output;
 use crate::question::can_ask;
 use crate::screens::inspect::{Allowed, Listed, draw_inspection, draw_list, draw_request};
@@ -100,7 +102,7 @@ fn allow(name: &str, yes: bool, context: &Context) -> Result<(), Failure> {
     if let Some((id, file)) = InstallFolder::of(&context.home).pending(name)? {
         return installed::allow_pending(&id, &file, yes, context);
     }
-    let chosen = choose(name, context)?;
+    let (chosen, found) = in_runtime(with_settings(choose(name, context)?, context))?;
     let path = context.home.grants();
     let mut grants = Grants::load(&path)?;
     let title = &chosen.manifest.plugin.name;
@@ -109,6 +111,7 @@ fn allow(name: &str, yes: bool, context: &Context) -> Result<(), Failure> {
     }
     let page = context.page();
     let doubt = grant::vouched(&chosen, context)?;
+    grant::note(&inside::sentences(&found))?;
     if yes {
         grant::warn(doubt)?;
         output::print(&draw_request(&page, &chosen.file.display().to_string(), &chosen.inspection))?;
@@ -124,6 +127,16 @@ fn allow(name: &str, yes: bool, context: &Context) -> Result<(), Failure> {
     grants.allow(&chosen.manifest, &chosen.inspection.digest);
     grants.save(&path)?;
     output::line(format!("\n{title} is allowed; the grant stands in {}.", path.display()))
+}
+
+/// The plugin with what the person's own settings say about it.
+async fn with_settings(chosen: Chosen, context: &Context) -> Result<(Chosen, inside::Found), Failure> {
+    let layers = Layers {
+        environment: context.environment.clone(),
+        user_file: ConfigFile::read(&context.config_file(), Whose::Operator)?,
+        ..Layers::default()
+    };
+    inside::widened(chosen, &layers, context).await
 }
 
 async fn try_it(args: &TryArgs, context: &Context) -> Result<(), Failure> {

@@ -7,6 +7,8 @@ mod save;
 
 use std::path::{Path, PathBuf};
 
+use hostler_daemon::engine::rights::Rights;
+use hostler_daemon::grants::Grants;
 use hostler_daemon::home::make_private;
 use hostler_daemon::plugins::{self, Kind};
 
@@ -23,9 +25,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::found;
 use crate::grant;
+use crate::inside;
 use crate::output;
 use crate::page::Page;
 use crate::question::{answer, can_ask, secret_answer};
+use crate::screens::inspect::Allowed;
 use crate::screens::setup::{Saved, draw_question, draw_saved};
 use crate::setup::{Chosen, choose, machine_name, top};
 
@@ -44,7 +48,8 @@ pub async fn setup(args: &SetupArgs, context: &Context) -> Result<(), Failure> {
     answers.config.insert(0, Change::text(&[Key::Plugin.name()], lasting_name(args, &chosen, context)));
     let written = files.with(&answers)?;
     check(&written, &chosen, &known, context)?;
-    allow(&chosen, args.yes, &written, context, &page)?;
+    let notes = allow(&chosen, args, &written, context, &page).await?;
+    answers.notes.extend(notes);
     written.save(context, files.secrets.as_deref())?;
     told(&chosen, answers, known.earlier.map(|file| file.path), context, &page).await
 }
@@ -196,14 +201,23 @@ fn check(written: &Files, chosen: &Chosen, known: &Known<'_>, context: &Context)
     missing.into_iter().find(|(name, _)| !is_secret(name)).map_or(Ok(()), |(_, error)| Err(error.into()))
 }
 
-/// Consent to the tracker, and to the coding CLIs that will work for it.
-fn allow(chosen: &Chosen, yes: bool, written: &Files, context: &Context, page: &Page) -> Result<(), Failure> {
-    grant::obtain(chosen, yes, context, page)?;
+/// Consent to the tracker, and to the coding CLIs that will work for it; gives what is
+/// left to be done.
+async fn allow(
+    chosen: &Chosen,
+    args: &SetupArgs,
+    written: &Files,
+    context: &Context,
+    page: &Page,
+) -> Result<Vec<String>, Failure> {
+    let yes = args.yes;
+    let notes = allow_tracker(chosen, args, written, context, page).await?;
     let layers = written.layers()?;
     let named = layers.names(Key::Provider)?.value;
     let named = named.iter().map(|name| choose(name, context)).collect::<Result<Vec<_>, _>>()?;
     if !named.is_empty() {
-        return named.iter().try_for_each(|provider| grant::obtain(provider, yes, context, page));
+        named.iter().try_for_each(|provider| grant::obtain(provider, yes, context, page))?;
+        return Ok(notes);
     }
     for (_, provider) in found::providers(&layers, context)? {
         match grant::obtain(&provider, yes, context, page) {
@@ -212,7 +226,41 @@ fn allow(chosen: &Chosen, yes: bool, written: &Files, context: &Context, page: &
             other => other?,
         }
     }
-    Ok(())
+    Ok(notes)
+}
+
+/// Consent to the tracker, with the addresses it has in the person's own network. Where
+/// nobody is asked, these count only if the person wrote down the tracker's address just
+/// now: one that was left by somebody else opens nothing.
+async fn allow_tracker(
+    chosen: &Chosen,
+    args: &SetupArgs,
+    written: &Files,
+    context: &Context,
+    page: &Page,
+) -> Result<Vec<String>, Failure> {
+    let mut layers = written.layers()?;
+    layers.environment.clone_from(&context.environment);
+    let (widened, found) = inside::widened(chosen.clone(), &layers, context).await?;
+    if args.yes && !found.is_empty() && !is_typed(&chosen.manifest.rights, args) {
+        grant::obtain(chosen, args.yes, context, page)?;
+        let remedy = format!("run `host plugin allow {}` if that is right", chosen.manifest.plugin.id);
+        return Ok(inside::sentences(&found).iter().map(|told| format!("{told}; {remedy}")).collect());
+    }
+    if grant::standing(&Grants::load(&context.home.grants())?, &widened) != Allowed::Yes {
+        grant::note(&inside::sentences(&found))?;
+    }
+    grant::obtain(&widened, args.yes, context, page)?;
+    Ok(Vec::new())
+}
+
+/// Whether the person gave every address on the command line that a right depends on.
+fn is_typed(rights: &Rights, args: &SetupArgs) -> bool {
+    let mut fields = rights.http.iter().filter_map(|right| right.origin_from.as_deref());
+    let url =
+        rights.http.iter().find_map(|right| right.origin_from.as_deref()).filter(|_| args.url.is_some());
+    let set: Vec<&str> = args.set.iter().filter_map(|text| Some(text.split_once('=')?.0.trim())).collect();
+    fields.all(|field| url == Some(field) || set.contains(&field))
 }
 
 /// Says what was saved, as it is now in force.
