@@ -5,6 +5,7 @@ mod built;
 mod cargo;
 mod cycles;
 mod demo;
+mod fuzz;
 mod install;
 mod plugins;
 mod simulate;
@@ -34,6 +35,8 @@ enum Verb {
     Soak(soak::Options),
     /// Start plugins that fail a hundred thousand times, and see that no memory stays behind
     Cycles(cycles::Options),
+    /// Let a fuzzer think up inputs for everything that reads from outside
+    Fuzz(fuzz::Options),
     /// Play simulated worlds around the engine, each from a seed, with everything that can go wrong
     Simulate(simulate::Options),
     /// Install the program `host` and the plugins for yourself
@@ -66,6 +69,7 @@ fn carry_out(verb: &Verb) -> anyhow::Result<()> {
         Verb::Bench(options) => bench::bench(root, *options),
         Verb::Soak(options) => soak::soak(root, *options),
         Verb::Cycles(options) => cycles::cycles(root, *options),
+        Verb::Fuzz(options) => fuzz::fuzz(root, options),
         Verb::Simulate(options) => simulate::simulate(root, options),
         Verb::Install => install::install(root),
     }

@@ -49,6 +49,8 @@ pub use adopt::Adopted;
 pub use agent::{Agent, DEFAULT_GRACE, Output};
 pub use agents::{Agents, Launch};
 pub use containment::{ContainedBy, Containment};
+#[doc(hidden)]
+pub use control::reread;
 pub use environment::{agent_environment, is_always_seen};
 pub use exit::{Cause, Ending, Exit, Survivor, TreeProof};
 pub use folder::{AgentRecord, EXIT_FILE, RECORD_FILE, STDERR_FILE, STDOUT_FILE};

@@ -108,6 +108,16 @@ impl Gate {
         carried_out.map_err(|refusal| self.denials.note(refusal))
     }
 
+    /// The address to which a request would be sent now, in the form in which it was
+    /// matched. Sends nothing and counts nothing.
+    pub fn destination(&self, request: HttpRequest) -> Result<String, Problem> {
+        match admit(request, &self.grant, &self.limits, Mode::Enforce) {
+            Ok(admitted) => Ok(admitted.url.into()),
+            Err(Refusal::Problem(problem)) => Err(problem),
+            Err(Refusal::Denied(denial)) => Err(Problem::new(ProblemKind::Denied, denial.to_string())),
+        }
+    }
+
     /// What was refused so far because no right covered it.
     pub fn denials(&self) -> Denials {
         self.denials.snapshot()

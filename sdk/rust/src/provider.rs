@@ -112,10 +112,37 @@ impl Outputs {
         self.0.push(Output::CloseStdin);
     }
 
-    /// What was collected.
+    /// What was collected. Of a flood of events that only tell what the agent does, the
+    /// first [`MOST_TOLD`] and how many there were besides.
     pub fn into_vec(self) -> Vec<Output> {
-        self.0
+        let mut told = 0;
+        let mut kept: Vec<Output> = self.0;
+        kept.retain(|output| {
+            let only_tells = only_tells(output);
+            told += usize::from(only_tells);
+            !only_tells || told <= MOST_TOLD
+        });
+        if told > MOST_TOLD {
+            let message = format!("{} more events at this place are not shown.", told - MOST_TOLD);
+            kept.push(Output::Event(Event::Notice(LogLine { level: "warn".to_owned(), message })));
+        }
+        kept
     }
+}
+
+/// Most events of one call that only tell what the agent does. One line of a megabyte
+/// can hold tens of thousands; the host takes 1,024 outputs of a call, and of a session
+/// that gives more it takes nothing any more.
+pub const MOST_TOLD: usize = 700;
+
+/// Whether nothing but what people see is lost without it.
+fn only_tells(output: &Output) -> bool {
+    matches!(
+        output,
+        Output::Event(
+            Event::Text(_) | Event::Tool(_) | Event::Question(_) | Event::Retrying(_) | Event::Notice(_)
+        )
+    )
 }
 
 /// Longest summary of a tool use: one line of a terminal, and some.
@@ -307,6 +334,22 @@ impl<P: Provider> wit::Guest for Export<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flood_of_what_only_tells_is_cut_and_counted_and_the_rest_stays() {
+        let collected = |count: usize| {
+            let mut out = Outputs::default();
+            (0..count).for_each(|_| out.text("word"));
+            out.usage(Usage::default());
+            out.into_vec()
+        };
+        assert_eq!(collected(MOST_TOLD).len(), MOST_TOLD + 1);
+        let cut = collected(MOST_TOLD + 2);
+        assert_eq!(cut.len(), MOST_TOLD + 2);
+        assert!(matches!(cut[MOST_TOLD], Output::Event(Event::Usage(_))));
+        let Some(Output::Event(Event::Notice(notice))) = cut.last() else { panic!("nothing is said") };
+        assert!(notice.message.starts_with("2 more events"), "{}", notice.message);
+    }
 
     #[test]
     fn the_tail_keeps_its_last_lines_and_no_blank_ones() {

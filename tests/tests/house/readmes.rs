@@ -22,7 +22,7 @@ fn headings(markdown: &str) -> Vec<&str> {
 #[test]
 fn every_room_has_a_readme_with_exactly_the_four_headings() {
     let mut wrong = Vec::new();
-    for package in packages().into_iter().filter(|package| package.name != OUTSIDE) {
+    for package in packages().into_iter().filter(|package| !OUTSIDE.contains(&package.name.as_str())) {
         let path = package.manifest_path.with_file_name("README.md");
         match std::fs::read_to_string(&path) {
             Ok(text) if headings(&text) == HEADINGS => {}

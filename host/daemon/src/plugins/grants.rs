@@ -95,15 +95,27 @@ impl Grants {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(unreadable(error.to_string())),
         };
-        toml::from_str(&text).map_err(|error| unreadable(error.to_string().trim().replace('\n', " ")))
+        Self::parse(path, &text)
+    }
+
+    /// Reads the text of the file.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, GrantError> {
+        toml::from_str(text).map_err(|error: toml::de::Error| GrantError::Unreadable {
+            path: path.to_owned(),
+            problem: error.to_string().trim().replace('\n', " "),
+        })
     }
 
     /// Writes the file, whole or not at all, readable by its owner only.
     pub fn save(&self, path: &Path) -> Result<(), GrantError> {
         let unwritable = |source| GrantError::Unwritable { path: path.to_owned(), source };
-        let body = toml::to_string_pretty(self)
-            .map_err(|error| unwritable(std::io::Error::other(error.to_string())))?;
-        crate::files::replace(path, format!("{HEAD}{body}").as_bytes()).map_err(unwritable)
+        let text = self.text().map_err(|error| unwritable(std::io::Error::other(error.to_string())))?;
+        crate::files::replace(path, text.as_bytes()).map_err(unwritable)
+    }
+
+    /// The text of the file.
+    pub fn text(&self) -> Result<String, toml::ser::Error> {
+        Ok(format!("{HEAD}{}", toml::to_string_pretty(self)?))
     }
 
     /// The grant for exactly this build.
