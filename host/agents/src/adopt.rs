@@ -1,13 +1,14 @@
 //! Taking an agent up again that another host has started.
 
 use std::io;
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 use hostler_engine::outcome::EndReason;
 use rustix::process::Signal;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::agent::Agent;
@@ -15,6 +16,7 @@ use crate::connection::{Conversation, Supervised};
 use crate::control::{Command, PROTOCOL, Report, State, to_line};
 use crate::folder::{AgentRecord, Folder, SOCKET_FILE};
 use crate::marker::Marker;
+use crate::passing::take;
 use crate::process::{connect, peer_pid, signal};
 use crate::reap::{ReapError, Reaped, read_record, reap_rest};
 use crate::transcript::Transcript;
@@ -98,6 +100,35 @@ async fn introduce(folder: &Folder, record: &AgentRecord) -> io::Result<(Convers
         }
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
+}
+
+/// Asks the supervisor for the agent's way to the network, until it answers or is gone.
+pub(crate) async fn listener(folder: &Folder, record: &AgentRecord) -> io::Result<TcpListener> {
+    let deadline = Instant::now() + ANSWER_LIMIT;
+    loop {
+        let asked = timeout(deadline - Instant::now(), ask_for_listener(folder, record)).await;
+        let refused = match asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => error,
+        };
+        // Another host may have stood in the door at the same time.
+        if Instant::now() >= deadline || !record.shim.is_alive() {
+            return Err(refused);
+        }
+        sleep(ASK_AGAIN).await;
+    }
+}
+
+async fn ask_for_listener(folder: &Folder, record: &AgentRecord) -> io::Result<TcpListener> {
+    let socket = knock(folder.path(), record)?;
+    socket.set_nonblocking(true)?;
+    let mut socket = tokio::net::UnixStream::from_std(socket)?;
+    let ask = Command::Listener { run: record.run.clone(), attempt: record.attempt };
+    socket.write_all(&to_line(&ask)?).await?;
+    let listener = socket.async_io(Interest::READABLE, || take(&socket)).await?;
+    let listener = TcpListener::from(listener);
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 /// Whoever could put a socket there is of the same user; that it is the shim who

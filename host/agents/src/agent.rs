@@ -1,15 +1,17 @@
 //! A running agent: its output and its end.
 
 use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use crate::adopt::listener;
 use crate::connection::{Conversation, End, Heard, Listener, Supervised};
 use crate::control::{Reached, State, Trouble};
 use crate::exit::Exit;
-use crate::folder::AgentRecord;
+use crate::folder::{AgentRecord, Folder};
 use crate::handle::{AgentHandle, Control};
 use crate::lines::Line;
 use crate::stream::{Both, Stream};
@@ -52,6 +54,7 @@ pub enum Output {
 pub struct Agent {
     /// Its processes, as in `agent.json`.
     pub record: AgentRecord,
+    folder: Folder,
     control: Control,
     listener: Listener,
     transcript: Transcript,
@@ -75,16 +78,28 @@ impl Agent {
         state: State,
         transcript: Transcript,
     ) -> Self {
-        let record = supervised.record.clone();
+        let (record, folder) = (supervised.record.clone(), supervised.folder.clone());
         let (listener, control) = conversation.listen(supervised, state);
         let control = Arc::new(Mutex::new(control));
         let (given, turn, over) = (Both::default(), Stream::Stdout, false);
-        Self { record, control, listener, transcript, given, turn, over }
+        Self { record, folder, control, listener, transcript, given, turn, over }
     }
 
     /// For everybody who has something to say to the agent.
     pub fn handle(&self) -> AgentHandle {
         AgentHandle::new(&self.control, self.listener.heard.clone())
+    }
+
+    /// The only way that the agent has to the network, if it is in
+    /// [`crate::Network::OnlyThrough`]: who connects there is a process of the agent.
+    /// It does not wait, and belongs to the agent's network, not to this host's: while
+    /// nobody accepts, connections wait; a host that adopts the agent asks again. An
+    /// error if the supervisor is gone.
+    pub async fn listener(&self) -> io::Result<Option<TcpListener>> {
+        match self.record.listener {
+            Some(_) => listener(&self.folder, &self.record).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// What comes next; `None` after [`Output::Exited`], and when another host

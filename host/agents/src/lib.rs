@@ -33,6 +33,7 @@ mod handle;
 mod limits;
 mod lines;
 mod marker;
+mod passing;
 mod process;
 mod program;
 mod reap;

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use hostler_engine::sandbox::Tier;
 
 pub(crate) use places::Places;
-pub(crate) use plan::{Plan, Shows, View};
+pub(crate) use plan::Plan;
+#[cfg(target_os = "linux")]
+pub(crate) use plan::{Shows, View};
 
 /// What holds one attempt besides the limits and its process tree.
 ///
@@ -115,6 +117,9 @@ pub enum WallsError {
         /// As it was named.
         path: PathBuf,
     },
+    /// Nobody listens there.
+    #[error("a contained agent cannot reach the network through port 0; choose one from 1 to 65535")]
+    NoPort,
     /// It would be outside.
     #[error("`{}` is not a path below the home; name one without `..` that does not begin with `/`", path.display())]
     OutsideHome {

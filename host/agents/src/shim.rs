@@ -23,6 +23,8 @@ mod switch;
 mod told_to_end;
 mod tree;
 mod walls;
+#[cfg(target_os = "linux")]
+mod way_out;
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};

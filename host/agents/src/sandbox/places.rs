@@ -97,6 +97,7 @@ fn contained(walls: &Walls, network: Network, home: PathBuf) -> Result<Contained
     run.dedup();
     let (port, looks_up) = match network {
         Network::Open => (None, true),
+        Network::OnlyThrough { port: 0 } => return Err(WallsError::NoPort),
         Network::OnlyThrough { port } => (Some(port), false),
     };
     let resolver = fs::canonicalize(RESOLVER)
@@ -252,6 +253,8 @@ mod tests {
         walls.writable.clear();
         walls.read_only = vec![root.join("work/.git")];
         assert_eq!(contained(&walls).unwrap().read_only, [root.join("work/.git")]);
+        let nowhere = Sandbox::Contained(walls.clone(), Network::OnlyThrough { port: 0 });
+        assert!(matches!(Places::find(&nowhere, Some(root.as_os_str())), Err(WallsError::NoPort)));
         let homeless = Places::find(&Sandbox::Contained(walls, Network::Open), None);
         assert!(matches!(homeless, Err(WallsError::NoHome)));
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 
@@ -10,6 +10,7 @@ use super::host_link::HostLink;
 use super::inbox::{Filled, Inbox};
 use crate::control::Command;
 use crate::folder::SOCKET_FILE;
+use crate::passing::pass;
 use crate::process::{Kinship, ProcessId, kinship, peer_pid};
 
 /// The longest hello: a run's name and two numbers.
@@ -23,6 +24,8 @@ pub(super) struct Door {
     run: String,
     attempt: u32,
     guest: Option<(UnixStream, Inbox)>,
+    /// The agent's only way to the network; whoever asks is given another end.
+    way_out: Option<OwnedFd>,
 }
 
 impl Door {
@@ -32,7 +35,12 @@ impl Door {
         let listener = UnixListener::bind(SOCKET_FILE)?;
         fs::set_permissions(SOCKET_FILE, fs::Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
-        Ok(Self { listener, shim, run: run.to_owned(), attempt, guest: None })
+        Ok(Self { listener, shim, run: run.to_owned(), attempt, guest: None, way_out: None })
+    }
+
+    /// From now on it is here to be asked for.
+    pub(super) fn offer(&mut self, way_out: Option<OwnedFd>) {
+        self.way_out = way_out;
     }
 
     pub(super) fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
@@ -40,7 +48,8 @@ impl Door {
         std::iter::once(self.listener.as_fd()).chain(guest)
     }
 
-    /// A host that has come in and said who it is.
+    /// A host that has come in and said who it is. One that only wants the agent's way
+    /// out is served in the door.
     pub(super) fn answer(&mut self) -> Option<HostLink> {
         while let Ok((socket, _)) = self.listener.accept() {
             if self.is_welcome(&socket) && socket.set_nonblocking(true).is_ok() {
@@ -53,6 +62,12 @@ impl Door {
             Some(Ok(Command::Hello { run, attempt, .. })) if run == self.run && attempt == self.attempt => {
                 let (socket, inbox) = self.guest.take()?;
                 HostLink::new(socket, inbox).ok()
+            }
+            Some(Ok(Command::Listener { run, attempt })) if run == self.run && attempt == self.attempt => {
+                // One that has not waited for it asks again.
+                let _ = self.way_out.as_ref().map(|way_out| pass(socket, way_out.as_fd()));
+                self.guest = None;
+                None
             }
             None if filled != Filled::Closed && inbox.held() <= HELLO_LIMIT => None,
             _ => {
@@ -84,6 +99,7 @@ mod tests {
 
     use super::*;
     use crate::control::to_line;
+    use crate::passing::take;
     use crate::process::look;
 
     /// A door of a shim that is no ancestor of this test.
@@ -92,7 +108,7 @@ mod tests {
         let listener = UnixListener::bind(&path).unwrap();
         listener.set_nonblocking(true).unwrap();
         let shim = ProcessId { pid: i32::MAX, started: "never".into() };
-        (Door { listener, shim, run: "r".into(), attempt: 1, guest: None }, path)
+        (Door { listener, shim, run: "r".into(), attempt: 1, guest: None, way_out: None }, path)
     }
 
     fn hello(run: &str) -> Vec<u8> {
@@ -112,6 +128,23 @@ mod tests {
         assert!(door.answer().is_none());
         right.write_all(&hello("r")).unwrap();
         assert!(door.answer().is_some());
+    }
+
+    #[test]
+    fn who_asks_for_the_way_out_of_the_right_attempt_is_given_it_and_is_no_host() {
+        let home = tempfile::tempdir().unwrap();
+        let (mut door, path) = door(home.path());
+        let ask = |run: &str, door: &mut Door| {
+            let mut guest = UnixStream::connect(&path).unwrap();
+            let asks = to_line(&Command::Listener { run: run.into(), attempt: 1 }).unwrap();
+            guest.write_all(&asks).unwrap();
+            assert!(door.answer().is_none() && door.guest.is_none());
+            take(&guest)
+        };
+        assert!(ask("r", &mut door).is_err(), "there is none");
+        door.offer(Some(fs::File::open("/").unwrap().into()));
+        assert!(ask("another", &mut door).is_err());
+        assert!(ask("r", &mut door).is_ok() && ask("r", &mut door).is_ok());
     }
 
     #[test]

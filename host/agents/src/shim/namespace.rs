@@ -54,6 +54,8 @@ pub(super) enum NotInside {
 #[derive(Debug)]
 pub(super) struct Init {
     pub id: ProcessId,
+    /// The agent's only way to the network, if there is only one.
+    pub way_out: Option<OwnedFd>,
     socket: UnixStream,
     inbox: Inbox,
 }

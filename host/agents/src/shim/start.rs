@@ -46,7 +46,7 @@ pub(super) fn start(orders: &Orders, folder: &Folder) -> Result<Started, (Step, 
     // The first log is created new: it is what tells a folder that was used before.
     let (out, their_out) = log(folder, Stream::Stdout).map_err(in_folder)?;
     let (err, their_err) = log(folder, Stream::Stderr).map_err(in_folder)?;
-    let door = Door::open(shim.clone(), &orders.run, orders.attempt).map_err(in_folder)?;
+    let mut door = Door::open(shim.clone(), &orders.run, orders.attempt).map_err(in_folder)?;
     let mut record = AgentRecord {
         run: orders.run.clone(),
         attempt: orders.attempt,
@@ -67,13 +67,15 @@ pub(super) fn start(orders: &Orders, folder: &Folder) -> Result<Started, (Step, 
         let streams = Streams { stdin: their_in, stdout: their_out, stderr: their_err };
         Ok((input, spawn(orders, streams, confinement, &shim)?))
     });
-    let (input, (agent, around)) = match started {
+    let (input, (agent, mut around)) = match started {
         Ok(started) => started,
         Err(refused) => {
             door.close();
             return Err(refused);
         }
     };
+    door.offer(around.way_out());
+    record.listener = orders.sandbox.as_ref().and_then(|plan| plan.port);
     record.sandbox = orders.sandbox.as_ref().map_or(Tier::None, |plan| plan.tier);
     record.containment = match &around {
         Around::Namespace(_) => ContainedBy::PidNamespace,
@@ -127,10 +129,6 @@ fn spawn_walled_in(
     plan: &Plan,
     confinement: &Confinement,
 ) -> Result<(i32, Around), (Step, io::Error)> {
-    if plan.port.is_some() {
-        let error = io::Error::from_raw_os_error(libc::ENOTSUP);
-        return Err(Breach::new("giving it a network of its own", &error).into_step());
-    }
     put_on(&mut program, Seal::new());
     let mut refused = None;
     for user_namespace in [false, true] {

@@ -45,6 +45,14 @@ impl Around {
         }
     }
 
+    /// The agent's only way to the network, which is its host's to use.
+    pub(super) fn way_out(&mut self) -> Option<OwnedFd> {
+        match self {
+            Self::Namespace(init) => init.way_out.take(),
+            Self::Group(_) | Self::Nothing => None,
+        }
+    }
+
     /// Leaves nothing of it, once the tree is empty.
     pub(super) fn remove(self) {
         if let Self::Group(group) = self {

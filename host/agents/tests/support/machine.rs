@@ -1,11 +1,11 @@
 //! A small machine to break out of: a workspace, and around it what is worth it.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use hostler_agents::{Agents, Containment, HomePath, Launch, Network, Sandbox, Walls};
+use hostler_agents::{Agent, Agents, Containment, HomePath, Launch, Network, Sandbox, Walls};
 use hostler_engine::sandbox::Tier;
 
 use super::{Bench, FIXTURE, Heard, hear};
@@ -28,6 +28,9 @@ impl User {
 
 /// An ordinary user's number.
 const NOBODY: &str = "65534";
+
+/// Where a contained agent reaches the host.
+pub const PORT: u16 = 3128;
 
 /// What a hidden file says.
 pub const SECRET: &str = "the-secret-of-the-host";
@@ -94,7 +97,7 @@ impl Machine {
         match tier {
             Tier::None => Sandbox::None,
             Tier::Basic => Sandbox::Basic(self.walls()),
-            Tier::Contained => Sandbox::Contained(self.walls(), Network::Open),
+            Tier::Contained => Sandbox::Contained(self.walls(), Network::OnlyThrough { port: PORT }),
         }
     }
 
@@ -113,20 +116,41 @@ impl Machine {
     /// Runs a script to its end; `None`, said aloud, where no namespace can be made.
     pub async fn run(&self, tier: Tier, script: &str) -> Option<Heard> {
         if script.contains("./fixture") {
-            // Where it lies, some agents cannot see it.
-            fs::copy(FIXTURE, self.path("work/fixture")).unwrap();
+            self.bring_fixture();
         }
-        let launch = self.launch(self.sandbox(tier), script);
+        let mut agent = self.start(self.launch(self.sandbox(tier), script)).await?;
+        assert_eq!(agent.record.sandbox, tier);
+        Some(hear(&mut agent).await)
+    }
+
+    /// Starts it; `None`, said aloud, where no namespace can be made.
+    pub async fn start(&self, launch: Launch) -> Option<Agent> {
         match self.bench.agents.start(launch).await {
-            Ok(mut agent) => {
-                assert_eq!(agent.record.sandbox, tier);
-                Some(hear(&mut agent).await)
-            }
+            Ok(agent) => Some(agent),
             Err(error) if error.to_string().contains("making namespaces") => {
                 eprintln!("skipped for {:?}: {error}", self.user);
                 None
             }
             Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Where the fixture lies, some agents cannot see it.
+    pub fn bring_fixture(&self) {
+        fs::copy(FIXTURE, self.path("work/fixture")).unwrap();
+    }
+
+    /// Makes room for another attempt in the same place.
+    pub fn next_attempt(&self) {
+        fs::remove_dir_all(self.bench.folder()).unwrap();
+        fs::create_dir(self.bench.folder()).unwrap();
+        self.belongs_to_its_user();
+    }
+
+    /// For what a test has added.
+    pub fn belongs_to_its_user(&self) {
+        if self.user == User::Ordinary {
+            give_away(&self.root);
         }
     }
 }
@@ -144,11 +168,11 @@ fn elsewhere() -> PathBuf {
     if usual.starts_with("/tmp") { "/var/tmp".into() } else { usual }
 }
 
-/// All of it belongs to the ordinary user from now on.
+/// All of it belongs to the ordinary user from now on, and nothing that a link leads to.
 fn give_away(root: &Path) {
     let nobody = NOBODY.parse().ok();
-    chown(root, nobody, nobody).unwrap();
-    if root.is_dir() {
+    lchown(root, nobody, nobody).unwrap();
+    if root.symlink_metadata().unwrap().is_dir() {
         fs::set_permissions(root, fs::Permissions::from_mode(0o755)).unwrap();
         for entry in fs::read_dir(root).unwrap() {
             give_away(&entry.unwrap().path());

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::Duration;
@@ -16,8 +16,10 @@ use super::super::confinement::Confinement;
 use super::super::inbox::Inbox;
 use super::super::tree::read;
 use super::super::walls::{Breach, raise, show_own_processes};
+use super::super::way_out;
 use super::{Init, NotInside, Word};
 use crate::control::to_line;
+use crate::passing::{pass, take};
 use crate::process::{children, look};
 use crate::sandbox::Plan;
 
@@ -40,15 +42,17 @@ pub(in super::super) fn start_inside(
         return Err(none(io::Error::from_raw_os_error(libc::EBUSY)));
     }
     let (ours, theirs) = UnixStream::pair().map_err(NotInside::Agent)?;
+    let (handover, their_handover) = UnixStream::pair().map_err(NotInside::Agent)?;
     let identity = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     let Some(pid) = clone_into_namespace(namespaces(plan, user_namespace)).map_err(none)? else {
         // The streams are known to the program only; what must not stay open
         // here is what the shim has besides.
         let identity = user_namespace.then_some(identity);
-        live_as_init(&theirs, program, confinement, plan, identity)
+        let orders = Orders { plan, identity, handover: their_handover };
+        live_as_init(&theirs, program, confinement, &orders)
     };
-    drop(theirs);
-    let started = meet(ours, pid).map_err(|refused| match refused {
+    drop((theirs, their_handover));
+    let started = meet(ours, &handover, plan, pid).map_err(|refused| match refused {
         NotInside::NoNamespace(breach) if plan.is_some() => NotInside::Walls(breach),
         other => other,
     });
@@ -60,7 +64,12 @@ pub(in super::super) fn start_inside(
 }
 
 /// The shim's side of the start.
-fn meet(socket: UnixStream, pid: Pid) -> Result<(Init, i32), NotInside> {
+fn meet(
+    socket: UnixStream,
+    handover: &UnixStream,
+    plan: Option<&Plan>,
+    pid: Pid,
+) -> Result<(Init, i32), NotInside> {
     let mut inbox = Inbox::default();
     socket.set_read_timeout(Some(READY_LIMIT)).map_err(NotInside::Agent)?;
     let gone =
@@ -70,6 +79,8 @@ fn meet(socket: UnixStream, pid: Pid) -> Result<(Init, i32), NotInside> {
         Word::NotReady(breach) => return Err(NotInside::NoNamespace(breach)),
         _ => return Err(gone(io::Error::from_raw_os_error(libc::EPROTO))),
     }
+    // It was passed before the init was ready.
+    let way_out = plan.and_then(|plan| plan.port).map(|_| take(handover)).transpose().map_err(gone)?;
     let number = pid.as_raw_nonzero().get();
     let id = look(number).map(|seen| seen.id).ok_or_else(|| gone(Errno::SRCH.into()))?;
     socket.set_read_timeout(None).map_err(NotInside::Agent)?;
@@ -87,7 +98,7 @@ fn meet(socket: UnixStream, pid: Pid) -> Result<(Init, i32), NotInside> {
     let agent = children(number).first().copied().unwrap_or_default();
     say(&socket, "seen").map_err(NotInside::Agent)?;
     socket.set_nonblocking(true).map_err(NotInside::Agent)?;
-    Ok((Init { id, socket, inbox }, agent))
+    Ok((Init { id, way_out, socket, inbox }, agent))
 }
 
 /// Whether nobody else is in this process whom a copy of it would be without.
@@ -120,15 +131,23 @@ fn clone_into_namespace(namespaces: libc::c_int) -> io::Result<Option<Pid>> {
     Ok(i32::try_from(pid).ok().and_then(Pid::from_raw))
 }
 
+/// What an init is to be.
+struct Orders<'a> {
+    plan: Option<&'a Plan>,
+    /// User and group to stay in a namespace of users.
+    identity: Option<(u32, u32)>,
+    /// Takes the way out of a network of its own.
+    handover: UnixStream,
+}
+
 /// The whole life of an init.
 fn live_as_init(
     socket: &UnixStream,
     program: &mut Command,
     confinement: &Confinement,
-    plan: Option<&Plan>,
-    identity: Option<(u32, u32)>,
+    orders: &Orders<'_>,
 ) -> ! {
-    let code = match prepare(plan, identity) {
+    let code = match prepare(orders) {
         Ok(()) => i32::from(run(socket, program, confinement).is_err()),
         Err(breach) => {
             // A shim that is gone has ended this process, too.
@@ -143,13 +162,17 @@ fn live_as_init(
 
 /// Ends with the shim from here on. Should the shim be gone already, the word
 /// that lets this process go on never comes.
-fn prepare(plan: Option<&Plan>, identity: Option<(u32, u32)>) -> Result<(), Breach> {
+fn prepare(orders: &Orders<'_>) -> Result<(), Breach> {
     let told = |doing: &'static str| move |error: io::Error| Breach::new(doing, &error);
-    become_init(identity).map_err(told("becoming the first process of its namespace"))?;
-    match plan {
-        Some(plan) => raise(plan),
-        None => show_own_processes().map_err(told("mounting `/proc`")),
+    become_init(orders.identity).map_err(told("becoming the first process of its namespace"))?;
+    let Some(plan) = orders.plan else {
+        return show_own_processes().map_err(told("mounting `/proc`"));
+    };
+    if let Some(port) = plan.port {
+        let opened = way_out::open(port).and_then(|way| pass(&orders.handover, way.as_fd()));
+        opened.map_err(|error| Breach::new(format!("listening on port {port} of its network"), &error))?;
     }
+    raise(plan)
 }
 
 fn become_init(identity: Option<(u32, u32)>) -> io::Result<()> {
