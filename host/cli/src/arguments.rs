@@ -2,11 +2,13 @@
 
 mod message;
 mod plugin;
+mod policy;
 mod record;
 mod setup;
 
 pub use message::MessageArgs;
 pub use plugin::{InstallArgs, KeysCommand, PluginArgs, PluginCommand, TryArgs};
+pub use policy::{CheckArgs, PolicyArgs, PolicyCommand};
 pub use record::{DiskArgs, ExplainArgs, GcArgs, ReplayArgs};
 pub use setup::SetupArgs;
 
@@ -73,6 +75,8 @@ pub enum Command {
     Doctor(Box<DoctorArgs>),
     /// List, inspect, install, compare, sign, allow and revoke plugins
     Plugin(PluginArgs),
+    /// Show what your organisation's policy allows
+    Policy(PolicyArgs),
     /// Show every setting and where it came from
     Config(ConfigArgs),
     /// Help on a command, or on `exit-codes`

@@ -16,7 +16,7 @@ pub enum Exit {
     Configuration = 3,
     /// A plugin was not found or cannot be used.
     Plugin = 4,
-    /// A plugin lacks the operator's grant.
+    /// A plugin lacks the operator's grant, or the organisation's policy denies something.
     Grant = 5,
     /// The repository cannot be used.
     Repository = 6,
@@ -71,7 +71,9 @@ impl Exit {
             Self::Usage => "the command line is wrong",
             Self::Configuration => "a setting is missing or wrong",
             Self::Plugin => "a plugin was not found or cannot be used",
-            Self::Grant => "a plugin lacks your grant (see `host plugin allow`)",
+            Self::Grant => {
+                "a plugin lacks your grant (`host plugin allow`), or a policy denies it (`host policy check`)"
+            }
             Self::Repository => "the repository cannot be used",
             Self::Program => "a program is missing: git, or a provider's CLI",
             Self::Busy => "another host runs on this state directory",

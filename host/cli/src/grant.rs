@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hostler_daemon::Candidate;
 use hostler_daemon::grants::{GrantError, Grants};
 
 use crate::config::{ConfigFile, Layers, Setting, Signatures, Whose};
@@ -26,11 +27,21 @@ pub fn standing(grants: &Grants, chosen: &Chosen) -> Allowed {
 }
 
 /// Refuses a plugin without a good signature where one is required; gives what should
-/// be told elsewhere.
+/// be told elsewhere, and first of all that a grant would not help.
 pub fn vouched(chosen: &Chosen, context: &Context) -> Result<Option<String>, Failure> {
     let rule = signatures(context)?;
+    if let Some(by) = candidate(chosen, context).judge(&context.policies.read()).denied_by() {
+        let file = chosen.file.display();
+        return Ok(Some(format!("your organisation's policy denies {file}, whatever you allow ({by})")));
+    }
     let doubt = rule.value.rule().check(&chosen.file, &chosen.inspection.digest, &context.home.keys())?;
     Ok(rule.value.doubt().or(doubt))
+}
+
+/// The plugin as policies look at it.
+pub fn candidate(chosen: &Chosen, context: &Context) -> Candidate {
+    let (id, keys) = (chosen.manifest.plugin.id.clone(), context.home.keys());
+    Candidate { id, digest: chosen.inspection.digest, file: chosen.file.clone(), keys }
 }
 
 /// The operator's word on signatures: a repository has none.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hostler_agents::is_always_seen;
@@ -57,14 +57,21 @@ impl Organisation {
         allowed(&verdict, || format!("the program {}", path.display()))
     }
 
-    /// The variables that agents may see: those that every program needs, and of the
-    /// others those that the policies allow.
-    pub fn allowed_environment(&self, mut variables: Variables) -> Variables {
+    /// The variables that agents may see: those that every program needs, those whose
+    /// values the plugin fixes as it does the words of its command line, and of the others
+    /// those that the policies allow.
+    pub fn allowed_environment(
+        &self,
+        mut variables: Variables,
+        fixed: &BTreeMap<String, String>,
+    ) -> Variables {
         let policies = self.now();
         let allowed = |name: &OsString| {
-            let named = |name| policies.environment(name).denied_by().is_none();
             // A name that is no text is in no policy.
-            is_always_seen(name) || name.to_str().map_or_else(|| named(""), named)
+            let name_in_policy = name.to_str().unwrap_or_default();
+            is_always_seen(name)
+                || fixed.contains_key(name_in_policy)
+                || policies.environment(name_in_policy).denied_by().is_none()
         };
         variables.retain(|(name, _)| allowed(name));
         variables
@@ -77,18 +84,27 @@ impl Organisation {
 
     /// Whether work may be done at a place.
     pub fn check_place(&self, place: &Place) -> Result<(), Failure> {
-        let (paths, remotes) = match place {
-            Place::Git(repository) => {
-                let paths = vec![repository.checkout().to_owned(), main_folder(repository).to_owned()];
-                // A remote whose address cannot be used is none that a policy could name.
-                (paths, repository.remote_addresses(REMOTE).unwrap_or_default())
-            }
-            Place::Folder(path) => (vec![path.canonicalize().unwrap_or_else(|_| path.clone())], Vec::new()),
+        let policies = self.now();
+        let (verdict, shown) = match place {
+            Place::Git(repository) => (judge_repository(&policies, repository), repository.checkout()),
+            Place::Folder(path) => (judge_folder(&policies, path), path.as_path()),
         };
-        let verdict = self.now().repository(&RepositoryFacts { paths: &paths, remotes: &remotes });
-        let shown = paths.first().map_or_else(PathBuf::new, PathBuf::clone);
         allowed(&verdict, || format!("work in {}", shown.display()))
     }
+}
+
+/// Whether work may be done in a repository. Blocks, shortly.
+pub fn judge_repository(policies: &Policies, repository: &Repository) -> Verdict {
+    let paths = [repository.checkout().to_owned(), main_folder(repository).to_owned()];
+    // A remote whose address cannot be used is none that a policy could name.
+    let remotes = repository.remote_addresses(REMOTE).unwrap_or_default();
+    policies.repository(&RepositoryFacts { paths: &paths, remotes: &remotes })
+}
+
+/// Whether work may be done in a folder that is in no repository.
+pub fn judge_folder(policies: &Policies, path: &Path) -> Verdict {
+    let paths = [path.canonicalize().unwrap_or_else(|_| path.to_owned())];
+    policies.repository(&RepositoryFacts { paths: &paths, remotes: &[] })
 }
 
 /// Where the work of all worktrees is committed to.
@@ -129,6 +145,8 @@ impl Ceiling for Organisation {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::path::PathBuf;
+
     use hostler_engine::landing::LandingKind;
     use hostler_engine::plan::Permission;
 
@@ -165,6 +183,17 @@ mod tests {
         let (_place, _, strict) = organisation(text);
         let cut = cut(&operators, &strict.now());
         assert_eq!((cut.organisation, cut.landings), (Some(Permission::Safe), vec![LandingKind::Merge]));
+    }
+
+    #[test]
+    fn agents_see_what_everyone_needs_what_is_fixed_and_what_a_policy_names() {
+        let (_place, _, organisation) = organisation("[agents]\nenvironment = [\"A_KEY\"]\n");
+        let given = ["PATH", "LC_ALL", "TERM", "A_KEY", "B_KEY", "FIXED"];
+        let given = given.map(|name| (OsString::from(name), OsString::from("x"))).to_vec();
+        let fixed = BTreeMap::from([("FIXED".to_owned(), "x".to_owned())]);
+        let seen = organisation.allowed_environment(given, &fixed);
+        let seen: Vec<OsString> = seen.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(seen, ["PATH", "LC_ALL", "TERM", "A_KEY", "FIXED"]);
     }
 
     #[test]

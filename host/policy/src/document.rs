@@ -2,13 +2,13 @@
 
 use hostler_engine::landing::LandingKind;
 use hostler_engine::plan::Permission;
-use hostler_engine::sandbox::Tier;
+use hostler_engine::sandbox::{Destination, DestinationError, Tier};
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::error::PolicyError;
 use crate::line::Text;
-use crate::origins::{Destination, OriginRule};
+use crate::origins::OriginRule;
 use crate::plugins::{BuildDigest, PluginId, PluginRules, PublisherKey, Signatures};
 use crate::policy::Policy;
 use crate::programs::ProgramRule;
@@ -83,7 +83,7 @@ pub(crate) fn parse(text: &Text<'_>) -> Result<Policy, PolicyError> {
         permission: agents.permission_ceiling.map(|word| setting(text, &word)),
         sandbox: agents.minimum_sandbox.map(|word| setting(text, &word)),
         environment: list(text, agents.environment, variable)?,
-        network: list(text, agents.network, Destination::parse)?,
+        network: list(text, agents.network, destination)?,
         repositories: list(text, repositories.map(|table| table.allow), RepositoryRule::parse)?,
         landings: landing.map(|table| settings(text, &table.allow)),
     })
@@ -98,6 +98,10 @@ fn plugin_rules(text: &Text<'_>, table: PluginTable) -> Result<PluginRules, Poli
         inert_wasi: table.inert_wasi.map(|word| setting(text, &word)),
         signatures: table.signatures.map(|word| setting(text, &word)),
     })
+}
+
+fn destination(text: &str) -> Result<Destination, String> {
+    text.parse().map_err(|error: DestinationError| error.to_string())
 }
 
 fn variable(text: &str) -> Result<String, String> {

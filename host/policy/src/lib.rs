@@ -13,7 +13,6 @@
 mod document;
 mod error;
 mod facts;
-mod host_name;
 mod line;
 mod origins;
 mod plugins;

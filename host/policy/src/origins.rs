@@ -1,17 +1,13 @@
-//! Which addresses plugins may be sent to, and which agents may reach.
-
-use std::fmt;
+//! Which addresses the requests of plugins may be sent to.
 
 use hostler_engine::rights::Origin;
-
-use crate::host_name::HostName;
+use hostler_engine::sandbox::{Destination, Endpoint};
 
 /// Origins of HTTP requests: `https://api.example.com`, `https://*.example.com:8443`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OriginRule {
     scheme: String,
-    host: HostName,
-    port: u16,
+    to: Destination,
 }
 
 impl OriginRule {
@@ -25,46 +21,15 @@ impl OriginRule {
         if !url::Url::parse(&plain).is_ok_and(|url| alone(&url)) {
             return Err(format!("`{text}` is more than an origin: leave out what follows the host and port"));
         }
-        let host = HostName::parse(&format!("{}{}", if below { "*." } else { "" }, origin.host))?;
-        Ok(Self { scheme: origin.scheme, host, port: origin.port })
+        let to = format!("{}{}:{}", if below { "*." } else { "" }, origin.host, origin.port);
+        let to = to.parse().map_err(|_| format!("`{text}` is no origin: `*.` stands before a name"))?;
+        Ok(Self { scheme: origin.scheme, to })
     }
 
     pub(crate) fn covers(&self, origin: &Origin) -> bool {
-        self.scheme == origin.scheme && self.port == origin.port && self.host.covers(&origin.host)
+        let to = Endpoint::new(&origin.host, origin.port);
+        self.scheme == origin.scheme && to.is_some_and(|to| self.to.covers(&to))
     }
-}
-
-/// Where connections of agents may go: `github.com:443`, `*.example.com:443`, `[::1]:80`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Destination {
-    host: HostName,
-    port: u16,
-}
-
-impl Destination {
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
-        let Some((host, port)) = parts.filter(|(host, port)| *port != 0 && is_whole(host)) else {
-            return Err(format!("`{text}` is not a host and port: write it like `github.com:443`"));
-        };
-        Ok(Self { host: HostName::parse(host)?, port })
-    }
-
-    pub(crate) fn covers(&self, host: &str, port: u16) -> bool {
-        self.port == port && self.host.covers(host)
-    }
-}
-
-/// As policies write it.
-impl fmt::Display for Destination {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-/// Without brackets, the last part of an IPv6 address would be taken for a port.
-fn is_whole(host: &str) -> bool {
-    !host.contains(':') || (host.starts_with('[') && host.ends_with(']'))
 }
 
 #[cfg(test)]
@@ -108,21 +73,5 @@ mod tests {
         ] {
             assert!(OriginRule::parse(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_destination_is_a_host_and_a_port() {
-        let rule = |text: &str| Destination::parse(text).unwrap();
-        assert!(rule("github.com:443").covers("GitHub.com.", 443));
-        assert!(!rule("github.com:443").covers("github.com", 80));
-        assert!(rule("*.github.com:443").covers("api.github.com", 443));
-        assert_eq!(rule("*.GitHub.com.:443").to_string(), "*.github.com:443");
-        assert!(rule("[::1]:80").covers("::1", 80));
-        for wrong in
-            ["github.com", "github.com:", "github.com:0", "github.com:65536", "::1:80", ":443", "*:443"]
-        {
-            assert!(Destination::parse(wrong).is_err(), "{wrong}");
-        }
-        assert!(rule("a.example:65535").covers("a.example", 65535));
     }
 }

@@ -22,6 +22,17 @@ pub enum Signatures {
     Require,
 }
 
+impl Signatures {
+    /// As it is written in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Warn => "warn",
+            Self::Require => "require",
+        }
+    }
+}
+
 /// A plugin as it was found.
 #[derive(Clone, Copy, Debug)]
 pub struct PluginFacts<'a> {

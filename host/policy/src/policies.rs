@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hostler_engine::landing::LandingKind;
 use hostler_engine::plan::Permission;
 use hostler_engine::rights::Origin;
-use hostler_engine::sandbox::Tier;
+use hostler_engine::sandbox::{Destination, Endpoint, Tier};
 
 use crate::error::PolicyError;
 use crate::line::Line;
@@ -29,8 +29,8 @@ pub struct Member {
 /// What one policy lets contained agents connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkCeiling {
-    /// Hosts and ports: `github.com:443`, `*.example.com:443`, `[::1]:80`.
-    pub allow: Vec<String>,
+    /// Hosts and ports.
+    pub allow: Vec<Destination>,
     /// Where the list stands.
     pub by: Line,
 }
@@ -85,9 +85,9 @@ impl Policies {
         self.all(|policy| policy.environment(name))
     }
 
-    /// Whether contained agents may connect to a host, by its name, and port.
-    pub fn network(&self, host: &str, port: u16) -> Verdict {
-        self.all(|policy| policy.network(host, port))
+    /// Whether contained agents may connect to a host and port.
+    pub fn network(&self, to: &Endpoint) -> Verdict {
+        self.all(|policy| policy.network(to))
     }
 
     /// What each policy that speaks of it lets contained agents connect to. A connection
@@ -121,6 +121,15 @@ impl Policies {
         self.strictest(Bound::open(Permission::FullAuto), Policy::permission, Permission::Safe, |new, old| {
             new < old
         })
+    }
+
+    /// Whether agents may do so much unasked.
+    pub fn permits(&self, permission: Permission) -> Verdict {
+        let Bound { value, by } = self.permission();
+        match by {
+            Some(by) if permission > value => Verdict::Denied { by },
+            by => Verdict::Allowed { by },
+        }
     }
 
     /// The least sandbox that agents need.

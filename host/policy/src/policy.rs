@@ -5,12 +5,12 @@ use std::path::Path;
 use hostler_engine::landing::LandingKind;
 use hostler_engine::plan::Permission;
 use hostler_engine::rights::Origin;
-use hostler_engine::sandbox::Tier;
+use hostler_engine::sandbox::{Destination, Endpoint, Tier};
 
 use crate::document;
 use crate::error::PolicyError;
 use crate::line::Text;
-use crate::origins::{Destination, OriginRule};
+use crate::origins::OriginRule;
 use crate::plugins::{PluginFacts, PluginRules, PublisherKey, Signatures, permitted};
 use crate::policies::NetworkCeiling;
 use crate::programs::{Program, ProgramRule};
@@ -59,13 +59,13 @@ impl Policy {
         judge(self.environment.as_ref(), |allowed| allowed == name)
     }
 
-    pub(crate) fn network(&self, host: &str, port: u16) -> Verdict {
-        judge(self.network.as_ref(), |rule| rule.covers(host, port))
+    pub(crate) fn network(&self, to: &Endpoint) -> Verdict {
+        judge(self.network.as_ref(), |rule| rule.covers(to))
     }
 
     pub(crate) fn network_ceiling(&self) -> Option<NetworkCeiling> {
         let list = self.network.as_ref()?;
-        let allow = list.entries.iter().map(|entry| entry.value.to_string()).collect();
+        let allow = list.entries.iter().map(|entry| entry.value.clone()).collect();
         Some(NetworkCeiling { allow, by: list.line.clone() })
     }
 

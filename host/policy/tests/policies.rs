@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use hostler_engine::landing::LandingKind;
 use hostler_engine::plan::Permission;
 use hostler_engine::rights::Origin;
-use hostler_engine::sandbox::Tier;
+use hostler_engine::sandbox::{Endpoint, Tier};
 use hostler_policy::{Member, PluginFacts, Policies, Policy, Program, RepositoryFacts, Signatures, Verdict};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -50,7 +50,7 @@ fn answers(policies: &Policies) -> Vec<Verdict> {
     for address in ["https://a.example", "https://x.b.example", "http://c.example:8080"] {
         answers.push(policies.origin(&origin(address)));
         let Origin { host, port, .. } = origin(address);
-        answers.push(policies.network(&host, port));
+        answers.push(policies.network(&Endpoint::new(&host, port).unwrap()));
     }
     for path in ["/usr/bin/claude", "/home/ada/bin/codex"] {
         answers.push(policies.program(Program { path: Path::new(path), real: None }));
@@ -190,12 +190,12 @@ fn without_a_policy_nothing_is_restricted() {
 fn an_empty_list_allows_nothing_and_no_list_everything() {
     let empty = policies(&["[http]\norigins = []\n[agents]\nnetwork = []\n"]);
     assert_eq!(denied_by(&empty.origin(&origin("https://a.example"))), "line 2 of /0.toml");
-    assert_eq!(denied_by(&empty.network("a.example", 443)), "line 4 of /0.toml");
+    assert_eq!(denied_by(&empty.network(&Endpoint::new("a.example", 443).unwrap())), "line 4 of /0.toml");
     assert_eq!(empty.landing(LandingKind::Push), Verdict::UNRESTRICTED);
     let two = policies(&["[agents]\nnetwork = []\n", "", "[agents]\nnetwork = [\"*.a.example:443\"]\n"]);
     let lists: Vec<_> =
         two.network_ceilings().into_iter().map(|one| (one.allow, one.by.to_string())).collect();
-    let second = (vec!["*.a.example:443".to_owned()], "line 2 of /2.toml".to_owned());
+    let second = (vec!["*.a.example:443".parse().unwrap()], "line 2 of /2.toml".to_owned());
     assert_eq!(lists, [(vec![], "line 2 of /0.toml".to_owned()), second]);
 }
 
@@ -232,6 +232,8 @@ fn the_first_policy_that_says_no_is_told_and_the_strictest_value_with_its_line()
     assert_eq!(denied_by(&both.origin(&origin("https://a.example"))), "line 2 of /1.toml");
     let bound = both.permission();
     assert_eq!((bound.value, bound.by.unwrap().to_string()), (Permission::Safe, "line 4 of /1.toml".into()));
+    assert_eq!(denied_by(&both.permits(Permission::AutoEdits)), "line 4 of /1.toml");
+    assert!(!is_denied(&both.permits(Permission::Safe)));
     let one = policies(&["[agents]\npermission-ceiling = \"full-auto\"\n"]);
     assert_eq!(one.permission().by.unwrap().number, Some(2), "who says the same as nobody is told, too");
 }

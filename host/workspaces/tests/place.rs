@@ -167,3 +167,19 @@ fn a_folder_of_somebody_else_is_not_made_again_over() {
     assert!(matches!(repository.restore(&workspace), Err(WorkspaceError::UnsafePath { .. })));
     assert_eq!(fs::read_to_string(&workspace.path).unwrap(), "mine");
 }
+
+#[test]
+fn the_addresses_of_a_remote_are_told_without_what_is_secret_in_them() {
+    let scene = Scene::new();
+    let repository = scene.open();
+    let told = || repository.remote_addresses("origin").unwrap();
+    assert!(told().is_empty(), "there is no such remote");
+    scene.git(&["remote", "add", "origin", "https://ann:s3cr3t@example.com/acme/app.git"]);
+    let fetched = told();
+    assert!(
+        fetched[0].ends_with("@example.com/acme/app.git") && !fetched[0].contains("s3cr3t"),
+        "{fetched:?}"
+    );
+    scene.git(&["remote", "set-url", "--push", "origin", "git@elsewhere.example:acme/app"]);
+    assert_eq!(told().len(), 2, "work may go elsewhere than it comes from: {:?}", told());
+}

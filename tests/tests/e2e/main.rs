@@ -20,6 +20,7 @@ mod hostile_plugins;
 mod install;
 mod landing;
 mod main_job;
+mod policy;
 mod providers;
 mod read_only_disk;
 mod real_claude;

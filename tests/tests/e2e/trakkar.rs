@@ -7,7 +7,7 @@ mod endings;
 mod operator;
 mod outages;
 mod parallel;
-mod scene;
+pub mod scene;
 mod whole_story;
 
 use hostler_tests::scripted_agent::{Script, Step};

@@ -54,6 +54,7 @@ async fn check(args: &DoctorArgs, context: &Context) -> Vec<Check> {
         folder("config", &context.home.config),
         room(&context.home.state),
         running(context).await,
+        policy(context),
     ];
     let setup = match Setup::read(&args.settings, context) {
         Ok(setup) => setup,
@@ -190,6 +191,21 @@ fn network(setup: &Setup, context: &Context) -> Vec<Check> {
         checks.push(Check::new("observe", Health::Warn, format!("{OBSERVING} ({})", observe.origin)));
     }
     checks
+}
+
+/// What stands above the settings.
+fn policy(context: &Context) -> Check {
+    let policies = context.policies.read();
+    let files: Vec<String> = policies.members().iter().map(|one| one.path.display().to_string()).collect();
+    match policies.soundness() {
+        Err(error) => Check::new("policy", Health::Fail, error),
+        Ok(()) if files.is_empty() => Check::new("policy", Health::Ok, "none"),
+        Ok(()) => Check::new(
+            "policy",
+            Health::Ok,
+            format!("{}; `host policy check` tells what it allows", files.join(", ")),
+        ),
+    }
 }
 
 /// A trial start tells what holds agents here.

@@ -11,6 +11,7 @@ mod help;
 mod logs;
 mod message;
 mod plugin;
+mod policy;
 mod replay;
 mod run;
 mod runs;
@@ -49,6 +50,7 @@ pub fn execute(command: Command, context: &Context) -> Result<ExitCode, Failure>
         Command::Gc(args) => done(gc::gc(&args, context)),
         Command::Doctor(args) => in_runtime(doctor::doctor(&args, context)),
         Command::Plugin(args) => done(plugin::plugin(args.command, context)),
+        Command::Policy(args) => policy::policy(args.command, context),
         Command::Config(args) => done(config::config(args.command, context)),
         Command::Help(args) => done(help::help(&args)),
     }

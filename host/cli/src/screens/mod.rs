@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod install;
 pub mod keys;
 pub mod observed;
+pub mod policy;
 pub mod ready;
 pub mod replay;
 pub mod run_line;

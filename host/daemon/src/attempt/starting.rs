@@ -98,7 +98,7 @@ impl Starting {
             program: provider.program(),
             args: args.into_iter().map(Into::into).collect(),
             env: environment(rooms, run, &provider, &plan.withhold)
-                .map(|variables| rooms.organisation.allowed_environment(variables))
+                .map(|variables| rooms.organisation.allowed_environment(variables, provider.fixed()))
                 .ok_or_else(environment_lost)?,
             cwd: PathBuf::from(&workspace.path),
             folder,

@@ -1,5 +1,6 @@
 //! Coding CLIs on this machine: found, asked for their version, ready to start.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +22,11 @@ use crate::view::ProviderView;
 pub fn find(manifest: &Manifest, instead: Option<&Path>, path: &str) -> Option<PathBuf> {
     let right = manifest.rights.program.as_ref()?;
     let name = instead.map(Path::as_os_str).or_else(|| right.name.as_ref().map(OsStr::new))?;
+    locate(name, path)
+}
+
+/// Where a program is on this machine, if it is: a name is looked for in `path`.
+pub fn locate(name: &OsStr, path: &str) -> Option<PathBuf> {
     find_program(name, OsStr::new(path)).ok()
 }
 
@@ -70,7 +76,7 @@ impl Provider {
         let program = find_program(named.as_os_str(), &path.unwrap_or_default())
             .map_err(|error| Failure::Program(format!("the provider `{id}` cannot start: {error}")))?;
         organisation.check_program(&program)?;
-        let environment = organisation.allowed_environment(environment);
+        let environment = organisation.allowed_environment(environment, &right.set_env);
         let mut provider = Self {
             view: ProviderView {
                 name: id,
@@ -142,6 +148,11 @@ impl Provider {
     /// Absolute path of the program.
     pub fn program(&self) -> PathBuf {
         self.program.clone()
+    }
+
+    /// Variables whose values the grant fixes.
+    pub const fn fixed(&self) -> &BTreeMap<String, String> {
+        &self.right.set_env
     }
 
     /// What the agent gets to see of the environment.
