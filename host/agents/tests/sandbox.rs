@@ -12,10 +12,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use hostler_agents::{Agents, Ending};
 use hostler_engine::outcome::EndReason;
 use hostler_engine::sandbox::Tier;
-use support::Heard;
 use support::machine::{Machine, SECRET, User};
+use support::{FIXTURE, Heard};
 
 /// Whether an attack was successful.
 type Worked = fn(&Machine, &Heard) -> bool;
@@ -249,5 +250,44 @@ async fn in_a_sandbox_there_is_room_for_what_agents_do() {
             );
             assert!(!machine.path("file").exists() && machine.path("private/tmp/file").exists());
         }
+    }
+}
+
+#[tokio::test]
+async fn a_machine_can_build_what_it_says_it_can_and_nothing_stronger() {
+    for user in User::all() {
+        let machine = Machine::new(*user);
+        let told = machine.probe("shim");
+        eprintln!("{user:?}: {told:?}");
+        let possible = Tier::ALL.into_iter().find(|tier| tier.name() == told[0]).unwrap();
+        assert_eq!(fs::read_dir(machine.path("work")).unwrap().count(), 1, "only `.git` is left");
+        for tier in EVERY {
+            let launch = machine.launch(machine.sandbox(tier), "exit 7");
+            let started = machine.bench.agents.start(launch).await;
+            assert_eq!(started.is_ok(), tier <= possible, "{user:?} in {tier}: {told:?}");
+            if let Ok(mut agent) = started {
+                assert_eq!(support::hear(&mut agent).await.exit().ending, Ending::Code(7));
+            }
+            machine.next_attempt();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_makes_no_namespaces_is_told_so_and_starts_nothing_in_a_sandbox() {
+    let mut machine = Machine::new(User::Me);
+    machine.bench.agents = Agents::new(FIXTURE.into(), vec!["shim-without-namespaces".into()]);
+    let told = machine.probe("shim-without-namespaces");
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(told[0], "none");
+    for (tier, told) in [Tier::Contained, Tier::Basic].iter().zip(&told[1..]) {
+        let why =
+            format!("{tier}: making namespaces: Operation not permitted (os error 1); let ordinary users");
+        assert!(told.starts_with(&why), "{told}");
+        let launch = machine.launch(machine.sandbox(*tier), "touch $ROOT/work/ran");
+        let refused = machine.bench.agents.start(launch).await.unwrap_err().to_string();
+        assert!(refused.contains(&format!("the sandbox `{tier}`: making namespaces")), "{refused}");
+        assert!(!machine.path("work/ran").exists());
+        machine.next_attempt();
     }
 }

@@ -135,6 +135,17 @@ impl Machine {
         }
     }
 
+    /// What a host of its user says that it can build, with this supervisor: the
+    /// strongest sandbox, and why there is no stronger one.
+    pub fn probe(&self, shim: &str) -> Vec<String> {
+        let mut host = Command::new("setpriv");
+        if self.user == User::Ordinary {
+            host.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
+        }
+        let told = host.args([FIXTURE, "probe", shim]).arg(self.path("work")).output().unwrap();
+        String::from_utf8(told.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+
     /// Where the fixture lies, some agents cannot see it.
     pub fn bring_fixture(&self) {
         fs::copy(FIXTURE, self.path("work/fixture")).unwrap();
