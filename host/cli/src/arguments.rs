@@ -140,6 +140,9 @@ pub struct SettingsArgs {
     /// Time for one verify command [default: 30m]
     #[arg(long, value_name = "TIME")]
     pub verify_limit: Option<String>,
+    /// What coming back from a pull request has its task go on: off, checks, reviews or all [default: off]
+    #[arg(long, value_name = "WHAT")]
+    pub follow_up: Option<String>,
     /// Work in the folder itself if it is in no git repository: one run at a time, no branch
     #[arg(long)]
     pub in_place: bool,
@@ -380,6 +383,7 @@ impl SettingsArgs {
             (Key::Landing, &self.landing),
             (Key::Verify, &self.verify),
             (Key::VerifyLimit, &self.verify_limit),
+            (Key::FollowUp, &self.follow_up),
             (Key::Name, &self.name),
         ];
         let given = single.into_iter().filter_map(|(key, value)| Some((key, vec![value.clone()?])));

@@ -1,6 +1,7 @@
 //! The vocabulary between the host and a tracker plugin.
 
 use hostler_engine::event::LogLine;
+use hostler_engine::follow_up::Told;
 use hostler_engine::outcome::Usage;
 use hostler_engine::problem::Problem;
 use hostler_engine::report::Report;
@@ -27,6 +28,8 @@ pub enum Operation {
     Report(RunRef, Box<Report>),
     /// Give a task back untouched.
     Release(RunRef),
+    /// Something has come back to the work of a run that is over.
+    FollowUp(RunRef, Told),
 }
 
 /// What a run is doing, for a heartbeat.

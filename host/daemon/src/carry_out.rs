@@ -20,9 +20,19 @@ use crate::plugins::judgement;
 use crate::rooms::Rooms;
 use crate::view::Notice;
 
-/// Carries out one effect for a run as it was when the effect was decided.
-pub async fn carry_out(rooms: Arc<Rooms>, run: Run, effect: Effect) {
+/// Carries out one effect for a run as it was when the effect was decided; a few are about
+/// runs that are over.
+pub async fn carry_out(rooms: Arc<Rooms>, run: Option<Run>, effect: Effect) {
     let Effect { at, action } = effect;
+    match (action, run) {
+        (Action::FollowUp { run, told }, _) => crate::follow_up::tell(&rooms, at, *run, told).await,
+        (Action::Say { message }, _) => rooms.show(Notice::Host { message, warning: true }),
+        (action, Some(run)) => Box::pin(carry_out_for(rooms, run, at, action)).await,
+        (action, None) => tracing::debug!("a run is over for which there was something to do: {action:?}"),
+    }
+}
+
+async fn carry_out_for(rooms: Arc<Rooms>, run: Run, at: Step, action: Action) {
     if run.tracker != rooms.tracker.name() && needs_tracker(&action) {
         let (key, tracker) = (&run.task.key, &run.tracker);
         let message =
@@ -54,6 +64,8 @@ pub async fn carry_out(rooms: Arc<Rooms>, run: Run, effect: Effect) {
             rooms.tell(Input::Released { at, answer: answered.result }).await;
         }
         Action::Tidy => tidy(&rooms, &run).await,
+        // These are about runs that are over.
+        Action::FollowUp { .. } | Action::Say { .. } => {}
     }
 }
 

@@ -95,7 +95,8 @@ pub struct Core {
 /// Effects to be carried out once their entry is durable.
 struct Deed {
     receipt: Receipt,
-    effects: Vec<(Effect, Run)>,
+    /// Each with its run, unless that is over and forgotten.
+    effects: Vec<(Effect, Option<Run>)>,
 }
 
 /// Shorter sleeps of the machine make no difference to an agent's silence.
@@ -183,6 +184,11 @@ impl Core {
                 }
                 Ok(())
             }
+            Message::PullRequests(answer) => {
+                // Whoever asked may have gone away.
+                let _ = answer.send(self.engine.pull_requests().cloned().collect());
+                Ok(())
+            }
             Message::Runs(answer) => {
                 // Whoever asked may have gone away.
                 let _ = answer.send(self.engine.runs().map(RunView::of).collect());
@@ -227,7 +233,10 @@ impl Core {
         let receipt = self.journal.submit(entry).await?;
         let effects = effects
             .into_iter()
-            .filter_map(|effect| Some((effect.clone(), self.engine.run(&effect.at.run)?.clone())))
+            .map(|effect| {
+                let run = self.engine.run(&effect.at.run).cloned();
+                (effect, run)
+            })
             .collect();
         // The hands have stopped only if a write failed; then this core is stopped, too.
         let _ = self.hands.send(Deed { receipt, effects }).await;

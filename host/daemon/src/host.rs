@@ -31,6 +31,7 @@ use crate::control::{self, Desk};
 use crate::core::{Core, Situation, Summary};
 use crate::failure::Failure;
 use crate::finishing::forge::Forges;
+use crate::follow_up;
 use crate::home::{Home, make_private};
 use crate::lock::StateLock;
 use crate::message::Message;
@@ -75,6 +76,7 @@ pub struct Host {
     heartbeat: JoinHandle<()>,
     control: JoinHandle<()>,
     copying: JoinHandle<()>,
+    follow_up: JoinHandle<()>,
     revocation: JoinHandle<Result<(), Withdrawn>>,
     /// What was told since the start, for the first who asks.
     unheard: Option<broadcast::Receiver<Notice>>,
@@ -192,6 +194,7 @@ impl Host {
             heartbeat: leases.handle().spawn(heartbeat(Arc::clone(&rooms), situation)),
             control: tokio::spawn(control::serve(listener, desk)),
             copying: tokio::spawn(copy_now_and_then(Arc::clone(&rooms))),
+            follow_up: tokio::spawn(follow_up::watch(Arc::clone(&rooms), policy.follow_up)),
             revocation: tokio::spawn(revocation::watch(Arc::clone(&rooms), operators, policies)),
             socket: home.socket(),
             rooms,
@@ -227,6 +230,7 @@ impl Host {
         self.poll.abort();
         self.heartbeat.abort();
         self.copying.abort();
+        self.follow_up.abort();
         self.revocation.abort();
         // Whoever asked for the end is told that it comes; who keeps a line open is not
         // waited for.

@@ -23,6 +23,7 @@ mod core;
 mod failure;
 mod files;
 mod finishing;
+mod follow_up;
 pub mod home;
 mod host;
 mod lock;
@@ -42,6 +43,7 @@ pub use crate::core::Summary;
 pub use attempt::{supervision, word};
 pub use failure::{Failure, FailureKind};
 pub use finishing::forge::ForgeSettings;
+pub use follow_up::standing;
 pub use host::{Host, Ready, Stopper};
 pub use hostler_agents::{
     ContainedBy, Containment, CpuLimiter, LimitedBy, MemoryLimiter, StartError, Survivor, TreeProof,

@@ -1,6 +1,7 @@
 //! What the loop around the engine is sent.
 
 use hostler_engine::Input;
+use hostler_engine::follow_up::Watched;
 use tokio::sync::oneshot;
 
 use crate::view::RunView;
@@ -22,6 +23,8 @@ pub enum Message {
     },
     /// The host is to end and leave the agents at work. Whoever asks hears how many.
     Detach(Option<oneshot::Sender<u32>>),
+    /// Somebody wants to look at pull requests.
+    PullRequests(oneshot::Sender<Vec<Watched>>),
     /// Somebody wants to see all runs.
     Runs(oneshot::Sender<Vec<RunView>>),
 }

@@ -3,11 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::follow_up::Told;
 use crate::landing::Verify;
 use crate::outcome::EndReason;
 use crate::plan::Base;
 use crate::report::Report;
 use crate::step::Step;
+use crate::task::RunRef;
 
 /// Something to be done for a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,4 +110,17 @@ pub enum Action {
     Release,
     /// The run is closed: its workspace may go if nothing is in it.
     Tidy,
+    /// Something came back from the pull request of a run that is over: have the tracker
+    /// take its task up again. The step's number is the word's.
+    FollowUp {
+        /// The run.
+        run: Box<RunRef>,
+        /// What to tell.
+        told: Told,
+    },
+    /// Tell the person at the host something about a run that is over.
+    Say {
+        /// One sentence or two.
+        message: String,
+    },
 }

@@ -1,6 +1,7 @@
 //! All runs of one host: admission, slots, and which run an input belongs to.
 
 mod admission;
+mod follow_up;
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use self::admission::Refusal;
 pub use self::admission::{FIRST_REFUSAL_PAUSE, MAX_REFUSAL_PAUSE, REMEMBERED_FENCES, REMEMBERED_REFUSALS};
+pub use self::follow_up::MAX_WATCHED;
 use crate::effect::{Action, Effect};
+use crate::follow_up::Watched;
 use crate::input::Input;
 use crate::mutation::Mutation;
 use crate::outcome::EndReason;
@@ -44,6 +47,9 @@ pub struct Engine {
     /// Tasks that could not be claimed, in order of arrival.
     #[serde(default)]
     refusals: Vec<Refusal>,
+    /// Pull requests whose task may go on, in the order in which they were opened.
+    #[serde(default)]
+    watched: Vec<Watched>,
 }
 
 impl Engine {
@@ -112,6 +118,7 @@ impl Engine {
         let mut effects = self.react(now, input);
         effects.extend(self.unblock(now));
         effects.extend(self.start_due(now));
+        self.give_to_agents(&effects);
         debug_assert!(self.one_agent_per_task(), "two runs of one task may have an agent");
         effects
     }
@@ -130,7 +137,9 @@ impl Engine {
                     let awake = trackers.contains(&run.tracker);
                     if awake || run.state.may_have_agent() { run.recover(now, awake) } else { None }
                 };
-                self.runs.values_mut().filter_map(recover).collect()
+                let mut effects: Vec<Effect> = self.runs.values_mut().filter_map(recover).collect();
+                effects.extend(self.tell_again());
+                effects
             }
             Input::Offered { tracker, offers } => self.offered(now, &tracker, offers),
             Input::Given { tracker, run, sent, claim } => {
@@ -212,7 +221,13 @@ impl Engine {
             Input::Advised { at, verdict } => {
                 self.at_step(&at).filter(|run| run.state == State::Advising)?.advised(now, verdict, &policy)
             }
-            Input::Reported { at, answer } => self.at_step(&at)?.reported(now, answer),
+            Input::Reported { at, answer } => {
+                let effect = self.at_step(&at)?.reported(now, answer);
+                self.watch(now, &at.run);
+                effect
+            }
+            Input::PullRequestSeen { run, seen } => self.pull_request_seen(now, &run, &seen),
+            Input::FollowUpAnswered { at, answer } => self.follow_up_answered(now, &at, answer),
             Input::Released { at, answer: _ } => {
                 self.at_step(&at).filter(|run| run.state == State::Releasing)?.released(now)
             }

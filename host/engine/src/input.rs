@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::follow_up::Seen;
 use crate::landing::{Landed, Verification};
 use crate::outcome::{Outcome, Usage};
 use crate::plan::Wish;
@@ -170,6 +171,20 @@ pub enum Input {
         /// Which run.
         run: RunId,
     },
+    /// A look at the pull request of a run that is over: only what is new in it.
+    PullRequestSeen {
+        /// The run that is named in the watch.
+        run: RunId,
+        /// What the forge shows.
+        seen: Seen,
+    },
+    /// Answer to [`Action::FollowUp`](crate::effect::Action::FollowUp).
+    FollowUpAnswered {
+        /// Which word of which run this answers.
+        at: Step,
+        /// Taken, or not.
+        answer: Result<(), Problem>,
+    },
     /// A heartbeat was accepted.
     Renewed {
         /// Which run.
@@ -238,12 +253,14 @@ impl Input {
             | Self::Landed { at, .. }
             | Self::Advised { at, .. }
             | Self::Reported { at, .. }
-            | Self::Released { at, .. } => Some(&at.run),
+            | Self::Released { at, .. }
+            | Self::FollowUpAnswered { at, .. } => Some(&at.run),
             Self::Given { run, .. }
             | Self::Heard { run, .. }
             | Self::AgentFinished { run, .. }
             | Self::AttemptEnded { run, .. }
             | Self::Tidied { run }
+            | Self::PullRequestSeen { run, .. }
             | Self::Renewed { run, .. }
             | Self::CancelAsked { run, .. }
             | Self::LeaseLost { run, .. }

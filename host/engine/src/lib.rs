@@ -15,6 +15,7 @@ pub mod effect;
 pub mod engine;
 pub mod event;
 pub mod explain;
+pub mod follow_up;
 pub mod input;
 pub mod landing;
 pub mod mutation;

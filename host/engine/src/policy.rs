@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::follow_up::FollowUp;
 use crate::landing::LandingKind;
 use crate::plan::{Limits, Permission};
 use crate::time::Millis;
@@ -98,6 +99,9 @@ pub struct Policy {
     /// Ceiling for it.
     #[serde(default = "default_verify_time")]
     pub verify_time: Millis,
+    /// What coming back from a pull request has its task go on.
+    #[serde(default)]
+    pub follow_up: FollowUp,
 }
 
 const fn default_verify_time() -> Millis {
@@ -130,6 +134,7 @@ impl Default for Policy {
             landings: Vec::new(),
             verify: VerifyRule::default(),
             verify_time: DEFAULT_VERIFY_TIME,
+            follow_up: FollowUp::default(),
         }
     }
 }

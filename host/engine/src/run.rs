@@ -32,6 +32,7 @@ pub use self::finishing::{FIRST_LANDING_PAUSE, LANDING_TRIES};
 pub use self::preparing::PREPARING_TRIES;
 pub use self::state::{Attempt, Closing, HeldLease, State, Stop, Workspace};
 use crate::effect::{Action, Effect};
+use crate::follow_up::Brought;
 use crate::landing::Landed;
 use crate::mutation::Mutation;
 use crate::outcome::{Class, EndReason, Outcome, Usage};
@@ -77,6 +78,9 @@ pub struct Run {
     /// Where its finished work is, once it has landed.
     #[serde(default)]
     pub landed: Option<Landed>,
+    /// What came back from the pull request of an earlier run, for the agents of this one.
+    #[serde(default)]
+    pub brought: Brought,
     /// Whether the next attempt starts in a clean workspace.
     pub fresh: bool,
     /// The longest pause so far.
@@ -109,6 +113,7 @@ impl Run {
             attempt_started: now,
             changes: Changes::default(),
             landed: None,
+            brought: Brought::default(),
             fresh: true,
             last_pause: Millis::default(),
             stop: None,

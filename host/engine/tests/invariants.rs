@@ -290,6 +290,10 @@ impl World {
             Action::Report { .. } => Input::Reported { at, answer: if well { Ok(()) } else { Err(trouble) } },
             Action::Release => Input::Released { at, answer: Ok(()) },
             Action::Tidy => Input::Tidied { run: at.run },
+            Action::FollowUp { .. } => {
+                Input::FollowUpAnswered { at, answer: if well { Ok(()) } else { Err(trouble) } }
+            }
+            Action::Say { .. } => return,
         };
         self.tell(input);
     }

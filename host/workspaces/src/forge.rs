@@ -1,6 +1,7 @@
 //! Opening exactly one pull request, however often it is asked for.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Longest title, in characters: GitHub takes 256, GitLab 255.
 pub const MAX_TITLE: usize = 255;
@@ -40,6 +41,10 @@ pub trait Forge {
 
     /// Gives an open one a new title and body.
     fn update(&self, existing: &OpenPullRequest, proposal: &Proposal) -> Result<(), ForgeError>;
+
+    /// Reads something of the repository, by its address below that of the repository in
+    /// the forge's interface: `pulls/7`.
+    fn get(&self, resource: &str) -> Result<Value, ForgeError>;
 }
 
 /// Why a forge did not do it.
@@ -174,6 +179,10 @@ mod tests {
         fn update(&self, _: &OpenPullRequest, _: &Proposal) -> Result<(), ForgeError> {
             self.calls.borrow_mut().push("update");
             if self.refuses_updates { Err(ForgeError::Exists) } else { Ok(()) }
+        }
+
+        fn get(&self, _: &str) -> Result<Value, ForgeError> {
+            Ok(Value::Null)
         }
     }
 

@@ -139,6 +139,10 @@ impl Forge for ForgeApi<'_> {
         };
         self.call(method, url, Some(content)).map(|_| ())
     }
+
+    fn get(&self, resource: &str) -> Result<Value, ForgeError> {
+        self.call("GET", self.repository.resource(resource), None)
+    }
 }
 
 /// The forge's own words: `message`, and what `errors` adds.

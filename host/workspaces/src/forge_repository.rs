@@ -108,11 +108,34 @@ impl ForgeRepository {
     /// Where the pull requests of this repository are in the forge's API; the
     /// address of each is below.
     pub fn pull_requests(&self) -> String {
-        let (api, path) = (self.api(), &self.path);
         match self.kind {
-            ForgeKind::GitHub => format!("{api}/repos/{path}/pulls"),
-            ForgeKind::GitLab => format!("{api}/projects/{}/merge_requests", path.replace('/', "%2F")),
+            ForgeKind::GitHub => self.resource("pulls"),
+            ForgeKind::GitLab => self.resource("merge_requests"),
         }
+    }
+
+    /// Where something of this repository is in the forge's API, by its address below
+    /// that of the repository.
+    pub fn resource(&self, below: &str) -> String {
+        format!("{}/{}/{below}", self.api(), self.own())
+    }
+
+    /// This repository's address below the forge's API.
+    pub(crate) fn own(&self) -> String {
+        match self.kind {
+            ForgeKind::GitHub => format!("repos/{}", self.path),
+            ForgeKind::GitLab => format!("projects/{}", self.path.replace('/', "%2F")),
+        }
+    }
+
+    /// Where besides [`pull_requests`](Self::pull_requests) is read what is said about
+    /// them: nothing is written there.
+    pub fn readable(&self) -> Vec<String> {
+        let below: &[&str] = match self.kind {
+            ForgeKind::GitHub => &["commits", "issues"],
+            ForgeKind::GitLab => &["repository/commits", "members/all"],
+        };
+        below.iter().map(|below| self.resource(below)).collect()
     }
 
     /// Where the forge's API is.

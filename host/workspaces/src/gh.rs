@@ -17,8 +17,8 @@ use crate::remote_error::gist;
 /// One command is one or two requests; more than this is a network that hangs.
 pub(crate) const GH_LIMIT: Duration = Duration::from_mins(1);
 
-/// One pull request is a line.
-const MAX_ANSWER_BYTES: usize = 256 * 1024;
+/// One pull request is a line; a page of comments repeats the lines they are about.
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 const SIGN_IN: &str = "sign in with `gh auth login` as the user the host runs as";
 
@@ -51,12 +51,16 @@ impl<'a> Gh<'a> {
         format!("{} (through `gh`)", self.repository.authority)
     }
 
+    /// A command about pull requests of the repository.
     fn run(&self, arguments: &[&str], input: &str) -> Result<String, ForgeError> {
         let repository = format!("{}/{}", self.repository.authority, self.repository.path);
+        self.start(&[arguments, &["--repo", &repository]].concat(), input)
+    }
+
+    fn start(&self, arguments: &[&str], input: &str) -> Result<String, ForgeError> {
         let mut command = Command::new(&self.program);
         command
             .args(arguments)
-            .args(["--repo", &repository])
             .current_dir(self.home)
             .env_clear()
             .envs(self.operator.variables_for_gh())
@@ -122,6 +126,12 @@ impl Forge for Gh<'_> {
     fn update(&self, existing: &OpenPullRequest, proposal: &Proposal) -> Result<(), ForgeError> {
         let (number, title) = (existing.number.to_string(), format!("--title={}", proposal.title));
         self.run(&["pr", "edit", &number, &title, "--body-file", "-"], &proposal.body).map(|_| ())
+    }
+
+    fn get(&self, resource: &str) -> Result<Value, ForgeError> {
+        let address = format!("{}/{resource}", self.repository.own());
+        let text = self.start(&["api", "--hostname", &self.repository.authority, &address], "")?;
+        serde_json::from_str(&text).map_err(|error| self.unreadable(&error.to_string()))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::cancel::Cancel;
 use crate::commit::subject;
 use crate::fetch::default_branch;
-use crate::forge::{ForgeError, Proposal, Proposed, propose};
+use crate::forge::{Forge, ForgeError, Proposal, propose};
 use crate::forge_api::{ForgeApi, ForgeHttp};
 use crate::forge_repository::{ForgeHosts, ForgeKind, ForgeRepository};
 use crate::gh::Gh;
@@ -181,7 +181,7 @@ impl Repository {
             return Ok(landed);
         };
         landed.url = Some(forge.compare_url(&proposal.base, &proposal.head));
-        match self.propose_at(&forge, &proposal, means) {
+        match self.by_any_means(&forge, means, |forge| propose(forge, &proposal)) {
             Ok(Some(proposed)) => {
                 landed.kind = LandedKind::PullRequest;
                 landed.number = Some(proposed.pull_request.number);
@@ -219,22 +219,22 @@ impl Repository {
 
     /// By `gh` if it is there and signed in, else with a granted token; `None`
     /// if there is neither.
-    fn propose_at(
+    pub(crate) fn by_any_means<T>(
         &self,
         forge: &ForgeRepository,
-        proposal: &Proposal,
         means: &Means<'_>,
-    ) -> Result<Option<Proposed>, ForgeError> {
+        work: impl Fn(&dyn Forge) -> Result<T, ForgeError>,
+    ) -> Result<Option<T>, ForgeError> {
         let http = means.http.filter(|http| http.serves(forge));
         let api = http.map(|http| ForgeApi::new(forge, http));
-        let api = || api.as_ref().map(|api| propose(api, proposal)).transpose();
+        let api = || api.as_ref().map(|api| work(api)).transpose();
         let gh = (forge.kind == ForgeKind::GitHub)
             .then(|| Gh::find(&self.operator, self.git.home(), forge, means.cancel))
             .flatten();
-        match gh.map(|gh| propose(&gh, proposal)) {
+        match gh.map(|gh| work(&gh)) {
             None => api(),
             Some(Err(refused @ ForgeError::Refused { .. })) => match api()? {
-                Some(proposed) => Ok(Some(proposed)),
+                Some(done) => Ok(Some(done)),
                 None => Err(refused),
             },
             Some(result) => result.map(Some),

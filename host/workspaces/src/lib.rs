@@ -6,7 +6,8 @@
 //! commit it started from ([`Repository::review`] both at once),
 //! [`Repository::preserve`] records work that was not
 //! committed, [`Repository::land`] brings finished work to where it is wanted
-//! (a remote, a pull request, another branch), [`Repository::fetch`] brings the
+//! (a remote, a pull request, another branch), [`Repository::look_at`] says what came
+//! back from a pull request, [`Repository::fetch`] brings the
 //! default branch up to date, and [`Repository::remove`] deletes the folder once a
 //! [`RemovalProof`] holds.
 //!
@@ -42,6 +43,7 @@ mod landing;
 mod landing_error;
 mod linked;
 mod lock;
+mod look;
 mod merge;
 mod network;
 mod object_id;
@@ -76,6 +78,7 @@ pub use inventory::{Known, forget_removed, is_removed, known_workspaces};
 pub use landing::{Landed, LandedKind, Landing, Means};
 pub use landing_error::LandingError;
 pub use linked::Linked;
+pub use look::{LookError, MAX_PAGES};
 pub use merge::Merged;
 pub use object_id::{InvalidObjectId, ObjectId};
 pub use operator::Operator;

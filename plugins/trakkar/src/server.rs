@@ -119,12 +119,40 @@ impl Server {
         runner: &str,
         path: &str,
     ) -> Result<Value, Trouble> {
-        match request.credential(TOKEN).header("x-runner-id", runner).send().await {
-            Ok(response) => read(path, &response),
-            // Only a problem on the way leaves open whether the request arrived.
-            Err(problem) if problem.kind == "transient" => Err(Trouble::Unanswered(problem)),
-            Err(problem) => Err(Trouble::Refused(problem)),
+        read(path, &deliver(request, runner).await?)
+    }
+
+    /// Has a task go on from an earlier run. Trakkar does not promise this call: where it
+    /// is not known the problem is `unsupported`.
+    pub async fn continue_task(
+        &self,
+        cx: &Context,
+        runner: &str,
+        task_id: &str,
+        wish: &impl Serialize,
+    ) -> Result<(), Trouble> {
+        let path = of_task(task_id, "/continue");
+        let request = cx.post(self.address(&path)).timeout(PATIENCE).json(wish);
+        let response = deliver(request, runner).await?;
+        match response.status() {
+            404 | 405 => Err(Trouble::Refused(Problem::unsupported(format!(
+                "Trakkar answered {path} with status {}: it takes no task up again by itself, or has none \
+                 like that.",
+                response.status()
+            )))),
+            // Somebody replied first: a run of the task is open already.
+            409 => Ok(()),
+            _ => read(&path, &response).map(|_| ()),
         }
+    }
+}
+
+async fn deliver(request: hostler_sdk::http::Request, runner: &str) -> Result<Response, Trouble> {
+    match request.credential(TOKEN).header("x-runner-id", runner).send().await {
+        Ok(response) => Ok(response),
+        // Only a problem on the way leaves open whether the request arrived.
+        Err(problem) if problem.kind == "transient" => Err(Trouble::Unanswered(problem)),
+        Err(problem) => Err(Trouble::Refused(problem)),
     }
 }
 
@@ -133,9 +161,9 @@ pub fn of_run(run_id: &str, what: &str) -> String {
     format!("runs/{}/{what}", encoded(run_id))
 }
 
-/// The path of a task.
-pub fn of_task(task_id: &str) -> String {
-    format!("tasks/{}", encoded(task_id))
+/// The path of a task, and of what is below it.
+pub fn of_task(task_id: &str, below: &str) -> String {
+    format!("tasks/{}{below}", encoded(task_id))
 }
 
 /// An opaque id as one segment of a path.
@@ -215,6 +243,6 @@ mod tests {
     #[test]
     fn an_id_is_always_one_segment_of_the_path() {
         assert_eq!(of_run("run_501", "finish"), "runs/run_501/finish");
-        assert_eq!(of_task("../a b"), "tasks/%2E%2E%2Fa%20b");
+        assert_eq!(of_task("../a b", ""), "tasks/%2E%2E%2Fa%20b");
     }
 }

@@ -9,7 +9,8 @@ mod keeping;
 use std::cell::{Cell, RefCell};
 
 use hostler_sdk::tracker::{
-    Attempt, Control, Polled, Progress, Report, RunPlan, RunRef, RunStatus, Runner, Task, Verdict, Workspace,
+    Attempt, Control, FollowUp, Polled, Progress, Report, RunPlan, RunRef, RunStatus, Runner, Task, Verdict,
+    Workspace,
 };
 use hostler_sdk::{Config, Context, Instant, Problem, Section, Tracker};
 use serde_json::json;
@@ -128,6 +129,18 @@ impl Tracker for Trakkar {
     async fn release(&self, cx: &Context, run: RunRef) -> Result<(), Problem> {
         let run_id = Assignment::of(&run.task)?.run_id;
         self.give_back(cx, &run_id, "shutdown").await
+    }
+
+    async fn follow_up(&self, cx: &Context, run: RunRef, word: FollowUp) -> Result<(), Problem> {
+        let previous = Assignment::of(&run.task)?.run_id;
+        let wish = json!({
+            "previous_run_id": previous,
+            "message": word.message,
+            "idempotency_key": format!("{}-{}", run.run, word.number),
+        });
+        let runner = self.runner().map_err(Trouble::into_problem)?;
+        let answered = self.server.continue_task(cx, &runner, &run.task.id, &wish).await;
+        answered.map_err(Trouble::into_problem)
     }
 
     fn save(&self) -> Vec<u8> {

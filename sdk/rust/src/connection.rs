@@ -80,6 +80,7 @@ async fn perform<T: Tracker>(tracker: Rc<T>, cx: Context, operation: Operation) 
         Operation::Progress((run, lines)) => tracker.progress(&cx, run, lines).await,
         Operation::Report((run, report)) => tracker.report(&cx, run, report).await,
         Operation::Release(run) => tracker.release(&cx, run).await,
+        Operation::FollowUp((run, word)) => tracker.follow_up(&cx, run, word).await,
         Operation::Other((name, details)) => tracker.other(&cx, name, details).await,
     }
 }

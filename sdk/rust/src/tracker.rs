@@ -1,9 +1,9 @@
 //! What a tracker plugin implements.
 
 pub use crate::bindings::tracker::exports::hostler::plugin::tracker::{
-    Attempt, Base, Claim, Control, FileChange, Landed, Landing, Lease, Limits, NextAttempt, Operation,
-    Output, Progress, ProviderInfo, PullRequest, Report, RunPlan, RunRef, RunStatus, Runner, Task, Verdict,
-    Verification, Verify, Workspace,
+    Attempt, Base, Claim, Control, FileChange, FollowUp, Landed, Landing, Lease, Limits, NextAttempt,
+    Operation, Output, Progress, ProviderInfo, PullRequest, Report, RunPlan, RunRef, RunStatus, Runner, Task,
+    Verdict, Verification, Verify, Workspace,
 };
 pub use crate::bindings::tracker::hostler::plugin::effects::{Effect, Frame, Payload, Reply, SocketOpen};
 pub use crate::connection::{Connection, Export};
@@ -67,6 +67,14 @@ pub trait Tracker: Sized + 'static {
     async fn release(&self, cx: &Context, run: RunRef) -> Result<(), Problem> {
         let _ = (cx, run);
         Ok(())
+    }
+
+    /// Something has come back to the work of a run that is over: have the task go on. May
+    /// be asked again under the same number. By default it cannot be done, and a person
+    /// is told.
+    async fn follow_up(&self, cx: &Context, run: RunRef, word: FollowUp) -> Result<(), Problem> {
+        let _ = (cx, run, word);
+        Err(Problem::unsupported("This tracker takes no task up again by itself."))
     }
 
     /// A frame has arrived on a socket.

@@ -69,6 +69,8 @@ impl World {
             Action::Verify { .. } => self.begin(host, 20_000, Work::Judge(at)),
             Action::Land => self.begin(host, 3000, Work::Land(at)),
             Action::Tidy => self.begin(host, 100, Work::Remove(Box::new(run))),
+            // Nothing here lands in a pull request.
+            Action::FollowUp { .. } | Action::Say { .. } => {}
         }
     }
 

@@ -4,6 +4,7 @@
 mod continuations;
 mod crashes;
 mod endings;
+mod follow_up;
 mod operator;
 mod outages;
 mod parallel;

@@ -80,6 +80,7 @@ pub fn of_configuration(configuration: &Configuration) -> Vec<Shown> {
             Key::Landing => shown(key, &c.landings, |kinds| landing_word(kinds)),
             Key::Verify => shown(key, &c.verify, |rule| verify_word(*rule).to_owned()),
             Key::VerifyLimit => shown(key, &c.verify_limit, |value| length(*value)),
+            Key::FollowUp => shown(key, &c.follow_up, |value| value.name().to_owned()),
             Key::InPlace => shown(key, &c.in_place, ToString::to_string),
             Key::Signatures => shown(key, &c.signatures, ToString::to_string),
             Key::Name => shown(key, &c.name, Clone::clone),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use hostler_daemon::engine::task::RunId;
 use hostler_daemon::events::Recorded;
+use hostler_daemon::standing::Standing;
 use hostler_daemon::supervision::Supervision;
 
 use super::find_run;
@@ -34,6 +35,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<(), Failure> {
         repository: checkout_of(workspace),
         worktree: Path::new(workspace).is_dir(),
         supervision: Supervision::of(&context.home, &id, run.attempt),
+        pull_request: Standing::read(&context.home, &id),
     };
     output::print(&draw_run(&context.page(), &run, &places))
 }

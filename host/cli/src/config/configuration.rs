@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hostler_daemon::Containment;
+use hostler_daemon::engine::follow_up::FollowUp;
 use hostler_daemon::engine::landing::LandingKind;
 use hostler_daemon::engine::plan::Permission;
 use hostler_daemon::engine::policy::{self, Policy, VerifyRule};
@@ -62,6 +63,8 @@ pub struct Configuration {
     pub verify: Setting<VerifyRule>,
     /// Time for one of them.
     pub verify_limit: Setting<Option<Millis>>,
+    /// What coming back from a pull request has its task go on.
+    pub follow_up: Setting<FollowUp>,
     /// Whether to work in folders that are in no git repository.
     pub in_place: Setting<bool>,
     /// How much the signatures of plugins matter.
@@ -113,6 +116,7 @@ impl Configuration {
                 value::duration,
                 Some(policy::DEFAULT_VERIFY_TIME),
             )?,
+            follow_up: layers.read(Key::FollowUp, value::follow_up, FollowUp::Off)?,
             in_place: layers.read(Key::InPlace, value::truth, false)?,
             signatures: Signatures::of(layers)?,
             name: layers.read(Key::Name, value::text, machine.to_owned())?,
@@ -141,6 +145,7 @@ impl Configuration {
         policy.landings.clone_from(&self.landings.value);
         policy.verify = self.verify.value;
         policy.verify_time = self.verify_limit.value.unwrap_or(value::MAX_DURATION);
+        policy.follow_up = self.follow_up.value;
         policy
     }
 }

@@ -43,6 +43,8 @@ pub enum Key {
     Verify,
     /// Time for one of them.
     VerifyLimit,
+    /// What coming back from a pull request has its task go on.
+    FollowUp,
     /// Whether to work in folders that are in no git repository.
     InPlace,
     /// How much the signatures of plugins matter.
@@ -53,7 +55,7 @@ pub enum Key {
 
 impl Key {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Plugin,
         Self::Provider,
         Self::Model,
@@ -71,6 +73,7 @@ impl Key {
         Self::Landing,
         Self::Verify,
         Self::VerifyLimit,
+        Self::FollowUp,
         Self::InPlace,
         Self::Signatures,
         Self::Name,
@@ -96,6 +99,7 @@ impl Key {
             Self::Landing => "landing",
             Self::Verify => "verify",
             Self::VerifyLimit => "verify-limit",
+            Self::FollowUp => "follow-up",
             Self::InPlace => "in-place",
             Self::Signatures => "signatures",
             Self::Name => "name",

@@ -86,6 +86,7 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
         landing = "push"
         verify = "ignore"
         verify-limit = "5m"
+        follow-up = "reviews"
         in-place = true
         signatures = "off"
         name = "desk"
@@ -109,6 +110,7 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
         ("HOSTLER_LANDING", "push"),
         ("HOSTLER_VERIFY", "ignore"),
         ("HOSTLER_VERIFY_LIMIT", "5m"),
+        ("HOSTLER_FOLLOW_UP", "reviews"),
         ("HOSTLER_IN_PLACE", "true"),
         ("HOSTLER_SIGNATURES", "off"),
         ("HOSTLER_NAME", "desk"),
@@ -121,6 +123,7 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
     assert_eq!(from_file.policy().limits.stall, None);
     assert_eq!(from_file.policy().limits.cost_usd, Some(2.5));
     assert_eq!((from_file.policy().limits.memory, from_file.policy().limits.cpus), (Some(4 << 30), Some(2)));
+    assert_eq!(from_file.policy().follow_up.name(), "reviews");
     assert_eq!(from_file.containment.value, from_environment.containment.value);
     assert_eq!(from_environment.name.value, "desk");
     assert_eq!(from_file.signatures.value.rule(), SignatureRule::Off);

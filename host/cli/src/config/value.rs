@@ -1,6 +1,7 @@
 //! Reads single values. An error is what was expected instead.
 
 use hostler_daemon::Containment;
+use hostler_daemon::engine::follow_up::FollowUp;
 use hostler_daemon::engine::landing::LandingKind;
 use hostler_daemon::engine::plan::Permission;
 use hostler_daemon::engine::policy::VerifyRule;
@@ -56,6 +57,12 @@ pub fn verify(text: &str) -> Read<VerifyRule> {
         "refuse" => Ok(VerifyRule::Refuse),
         _ => Err("`granted`, `refuse` or `ignore`".to_owned()),
     }
+}
+
+/// What coming back from a pull request has its task go on.
+pub fn follow_up(text: &str) -> Read<FollowUp> {
+    let known = FollowUp::ALL.into_iter().find(|follow_up| follow_up.name() == text.trim());
+    known.ok_or_else(|| "`off`, `checks`, `reviews` or `all`".to_owned())
 }
 
 /// A number of tokens, or `none`.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use hostler_daemon::engine::time::Timestamp;
 use hostler_daemon::explained::Explained;
 
-use super::run_words::{sign, tone};
+use super::run_words::{looked, sign, tone};
 use crate::page::Page;
 use crate::paint::Tone;
 use crate::table::{Cell, draw};
@@ -34,6 +34,7 @@ pub fn draw_explained(page: &Page, explained: &Explained) -> String {
         ("waits for", now.waits_for.clone()),
         ("until", until),
         ("next", Some(now.next.clone())),
+        ("follow-up", explained.pull_request.as_ref().map(|standing| looked(page, standing))),
     ];
     let rows: Vec<Vec<Cell>> = rows
         .into_iter()
@@ -97,6 +98,7 @@ mod tests {
                 ),
             ],
             earlier: 3,
+            pull_request: None,
         };
         insta::assert_snapshot!(draw_explained(&page(), &explained));
     }

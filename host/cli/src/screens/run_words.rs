@@ -2,6 +2,7 @@
 
 use hostler_daemon::engine::outcome::Usage;
 use hostler_daemon::engine::time::{Millis, Timestamp};
+use hostler_daemon::standing::Standing;
 use hostler_daemon::view::RunView;
 
 use crate::page::Page;
@@ -94,6 +95,11 @@ pub fn why(page: &Page, run: &RunView) -> String {
         Some(until) => format!("until {until}: {}", one_line(&run.why)),
         None => one_line(&run.why),
     }
+}
+
+/// What is known of its pull request, and since when.
+pub fn looked(page: &Page, standing: &Standing) -> String {
+    format!("{}, looked at {}", standing.words(), page.ago(standing.looked.0))
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use hostler_daemon::engine::landing::Landed;
+use hostler_daemon::standing::Standing;
 use hostler_daemon::supervision::Supervision;
 use hostler_daemon::view::{AttemptView, RunView};
 
-use super::run_words::{elapsed, files, quoted, sign, state, tone, usage, why};
+use super::run_words::{elapsed, files, looked, quoted, sign, state, tone, usage, why};
 use super::supervision;
 use crate::page::Page;
 use crate::paint::Tone;
@@ -26,6 +27,8 @@ pub struct Places {
     pub worktree: bool,
     /// How the last attempt's agent was supervised, if one was ever started.
     pub supervision: Option<Supervision>,
+    /// How its pull request stood when it was last looked at.
+    pub pull_request: Option<Standing>,
 }
 
 /// A run in full.
@@ -81,6 +84,7 @@ fn facts(page: &Page, run: &RunView, places: &Places) -> String {
         ("branch", run.branch.clone()),
         ("verified", run.verified.as_ref().map(|found| found.summary.clone())),
         ("landed", run.landed.as_ref().map(landed)),
+        ("follow-up", places.pull_request.as_ref().map(|standing| looked(page, standing))),
         ("worktree", worktree),
         ("logs", Some(places.logs.clone())),
     ];
@@ -234,11 +238,30 @@ mod tests {
         };
         let shown = draw_run(&page(), &run, &places());
         assert!(shown.contains("pull request https://github.com/acme/api/pull/4"), "{shown}");
+        assert!(!shown.contains("follow-up"), "{shown}");
         assert!(shown.contains("The verify command passed.") && !shown.contains("1 test failed"), "{shown}");
         let failed = RunView { verified: Some(found(false, "It failed.")), landed: None, ..run };
         let shown = draw_run(&page(), &failed, &places());
         assert!(shown.contains("What the verify command says\n  1 test failed\n"), "{shown}");
         assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    }
+
+    #[test]
+    fn a_pull_request_that_is_watched_tells_how_it_stands_and_since_when() {
+        let standing = Standing {
+            run: hostler_daemon::engine::task::RunId("r".to_owned()),
+            number: 7,
+            state: hostler_daemon::engine::follow_up::Standing::Open,
+            failed: 1,
+            pending: 0,
+            passed: 0,
+            continuations: 0,
+            looked: hostler_daemon::engine::time::Timestamp(page().now.0 - 12_000),
+        };
+        let places = Places { pull_request: Some(standing), ..places() };
+        let shown = draw_run(&page(), &examples::succeeded(), &places);
+        let wanted = "follow-up   pull request #7 is open; checks: 1 failed, looked at 12s ago\n";
+        assert!(shown.contains(wanted), "{shown}");
     }
 
     #[test]

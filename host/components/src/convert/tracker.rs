@@ -1,5 +1,6 @@
 //! Operations and tasks, and what trackers answer.
 
+use hostler_engine::follow_up::Told;
 use hostler_engine::landing::{Landed, Landing, PullRequest, Verification, Verify};
 use hostler_engine::plan::{Base, LimitsWish, Permission, Wish};
 use hostler_engine::report::{FileChange, Report};
@@ -35,6 +36,9 @@ impl From<Operation> for wit::Operation {
             }
             Operation::Report(run, report) => Self::Report((run.into(), (*report).into())),
             Operation::Release(run) => Self::Release(run.into()),
+            Operation::FollowUp(run, Told { number, message }) => {
+                Self::FollowUp((run.into(), wit::FollowUp { number, message }))
+            }
         }
     }
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use hostler_agents::{Launch, Limits, Sandbox, Stdin};
 use hostler_components::job::{Invocation, Job};
 use hostler_components::operation::Workplace;
-use hostler_engine::Input;
 use hostler_engine::outcome::{Class, Outcome};
 use hostler_engine::plan::Plan;
 use hostler_engine::prompt;
 use hostler_engine::run::{HeldLease, Run};
 use hostler_engine::step::Step;
 use hostler_engine::time::Timestamp;
+use hostler_engine::{Input, follow_up};
 use hostler_policy::PolicyError;
 
 use super::ending::not_done;
@@ -155,7 +155,9 @@ async fn prompt_text(rooms: &Rooms, run: &Run, attempt: u32) -> Result<String, O
         base: workspace.base.clone(),
         continued: workspace.holds_work_at(attempt),
     };
-    let sections = judgement::prompt(rooms, run, at).await.map_err(plugin_failed)?.map_err(plugin_failed)?;
+    let mut sections =
+        judgement::prompt(rooms, run, at).await.map_err(plugin_failed)?.map_err(plugin_failed)?;
+    sections.extend(follow_up::sections(&run.brought));
     let nonce = uuid::Uuid::new_v4().simple().to_string();
     Ok(prompt::render(&sections, &nonce))
 }

@@ -72,25 +72,18 @@ impl Forges {
     }
 }
 
-/// The pull requests of this repository, and nothing else of the forge.
+/// The pull requests of this repository, to read what is said about them, and nothing else
+/// of the forge.
 fn rights(repository: &ForgeRepository) -> Rights {
-    let origin = Some(repository.pull_requests());
-    let path = origin.iter().filter_map(|address| address.splitn(4, '/').nth(3)).collect::<String>();
+    let pull_requests = repository.pull_requests();
+    let origin = Some(pull_requests.clone());
+    let reading = repository.readable().into_iter().map(|address| right(&address, &["GET"]));
     let (header, form) = match repository.kind {
         ForgeKind::GitHub => ("authorization", "Bearer {}"),
         ForgeKind::GitLab => ("private-token", "{}"),
     };
     Rights {
-        http: vec![HttpRight {
-            origin: origin.clone(),
-            origin_from: None,
-            methods: METHODS.map(str::to_owned).to_vec(),
-            path: format!("/{path}"),
-            // The operator named this host and gave it a token: many stand in a network of
-            // their own.
-            addresses: AddressBlock::EVERYWHERE.to_vec(),
-            reason: String::new(),
-        }],
+        http: [right(&pull_requests, &METHODS)].into_iter().chain(reading).collect(),
         secret: vec![SecretRight {
             handle: TOKEN.to_owned(),
             from: TOKEN.to_owned(),
@@ -101,6 +94,20 @@ fn rights(repository: &ForgeRepository) -> Rights {
             reason: String::new(),
         }],
         ..Rights::default()
+    }
+}
+
+fn right(address: &str, methods: &[&str]) -> HttpRight {
+    let path = address.splitn(4, '/').nth(3).unwrap_or_default();
+    HttpRight {
+        origin: Some(address.to_owned()),
+        origin_from: None,
+        methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+        path: format!("/{path}"),
+        // The operator named this host and gave it a token: many stand in a network of
+        // their own.
+        addresses: AddressBlock::EVERYWHERE.to_vec(),
+        reason: String::new(),
     }
 }
 

@@ -8,6 +8,7 @@ use hostler_engine::time::Timestamp;
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::follow_up::standing::Standing;
 use crate::record::history::History;
 use crate::record::replay;
 use crate::record::told::told;
@@ -27,6 +28,8 @@ pub struct Explained {
     pub happened: Vec<Happening>,
     /// Happenings before those.
     pub earlier: usize,
+    /// How its pull request stood when it was last looked at.
+    pub pull_request: Option<Standing>,
 }
 
 /// Something that happened to a run.
@@ -50,7 +53,7 @@ pub fn explained(history: &History, run: RunView, now: Timestamp) -> Result<Expl
     let mut happened = happenings(history, &id)?;
     let earlier = happened.len().saturating_sub(LAST);
     happened.drain(..earlier);
-    Ok(Explained { run, explanation, happened, earlier })
+    Ok(Explained { run, explanation, happened, earlier, pull_request: None })
 }
 
 /// The run as the engine has it, or had it last.

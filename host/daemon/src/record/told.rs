@@ -2,6 +2,7 @@
 //! people. Pure.
 
 use hostler_engine::Input;
+use hostler_engine::follow_up::{CheckState, Seen, Standing};
 use hostler_engine::outcome::Outcome;
 use hostler_engine::problem::Problem;
 use hostler_engine::task::RunId;
@@ -52,6 +53,13 @@ pub fn told(input: &Input, run: &RunId) -> Option<String> {
         }
         Input::Released { answer: Ok(()), .. } => "the task was given back".to_owned(),
         Input::Released { answer: Err(problem), .. } => because("giving the task back failed", problem),
+        Input::PullRequestSeen { seen, .. } => return came_back(seen),
+        Input::FollowUpAnswered { answer: Ok(()), .. } => {
+            "the tracker was told that something came back".to_owned()
+        }
+        Input::FollowUpAnswered { answer: Err(problem), .. } => {
+            because("the tracker did not take the task up again", problem)
+        }
         Input::CancelAsked { reason, .. } => format!("the tracker asked to end it: {reason}"),
         Input::LeaseLost { reason, .. } => format!("the task is not ours any more: {reason}"),
         Input::StopAsked { .. } => "somebody on this machine stopped it".to_owned(),
@@ -65,6 +73,22 @@ pub fn told(input: &Input, run: &RunId) -> Option<String> {
         | Input::Tick => return None,
         Input::Woke { slept } => format!("the machine had slept for {slept}"),
     })
+}
+
+/// What came back from the pull request; `None` if nothing did.
+fn came_back(seen: &Seen) -> Option<String> {
+    match seen.standing {
+        Standing::Merged => return Some("the pull request was merged".to_owned()),
+        Standing::Closed => return Some("the pull request was closed".to_owned()),
+        Standing::Open => {}
+    }
+    let counts = [(seen.count(CheckState::Failed), "failed check"), (seen.remarks.len(), "comment")];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    });
+    let counts: Vec<String> = counts.collect();
+    (!counts.is_empty()).then(|| format!("{} came back from the pull request", counts.join(" and ")))
 }
 
 fn because(what: &str, problem: &Problem) -> String {

@@ -102,7 +102,7 @@ impl Engine {
     }
 
     /// Oldest first; a blocked run is the newest of its task.
-    fn open_runs_of(&self, tracker: &str, task: &Task) -> impl DoubleEndedIterator<Item = &Run> {
+    pub(super) fn open_runs_of(&self, tracker: &str, task: &Task) -> impl DoubleEndedIterator<Item = &Run> {
         let same = move |run: &&Run| run.tracker == tracker && run.task.id == task.id && !run.is_closed();
         self.runs.values().filter(same)
     }

@@ -13,6 +13,7 @@ use crate::verdict::MIN_PAUSE;
 
 mod adoption;
 mod finishing;
+mod follow_up;
 mod leases;
 mod world;
 

@@ -4,6 +4,7 @@
 mod commit;
 mod fetch;
 mod hostile;
+mod look;
 mod merge;
 mod pull_request;
 mod push;

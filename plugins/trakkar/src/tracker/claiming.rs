@@ -113,7 +113,7 @@ impl Trakkar {
             let Some(task) = assignment::read(payload, None, None) else { continue };
             let Ok(assignment) = Assignment::of(&task) else { continue };
             let runner = self.runner()?;
-            let read = self.server.get(cx, &runner, &of_task(&task.id), PATIENCE).await;
+            let read = self.server.get(cx, &runner, &of_task(&task.id, ""), PATIENCE).await;
             self.tell_rehearsal(cx, &task, &assignment, read.is_ok());
             if let Err(problem) = self.give_back(cx, &assignment.run_id, "dry_run").await {
                 cx.log("warn", format!("{} could not be given back: {}", task.key, problem.message));

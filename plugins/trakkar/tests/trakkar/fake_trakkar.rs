@@ -95,6 +95,7 @@ fn usual(call: &str) -> Answer {
         "progress" => json!({ "ok": true, "control": { "stop": false, "messages": [] } }),
         "control" => json!({ "stop": false, "stop_reason": null }),
         "pr" | "finish" | "release" | "POST heartbeat" => json!({ "ok": true }),
+        "continue" => return Answer::Json(201, json!({ "run_id": "run_next" })),
         _ if call.starts_with("GET tasks/") => task("read"),
         other => panic!("Trakkar has no {other}"),
     })

@@ -5,6 +5,7 @@
 
 mod claiming;
 mod fake_trakkar;
+mod follow_up;
 mod keeping;
 mod rehearsal;
 mod reporting;

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use hostler_plugin_trakkar::Trakkar;
 use hostler_sdk::testing::{Done, FakeHost};
 use hostler_sdk::tracker::{
-    Claim, Control, Effect, FileChange, Landed, Operation, Progress, ProviderInfo, Reply, Report, RunRef,
-    RunStatus, Runner,
+    Claim, Control, Effect, FileChange, FollowUp, Landed, Operation, Progress, ProviderInfo, Reply, Report,
+    RunRef, RunStatus, Runner,
 };
 use hostler_sdk::{Problem, Usage};
 use serde_json::{Value, json};
@@ -185,6 +185,12 @@ impl Stage {
 
     pub fn report(&mut self, claim: &Claim, report: Report) -> Done {
         self.host.run(Operation::Report((at(claim), report)))
+    }
+
+    /// Something came back to the work of a run that is over.
+    pub fn follow_up(&mut self, claim: &Claim, number: u32, message: &str) -> Done {
+        let word = FollowUp { number, message: message.to_owned() };
+        self.host.run(Operation::FollowUp((at(claim), word)))
     }
 
     pub fn release(&mut self, claim: &Claim) -> Done {

@@ -1019,6 +1019,28 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// What has come back to the work of a run that is over.
+                #[derive(Clone, PartialEq)]
+                pub struct FollowUp {
+                    /// Counts from 1 within the run. The same number again is the same word: it is
+                    /// repeated until it is answered.
+                    pub number: u32,
+                    /// A sentence or two of numbers and names, such as `2 checks failed on #7:
+                    /// build, test. 1 review comment by mina.` No source, and no text from the
+                    /// forge: the host gives those to the agent itself.
+                    pub message: _rt::String,
+                }
+                impl ::core::fmt::Debug for FollowUp {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("FollowUp")
+                            .field("number", &self.number)
+                            .field("message", &self.message)
+                            .finish()
+                    }
+                }
                 /// What the host wants done at the tracker.
                 #[derive(Clone, PartialEq)]
                 pub enum Operation {
@@ -1035,6 +1057,11 @@ pub mod exports {
                     Report((RunRef, Report)),
                     /// Give a task back untouched.
                     Release(RunRef),
+                    /// Something has come back to the work of a run whose report was taken: checks
+                    /// failed, or somebody reviewed it. A tracker that can, has the task go on, so
+                    /// that a poll brings it again; another fails with `unsupported`, and a person
+                    /// is told.
+                    FollowUp((RunRef, FollowUp)),
                     /// Anything to come: name and details.
                     Other((_rt::String, Json)),
                 }
@@ -1064,6 +1091,9 @@ pub mod exports {
                             }
                             Operation::Release(e) => {
                                 f.debug_tuple("Operation::Release").field(e).finish()
+                            }
+                            Operation::FollowUp(e) => {
+                                f.debug_tuple("Operation::FollowUp").field(e).finish()
                             }
                             Operation::Other(e) => {
                                 f.debug_tuple("Operation::Other").field(e).finish()
@@ -1726,13 +1756,13 @@ pub mod exports {
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result273 = {
+                        let result304 = {
                             let l0 = *arg0.add(0).cast::<i32>();
                             let l1 = *arg0.add(4).cast::<i32>();
                             let l2 = i32::from(*arg0.add(8).cast::<u8>());
-                            let v271 = match l2 {
+                            let v302 = match l2 {
                                 0 => {
-                                    let e271 = {
+                                    let e302 = {
                                         let l3 = *arg0.add(16).cast::<*mut u8>();
                                         let l4 = *arg0
                                             .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -1891,17 +1921,17 @@ pub mod exports {
                                             slots: l33 as u32,
                                         }
                                     };
-                                    Operation::Register(e271)
+                                    Operation::Register(e302)
                                 }
                                 1 => {
-                                    let e271 = {
+                                    let e302 = {
                                         let l34 = *arg0.add(16).cast::<i32>();
                                         l34 as u32
                                     };
-                                    Operation::Poll(e271)
+                                    Operation::Poll(e302)
                                 }
                                 2 => {
-                                    let e271 = {
+                                    let e302 = {
                                         let l35 = *arg0.add(16).cast::<*mut u8>();
                                         let l36 = *arg0
                                             .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -2032,10 +2062,10 @@ pub mod exports {
                                             fence: l61,
                                         }
                                     };
-                                    Operation::Claim(e271)
+                                    Operation::Claim(e302)
                                 }
                                 3 => {
-                                    let e271 = {
+                                    let e302 = {
                                         let l62 = *arg0.add(16).cast::<*mut u8>();
                                         let l63 = *arg0
                                             .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -2241,10 +2271,10 @@ pub mod exports {
                                         );
                                         result101
                                     };
-                                    Operation::Heartbeat(e271)
+                                    Operation::Heartbeat(e302)
                                 }
                                 4 => {
-                                    let e271 = {
+                                    let e302 = {
                                         let l102 = *arg0.add(16).cast::<*mut u8>();
                                         let l103 = *arg0
                                             .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -2429,10 +2459,10 @@ pub mod exports {
                                             result139,
                                         )
                                     };
-                                    Operation::Progress(e271)
+                                    Operation::Progress(e302)
                                 }
                                 5 => {
-                                    let e271 = {
+                                    let e302 = {
                                         let l140 = *arg0.add(16).cast::<*mut u8>();
                                         let l141 = *arg0
                                             .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -2977,10 +3007,10 @@ pub mod exports {
                                             },
                                         )
                                     };
-                                    Operation::Report(e271)
+                                    Operation::Report(e302)
                                 }
                                 6 => {
-                                    let e271 = {
+                                    let e302 = {
                                         let l238 = *arg0.add(16).cast::<*mut u8>();
                                         let l239 = *arg0
                                             .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -3111,11 +3141,10 @@ pub mod exports {
                                             fence: l264,
                                         }
                                     };
-                                    Operation::Release(e271)
+                                    Operation::Release(e302)
                                 }
-                                n => {
-                                    debug_assert_eq!(n, 7, "invalid enum discriminant");
-                                    let e271 = {
+                                7 => {
+                                    let e302 = {
                                         let l265 = *arg0.add(16).cast::<*mut u8>();
                                         let l266 = *arg0
                                             .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -3138,12 +3167,168 @@ pub mod exports {
                                             len270,
                                             len270,
                                         );
-                                        (_rt::string_lift(bytes267), _rt::string_lift(bytes270))
+                                        let l271 = *arg0
+                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l272 = *arg0
+                                            .add(16 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len273 = l272;
+                                        let bytes273 = _rt::Vec::from_raw_parts(
+                                            l271.cast(),
+                                            len273,
+                                            len273,
+                                        );
+                                        let l274 = *arg0
+                                            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l275 = *arg0
+                                            .add(16 + 7 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len276 = l275;
+                                        let bytes276 = _rt::Vec::from_raw_parts(
+                                            l274.cast(),
+                                            len276,
+                                            len276,
+                                        );
+                                        let l277 = *arg0
+                                            .add(16 + 8 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l278 = *arg0
+                                            .add(16 + 9 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base286 = l277;
+                                        let len286 = l278;
+                                        let mut result286 = _rt::Vec::with_capacity(len286);
+                                        for i in 0..len286 {
+                                            let base = base286
+                                                .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                            let e286 = {
+                                                let l279 = *base.add(0).cast::<*mut u8>();
+                                                let l280 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len281 = l280;
+                                                let bytes281 = _rt::Vec::from_raw_parts(
+                                                    l279.cast(),
+                                                    len281,
+                                                    len281,
+                                                );
+                                                let l282 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l283 = *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len284 = l283;
+                                                let bytes284 = _rt::Vec::from_raw_parts(
+                                                    l282.cast(),
+                                                    len284,
+                                                    len284,
+                                                );
+                                                let l285 = i32::from(
+                                                    *base
+                                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                super::super::super::super::hostler::plugin::types::Section {
+                                                    title: _rt::string_lift(bytes281),
+                                                    body: _rt::string_lift(bytes284),
+                                                    trusted: _rt::bool_lift(l285 as u8),
+                                                }
+                                            };
+                                            result286.push(e286);
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base286,
+                                            len286 * (5 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        );
+                                        let l287 = *arg0
+                                            .add(16 + 10 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>();
+                                        let l288 = *arg0
+                                            .add(16 + 11 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l289 = *arg0
+                                            .add(16 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len290 = l289;
+                                        let bytes290 = _rt::Vec::from_raw_parts(
+                                            l288.cast(),
+                                            len290,
+                                            len290,
+                                        );
+                                        let l291 = *arg0
+                                            .add(24 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<f64>();
+                                        let l292 = *arg0
+                                            .add(32 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>();
+                                        let l293 = *arg0
+                                            .add(32 + 13 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l294 = *arg0
+                                            .add(32 + 14 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len295 = l294;
+                                        let bytes295 = _rt::Vec::from_raw_parts(
+                                            l293.cast(),
+                                            len295,
+                                            len295,
+                                        );
+                                        (
+                                            RunRef {
+                                                run: _rt::string_lift(bytes267),
+                                                task: Task {
+                                                    id: _rt::string_lift(bytes270),
+                                                    key: _rt::string_lift(bytes273),
+                                                    title: _rt::string_lift(bytes276),
+                                                    sections: result286,
+                                                    priority: l287,
+                                                    data: _rt::string_lift(bytes290),
+                                                },
+                                                fence: l291,
+                                            },
+                                            FollowUp {
+                                                number: l292 as u32,
+                                                message: _rt::string_lift(bytes295),
+                                            },
+                                        )
                                     };
-                                    Operation::Other(e271)
+                                    Operation::FollowUp(e302)
+                                }
+                                n => {
+                                    debug_assert_eq!(n, 8, "invalid enum discriminant");
+                                    let e302 = {
+                                        let l296 = *arg0.add(16).cast::<*mut u8>();
+                                        let l297 = *arg0
+                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len298 = l297;
+                                        let bytes298 = _rt::Vec::from_raw_parts(
+                                            l296.cast(),
+                                            len298,
+                                            len298,
+                                        );
+                                        let l299 = *arg0
+                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l300 = *arg0
+                                            .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len301 = l300;
+                                        let bytes301 = _rt::Vec::from_raw_parts(
+                                            l299.cast(),
+                                            len301,
+                                            len301,
+                                        );
+                                        (_rt::string_lift(bytes298), _rt::string_lift(bytes301))
+                                    };
+                                    Operation::Other(e302)
                                 }
                             };
-                            let l272 = *arg0
+                            let l303 = *arg0
                                 .add(80 + 52 * ::core::mem::size_of::<*const u8>())
                                 .cast::<f64>();
                             T_::begin(
@@ -3152,8 +3337,8 @@ pub mod exports {
                                     )
                                     .get(),
                                 l1 as u32,
-                                v271,
-                                l272,
+                                v302,
+                                l303,
                             )
                         };
                         _rt::cabi_dealloc(
@@ -3161,136 +3346,136 @@ pub mod exports {
                             88 + 52 * ::core::mem::size_of::<*const u8>(),
                             8,
                         );
-                        let ptr274 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        let vec358 = result273;
-                        let len358 = vec358.len();
-                        let layout358 = _rt::alloc::Layout::from_size_align(
-                                vec358.len()
+                        let ptr305 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        let vec389 = result304;
+                        let len389 = vec389.len();
+                        let layout389 = _rt::alloc::Layout::from_size_align(
+                                vec389.len()
                                     * (8 + 14 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             )
                             .unwrap();
-                        let (result358, _cleanup358) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                            layout358,
+                        let (result389, _cleanup389) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                            layout389,
                         );
-                        if let Some(cleanup) = _cleanup358 {
+                        if let Some(cleanup) = _cleanup389 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec358.into_iter().enumerate() {
-                            let base = result358
+                        for (i, e) in vec389.into_iter().enumerate() {
+                            let base = result389
                                 .add(i * (8 + 14 * ::core::mem::size_of::<*const u8>()));
                             {
                                 match e {
                                     Output::Effect(e) => {
                                         *base.add(0).cast::<u8>() = (0i32) as u8;
-                                        let (t275_0, t275_1) = e;
+                                        let (t306_0, t306_1) = e;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<i32>() = _rt::as_i32(t275_0);
-                                        use super::super::super::super::hostler::plugin::effects::Effect as V316;
-                                        match t275_1 {
-                                            V316::Http(e) => {
+                                            .cast::<i32>() = _rt::as_i32(t306_0);
+                                        use super::super::super::super::hostler::plugin::effects::Effect as V347;
+                                        match t306_1 {
+                                            V347::Http(e) => {
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
                                                 let super::super::super::super::hostler::plugin::effects::HttpRequest {
-                                                    method: method276,
-                                                    url: url276,
-                                                    headers: headers276,
-                                                    body: body276,
-                                                    credential: credential276,
-                                                    timeout: timeout276,
+                                                    method: method307,
+                                                    url: url307,
+                                                    headers: headers307,
+                                                    body: body307,
+                                                    credential: credential307,
+                                                    timeout: timeout307,
                                                 } = e;
-                                                let vec277 = (method276.into_bytes()).into_boxed_slice();
-                                                let ptr277 = vec277.as_ptr().cast::<u8>();
-                                                let len277 = vec277.len();
-                                                ::core::mem::forget(vec277);
+                                                let vec308 = (method307.into_bytes()).into_boxed_slice();
+                                                let ptr308 = vec308.as_ptr().cast::<u8>();
+                                                let len308 = vec308.len();
+                                                ::core::mem::forget(vec308);
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len277;
+                                                    .cast::<usize>() = len308;
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr277.cast_mut();
-                                                let vec278 = (url276.into_bytes()).into_boxed_slice();
-                                                let ptr278 = vec278.as_ptr().cast::<u8>();
-                                                let len278 = vec278.len();
-                                                ::core::mem::forget(vec278);
+                                                    .cast::<*mut u8>() = ptr308.cast_mut();
+                                                let vec309 = (url307.into_bytes()).into_boxed_slice();
+                                                let ptr309 = vec309.as_ptr().cast::<u8>();
+                                                let len309 = vec309.len();
+                                                ::core::mem::forget(vec309);
                                                 *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len278;
+                                                    .cast::<usize>() = len309;
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr278.cast_mut();
-                                                let vec282 = headers276;
-                                                let len282 = vec282.len();
-                                                let layout282 = _rt::alloc::Layout::from_size_align(
-                                                        vec282.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                                    .cast::<*mut u8>() = ptr309.cast_mut();
+                                                let vec313 = headers307;
+                                                let len313 = vec313.len();
+                                                let layout313 = _rt::alloc::Layout::from_size_align(
+                                                        vec313.len() * (4 * ::core::mem::size_of::<*const u8>()),
                                                         ::core::mem::size_of::<*const u8>(),
                                                     )
                                                     .unwrap();
-                                                let (result282, _cleanup282) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                                    layout282,
+                                                let (result313, _cleanup313) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                                    layout313,
                                                 );
-                                                if let Some(cleanup) = _cleanup282 {
+                                                if let Some(cleanup) = _cleanup313 {
                                                     cleanup.forget();
                                                 }
-                                                for (i, e) in vec282.into_iter().enumerate() {
-                                                    let base = result282
+                                                for (i, e) in vec313.into_iter().enumerate() {
+                                                    let base = result313
                                                         .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                                                     {
-                                                        let (t279_0, t279_1) = e;
-                                                        let vec280 = (t279_0.into_bytes()).into_boxed_slice();
-                                                        let ptr280 = vec280.as_ptr().cast::<u8>();
-                                                        let len280 = vec280.len();
-                                                        ::core::mem::forget(vec280);
+                                                        let (t310_0, t310_1) = e;
+                                                        let vec311 = (t310_0.into_bytes()).into_boxed_slice();
+                                                        let ptr311 = vec311.as_ptr().cast::<u8>();
+                                                        let len311 = vec311.len();
+                                                        ::core::mem::forget(vec311);
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len280;
-                                                        *base.add(0).cast::<*mut u8>() = ptr280.cast_mut();
-                                                        let vec281 = (t279_1.into_bytes()).into_boxed_slice();
-                                                        let ptr281 = vec281.as_ptr().cast::<u8>();
-                                                        let len281 = vec281.len();
-                                                        ::core::mem::forget(vec281);
+                                                            .cast::<usize>() = len311;
+                                                        *base.add(0).cast::<*mut u8>() = ptr311.cast_mut();
+                                                        let vec312 = (t310_1.into_bytes()).into_boxed_slice();
+                                                        let ptr312 = vec312.as_ptr().cast::<u8>();
+                                                        let len312 = vec312.len();
+                                                        ::core::mem::forget(vec312);
                                                         *base
                                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len281;
+                                                            .cast::<usize>() = len312;
                                                         *base
                                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr281.cast_mut();
+                                                            .cast::<*mut u8>() = ptr312.cast_mut();
                                                     }
                                                 }
                                                 *base
                                                     .add(8 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len282;
+                                                    .cast::<usize>() = len313;
                                                 *base
                                                     .add(7 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result282;
-                                                let vec283 = <_ as Into<_rt::Vec<_>>>::into(body276)
+                                                    .cast::<*mut u8>() = result313;
+                                                let vec314 = <_ as Into<_rt::Vec<_>>>::into(body307)
                                                     .into_boxed_slice();
-                                                let ptr283 = vec283.as_ptr().cast::<u8>();
-                                                let len283 = vec283.len();
-                                                ::core::mem::forget(vec283);
+                                                let ptr314 = vec314.as_ptr().cast::<u8>();
+                                                let len314 = vec314.len();
+                                                ::core::mem::forget(vec314);
                                                 *base
                                                     .add(10 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len283;
+                                                    .cast::<usize>() = len314;
                                                 *base
                                                     .add(9 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr283.cast_mut();
-                                                match credential276 {
+                                                    .cast::<*mut u8>() = ptr314.cast_mut();
+                                                match credential307 {
                                                     Some(e) => {
                                                         *base
                                                             .add(11 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
-                                                        let vec284 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr284 = vec284.as_ptr().cast::<u8>();
-                                                        let len284 = vec284.len();
-                                                        ::core::mem::forget(vec284);
+                                                        let vec315 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr315 = vec315.as_ptr().cast::<u8>();
+                                                        let len315 = vec315.len();
+                                                        ::core::mem::forget(vec315);
                                                         *base
                                                             .add(13 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len284;
+                                                            .cast::<usize>() = len315;
                                                         *base
                                                             .add(12 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr284.cast_mut();
+                                                            .cast::<*mut u8>() = ptr315.cast_mut();
                                                     }
                                                     None => {
                                                         *base
@@ -3298,7 +3483,7 @@ pub mod exports {
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
                                                 };
-                                                match timeout276 {
+                                                match timeout307 {
                                                     Some(e) => {
                                                         *base
                                                             .add(14 * ::core::mem::size_of::<*const u8>())
@@ -3314,129 +3499,129 @@ pub mod exports {
                                                     }
                                                 };
                                             }
-                                            V316::File(e) => {
+                                            V347::File(e) => {
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
-                                                use super::super::super::super::hostler::plugin::effects::FileRequest as V297;
+                                                use super::super::super::super::hostler::plugin::effects::FileRequest as V328;
                                                 match e {
-                                                    V297::List(e) => {
+                                                    V328::List(e) => {
                                                         *base
                                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (0i32) as u8;
                                                         let super::super::super::super::hostler::plugin::effects::FilePath {
-                                                            directory: directory285,
-                                                            path: path285,
+                                                            directory: directory316,
+                                                            path: path316,
                                                         } = e;
-                                                        let vec286 = (directory285.into_bytes()).into_boxed_slice();
-                                                        let ptr286 = vec286.as_ptr().cast::<u8>();
-                                                        let len286 = vec286.len();
-                                                        ::core::mem::forget(vec286);
+                                                        let vec317 = (directory316.into_bytes()).into_boxed_slice();
+                                                        let ptr317 = vec317.as_ptr().cast::<u8>();
+                                                        let len317 = vec317.len();
+                                                        ::core::mem::forget(vec317);
                                                         *base
                                                             .add(5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len286;
+                                                            .cast::<usize>() = len317;
                                                         *base
                                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr286.cast_mut();
-                                                        let vec287 = (path285.into_bytes()).into_boxed_slice();
-                                                        let ptr287 = vec287.as_ptr().cast::<u8>();
-                                                        let len287 = vec287.len();
-                                                        ::core::mem::forget(vec287);
+                                                            .cast::<*mut u8>() = ptr317.cast_mut();
+                                                        let vec318 = (path316.into_bytes()).into_boxed_slice();
+                                                        let ptr318 = vec318.as_ptr().cast::<u8>();
+                                                        let len318 = vec318.len();
+                                                        ::core::mem::forget(vec318);
                                                         *base
                                                             .add(7 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len287;
+                                                            .cast::<usize>() = len318;
                                                         *base
                                                             .add(6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr287.cast_mut();
+                                                            .cast::<*mut u8>() = ptr318.cast_mut();
                                                     }
-                                                    V297::Read(e) => {
+                                                    V328::Read(e) => {
                                                         *base
                                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
                                                         let super::super::super::super::hostler::plugin::effects::FilePath {
-                                                            directory: directory288,
-                                                            path: path288,
+                                                            directory: directory319,
+                                                            path: path319,
                                                         } = e;
-                                                        let vec289 = (directory288.into_bytes()).into_boxed_slice();
-                                                        let ptr289 = vec289.as_ptr().cast::<u8>();
-                                                        let len289 = vec289.len();
-                                                        ::core::mem::forget(vec289);
+                                                        let vec320 = (directory319.into_bytes()).into_boxed_slice();
+                                                        let ptr320 = vec320.as_ptr().cast::<u8>();
+                                                        let len320 = vec320.len();
+                                                        ::core::mem::forget(vec320);
                                                         *base
                                                             .add(5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len289;
+                                                            .cast::<usize>() = len320;
                                                         *base
                                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr289.cast_mut();
-                                                        let vec290 = (path288.into_bytes()).into_boxed_slice();
-                                                        let ptr290 = vec290.as_ptr().cast::<u8>();
-                                                        let len290 = vec290.len();
-                                                        ::core::mem::forget(vec290);
+                                                            .cast::<*mut u8>() = ptr320.cast_mut();
+                                                        let vec321 = (path319.into_bytes()).into_boxed_slice();
+                                                        let ptr321 = vec321.as_ptr().cast::<u8>();
+                                                        let len321 = vec321.len();
+                                                        ::core::mem::forget(vec321);
                                                         *base
                                                             .add(7 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len290;
+                                                            .cast::<usize>() = len321;
                                                         *base
                                                             .add(6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr290.cast_mut();
+                                                            .cast::<*mut u8>() = ptr321.cast_mut();
                                                     }
-                                                    V297::Write(e) => {
+                                                    V328::Write(e) => {
                                                         *base
                                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (2i32) as u8;
                                                         let super::super::super::super::hostler::plugin::effects::FileWrite {
-                                                            at: at291,
-                                                            content: content291,
-                                                            expect: expect291,
+                                                            at: at322,
+                                                            content: content322,
+                                                            expect: expect322,
                                                         } = e;
                                                         let super::super::super::super::hostler::plugin::effects::FilePath {
-                                                            directory: directory292,
-                                                            path: path292,
-                                                        } = at291;
-                                                        let vec293 = (directory292.into_bytes()).into_boxed_slice();
-                                                        let ptr293 = vec293.as_ptr().cast::<u8>();
-                                                        let len293 = vec293.len();
-                                                        ::core::mem::forget(vec293);
+                                                            directory: directory323,
+                                                            path: path323,
+                                                        } = at322;
+                                                        let vec324 = (directory323.into_bytes()).into_boxed_slice();
+                                                        let ptr324 = vec324.as_ptr().cast::<u8>();
+                                                        let len324 = vec324.len();
+                                                        ::core::mem::forget(vec324);
                                                         *base
                                                             .add(5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len293;
+                                                            .cast::<usize>() = len324;
                                                         *base
                                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr293.cast_mut();
-                                                        let vec294 = (path292.into_bytes()).into_boxed_slice();
-                                                        let ptr294 = vec294.as_ptr().cast::<u8>();
-                                                        let len294 = vec294.len();
-                                                        ::core::mem::forget(vec294);
+                                                            .cast::<*mut u8>() = ptr324.cast_mut();
+                                                        let vec325 = (path323.into_bytes()).into_boxed_slice();
+                                                        let ptr325 = vec325.as_ptr().cast::<u8>();
+                                                        let len325 = vec325.len();
+                                                        ::core::mem::forget(vec325);
                                                         *base
                                                             .add(7 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len294;
+                                                            .cast::<usize>() = len325;
                                                         *base
                                                             .add(6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr294.cast_mut();
-                                                        let vec295 = <_ as Into<_rt::Vec<_>>>::into(content291)
+                                                            .cast::<*mut u8>() = ptr325.cast_mut();
+                                                        let vec326 = <_ as Into<_rt::Vec<_>>>::into(content322)
                                                             .into_boxed_slice();
-                                                        let ptr295 = vec295.as_ptr().cast::<u8>();
-                                                        let len295 = vec295.len();
-                                                        ::core::mem::forget(vec295);
+                                                        let ptr326 = vec326.as_ptr().cast::<u8>();
+                                                        let len326 = vec326.len();
+                                                        ::core::mem::forget(vec326);
                                                         *base
                                                             .add(9 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len295;
+                                                            .cast::<usize>() = len326;
                                                         *base
                                                             .add(8 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr295.cast_mut();
-                                                        match expect291 {
+                                                            .cast::<*mut u8>() = ptr326.cast_mut();
+                                                        match expect322 {
                                                             Some(e) => {
                                                                 *base
                                                                     .add(10 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (1i32) as u8;
-                                                                let vec296 = (e.into_bytes()).into_boxed_slice();
-                                                                let ptr296 = vec296.as_ptr().cast::<u8>();
-                                                                let len296 = vec296.len();
-                                                                ::core::mem::forget(vec296);
+                                                                let vec327 = (e.into_bytes()).into_boxed_slice();
+                                                                let ptr327 = vec327.as_ptr().cast::<u8>();
+                                                                let len327 = vec327.len();
+                                                                ::core::mem::forget(vec327);
                                                                 *base
                                                                     .add(12 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<usize>() = len296;
+                                                                    .cast::<usize>() = len327;
                                                                 *base
                                                                     .add(11 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<*mut u8>() = ptr296.cast_mut();
+                                                                    .cast::<*mut u8>() = ptr327.cast_mut();
                                                             }
                                                             None => {
                                                                 *base
@@ -3447,412 +3632,40 @@ pub mod exports {
                                                     }
                                                 }
                                             }
-                                            V316::Socket(e) => {
+                                            V347::Socket(e) => {
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (2i32) as u8;
                                                 let super::super::super::super::hostler::plugin::effects::SocketOpen {
-                                                    socket: socket298,
-                                                    url: url298,
-                                                    headers: headers298,
-                                                    credential: credential298,
+                                                    socket: socket329,
+                                                    url: url329,
+                                                    headers: headers329,
+                                                    credential: credential329,
                                                 } = e;
-                                                let vec299 = (socket298.into_bytes()).into_boxed_slice();
-                                                let ptr299 = vec299.as_ptr().cast::<u8>();
-                                                let len299 = vec299.len();
-                                                ::core::mem::forget(vec299);
-                                                *base
-                                                    .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len299;
-                                                *base
-                                                    .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr299.cast_mut();
-                                                let vec300 = (url298.into_bytes()).into_boxed_slice();
-                                                let ptr300 = vec300.as_ptr().cast::<u8>();
-                                                let len300 = vec300.len();
-                                                ::core::mem::forget(vec300);
-                                                *base
-                                                    .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len300;
-                                                *base
-                                                    .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr300.cast_mut();
-                                                let vec304 = headers298;
-                                                let len304 = vec304.len();
-                                                let layout304 = _rt::alloc::Layout::from_size_align(
-                                                        vec304.len() * (4 * ::core::mem::size_of::<*const u8>()),
-                                                        ::core::mem::size_of::<*const u8>(),
-                                                    )
-                                                    .unwrap();
-                                                let (result304, _cleanup304) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                                    layout304,
-                                                );
-                                                if let Some(cleanup) = _cleanup304 {
-                                                    cleanup.forget();
-                                                }
-                                                for (i, e) in vec304.into_iter().enumerate() {
-                                                    let base = result304
-                                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-                                                    {
-                                                        let (t301_0, t301_1) = e;
-                                                        let vec302 = (t301_0.into_bytes()).into_boxed_slice();
-                                                        let ptr302 = vec302.as_ptr().cast::<u8>();
-                                                        let len302 = vec302.len();
-                                                        ::core::mem::forget(vec302);
-                                                        *base
-                                                            .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len302;
-                                                        *base.add(0).cast::<*mut u8>() = ptr302.cast_mut();
-                                                        let vec303 = (t301_1.into_bytes()).into_boxed_slice();
-                                                        let ptr303 = vec303.as_ptr().cast::<u8>();
-                                                        let len303 = vec303.len();
-                                                        ::core::mem::forget(vec303);
-                                                        *base
-                                                            .add(3 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len303;
-                                                        *base
-                                                            .add(2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr303.cast_mut();
-                                                    }
-                                                }
-                                                *base
-                                                    .add(8 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len304;
-                                                *base
-                                                    .add(7 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result304;
-                                                match credential298 {
-                                                    Some(e) => {
-                                                        *base
-                                                            .add(9 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (1i32) as u8;
-                                                        let vec305 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr305 = vec305.as_ptr().cast::<u8>();
-                                                        let len305 = vec305.len();
-                                                        ::core::mem::forget(vec305);
-                                                        *base
-                                                            .add(11 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len305;
-                                                        *base
-                                                            .add(10 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr305.cast_mut();
-                                                    }
-                                                    None => {
-                                                        *base
-                                                            .add(9 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (0i32) as u8;
-                                                    }
-                                                };
-                                            }
-                                            V316::Send(e) => {
-                                                *base
-                                                    .add(2 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<u8>() = (3i32) as u8;
-                                                let super::super::super::super::hostler::plugin::effects::Frame {
-                                                    socket: socket306,
-                                                    payload: payload306,
-                                                } = e;
-                                                let vec307 = (socket306.into_bytes()).into_boxed_slice();
-                                                let ptr307 = vec307.as_ptr().cast::<u8>();
-                                                let len307 = vec307.len();
-                                                ::core::mem::forget(vec307);
-                                                *base
-                                                    .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len307;
-                                                *base
-                                                    .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr307.cast_mut();
-                                                use super::super::super::super::hostler::plugin::effects::Payload as V312;
-                                                match payload306 {
-                                                    V312::Text(e) => {
-                                                        *base
-                                                            .add(5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (0i32) as u8;
-                                                        let vec308 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr308 = vec308.as_ptr().cast::<u8>();
-                                                        let len308 = vec308.len();
-                                                        ::core::mem::forget(vec308);
-                                                        *base
-                                                            .add(7 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len308;
-                                                        *base
-                                                            .add(6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr308.cast_mut();
-                                                    }
-                                                    V312::Binary(e) => {
-                                                        *base
-                                                            .add(5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (1i32) as u8;
-                                                        let vec309 = <_ as Into<_rt::Vec<_>>>::into(e)
-                                                            .into_boxed_slice();
-                                                        let ptr309 = vec309.as_ptr().cast::<u8>();
-                                                        let len309 = vec309.len();
-                                                        ::core::mem::forget(vec309);
-                                                        *base
-                                                            .add(7 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len309;
-                                                        *base
-                                                            .add(6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr309.cast_mut();
-                                                    }
-                                                    V312::Opened => {
-                                                        *base
-                                                            .add(5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (2i32) as u8;
-                                                    }
-                                                    V312::Closed(e) => {
-                                                        *base
-                                                            .add(5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (3i32) as u8;
-                                                        let (t310_0, t310_1) = e;
-                                                        *base
-                                                            .add(6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u16>() = (_rt::as_i32(t310_0)) as u16;
-                                                        let vec311 = (t310_1.into_bytes()).into_boxed_slice();
-                                                        let ptr311 = vec311.as_ptr().cast::<u8>();
-                                                        let len311 = vec311.len();
-                                                        ::core::mem::forget(vec311);
-                                                        *base
-                                                            .add(8 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len311;
-                                                        *base
-                                                            .add(7 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr311.cast_mut();
-                                                    }
-                                                }
-                                            }
-                                            V316::Wake(e) => {
-                                                *base
-                                                    .add(2 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<u8>() = (4i32) as u8;
-                                                *base
-                                                    .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<i32>() = _rt::as_i32(e);
-                                            }
-                                            V316::Other(e) => {
-                                                *base
-                                                    .add(2 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<u8>() = (5i32) as u8;
-                                                let (t313_0, t313_1) = e;
-                                                let vec314 = (t313_0.into_bytes()).into_boxed_slice();
-                                                let ptr314 = vec314.as_ptr().cast::<u8>();
-                                                let len314 = vec314.len();
-                                                ::core::mem::forget(vec314);
-                                                *base
-                                                    .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len314;
-                                                *base
-                                                    .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr314.cast_mut();
-                                                let vec315 = (t313_1.into_bytes()).into_boxed_slice();
-                                                let ptr315 = vec315.as_ptr().cast::<u8>();
-                                                let len315 = vec315.len();
-                                                ::core::mem::forget(vec315);
-                                                *base
-                                                    .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len315;
-                                                *base
-                                                    .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr315.cast_mut();
-                                            }
-                                        }
-                                    }
-                                    Output::Offered(e) => {
-                                        *base.add(0).cast::<u8>() = (1i32) as u8;
-                                        let vec326 = e;
-                                        let len326 = vec326.len();
-                                        let layout326 = _rt::alloc::Layout::from_size_align(
-                                                vec326.len() * (11 * ::core::mem::size_of::<*const u8>()),
-                                                ::core::mem::size_of::<*const u8>(),
-                                            )
-                                            .unwrap();
-                                        let (result326, _cleanup326) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                            layout326,
-                                        );
-                                        if let Some(cleanup) = _cleanup326 {
-                                            cleanup.forget();
-                                        }
-                                        for (i, e) in vec326.into_iter().enumerate() {
-                                            let base = result326
-                                                .add(i * (11 * ::core::mem::size_of::<*const u8>()));
-                                            {
-                                                let Task {
-                                                    id: id317,
-                                                    key: key317,
-                                                    title: title317,
-                                                    sections: sections317,
-                                                    priority: priority317,
-                                                    data: data317,
-                                                } = e;
-                                                let vec318 = (id317.into_bytes()).into_boxed_slice();
-                                                let ptr318 = vec318.as_ptr().cast::<u8>();
-                                                let len318 = vec318.len();
-                                                ::core::mem::forget(vec318);
-                                                *base
-                                                    .add(::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len318;
-                                                *base.add(0).cast::<*mut u8>() = ptr318.cast_mut();
-                                                let vec319 = (key317.into_bytes()).into_boxed_slice();
-                                                let ptr319 = vec319.as_ptr().cast::<u8>();
-                                                let len319 = vec319.len();
-                                                ::core::mem::forget(vec319);
-                                                *base
-                                                    .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len319;
-                                                *base
-                                                    .add(2 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr319.cast_mut();
-                                                let vec320 = (title317.into_bytes()).into_boxed_slice();
-                                                let ptr320 = vec320.as_ptr().cast::<u8>();
-                                                let len320 = vec320.len();
-                                                ::core::mem::forget(vec320);
-                                                *base
-                                                    .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len320;
-                                                *base
-                                                    .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr320.cast_mut();
-                                                let vec324 = sections317;
-                                                let len324 = vec324.len();
-                                                let layout324 = _rt::alloc::Layout::from_size_align(
-                                                        vec324.len() * (5 * ::core::mem::size_of::<*const u8>()),
-                                                        ::core::mem::size_of::<*const u8>(),
-                                                    )
-                                                    .unwrap();
-                                                let (result324, _cleanup324) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                                    layout324,
-                                                );
-                                                if let Some(cleanup) = _cleanup324 {
-                                                    cleanup.forget();
-                                                }
-                                                for (i, e) in vec324.into_iter().enumerate() {
-                                                    let base = result324
-                                                        .add(i * (5 * ::core::mem::size_of::<*const u8>()));
-                                                    {
-                                                        let super::super::super::super::hostler::plugin::types::Section {
-                                                            title: title321,
-                                                            body: body321,
-                                                            trusted: trusted321,
-                                                        } = e;
-                                                        let vec322 = (title321.into_bytes()).into_boxed_slice();
-                                                        let ptr322 = vec322.as_ptr().cast::<u8>();
-                                                        let len322 = vec322.len();
-                                                        ::core::mem::forget(vec322);
-                                                        *base
-                                                            .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len322;
-                                                        *base.add(0).cast::<*mut u8>() = ptr322.cast_mut();
-                                                        let vec323 = (body321.into_bytes()).into_boxed_slice();
-                                                        let ptr323 = vec323.as_ptr().cast::<u8>();
-                                                        let len323 = vec323.len();
-                                                        ::core::mem::forget(vec323);
-                                                        *base
-                                                            .add(3 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len323;
-                                                        *base
-                                                            .add(2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr323.cast_mut();
-                                                        *base
-                                                            .add(4 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (match trusted321 {
-                                                            true => 1,
-                                                            false => 0,
-                                                        }) as u8;
-                                                    }
-                                                }
-                                                *base
-                                                    .add(7 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len324;
-                                                *base
-                                                    .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result324;
-                                                *base
-                                                    .add(8 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<i32>() = _rt::as_i32(priority317);
-                                                let vec325 = (data317.into_bytes()).into_boxed_slice();
-                                                let ptr325 = vec325.as_ptr().cast::<u8>();
-                                                let len325 = vec325.len();
-                                                ::core::mem::forget(vec325);
-                                                *base
-                                                    .add(10 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len325;
-                                                *base
-                                                    .add(9 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr325.cast_mut();
-                                            }
-                                        }
-                                        *base
-                                            .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len326;
-                                        *base
-                                            .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = result326;
-                                    }
-                                    Output::Claimed(e) => {
-                                        *base.add(0).cast::<u8>() = (2i32) as u8;
-                                        let vec342 = e;
-                                        let len342 = vec342.len();
-                                        let layout342 = _rt::alloc::Layout::from_size_align(
-                                                vec342.len()
-                                                    * (32 + 12 * ::core::mem::size_of::<*const u8>()),
-                                                8,
-                                            )
-                                            .unwrap();
-                                        let (result342, _cleanup342) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                            layout342,
-                                        );
-                                        if let Some(cleanup) = _cleanup342 {
-                                            cleanup.forget();
-                                        }
-                                        for (i, e) in vec342.into_iter().enumerate() {
-                                            let base = result342
-                                                .add(i * (32 + 12 * ::core::mem::size_of::<*const u8>()));
-                                            {
-                                                let Claim {
-                                                    task: task327,
-                                                    lease: lease327,
-                                                    environment: environment327,
-                                                } = e;
-                                                let Task {
-                                                    id: id328,
-                                                    key: key328,
-                                                    title: title328,
-                                                    sections: sections328,
-                                                    priority: priority328,
-                                                    data: data328,
-                                                } = task327;
-                                                let vec329 = (id328.into_bytes()).into_boxed_slice();
-                                                let ptr329 = vec329.as_ptr().cast::<u8>();
-                                                let len329 = vec329.len();
-                                                ::core::mem::forget(vec329);
-                                                *base
-                                                    .add(::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len329;
-                                                *base.add(0).cast::<*mut u8>() = ptr329.cast_mut();
-                                                let vec330 = (key328.into_bytes()).into_boxed_slice();
+                                                let vec330 = (socket329.into_bytes()).into_boxed_slice();
                                                 let ptr330 = vec330.as_ptr().cast::<u8>();
                                                 let len330 = vec330.len();
                                                 ::core::mem::forget(vec330);
                                                 *base
-                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>() = len330;
                                                 *base
-                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>() = ptr330.cast_mut();
-                                                let vec331 = (title328.into_bytes()).into_boxed_slice();
+                                                let vec331 = (url329.into_bytes()).into_boxed_slice();
                                                 let ptr331 = vec331.as_ptr().cast::<u8>();
                                                 let len331 = vec331.len();
                                                 ::core::mem::forget(vec331);
                                                 *base
-                                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                                    .add(6 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>() = len331;
                                                 *base
-                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .add(5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>() = ptr331.cast_mut();
-                                                let vec335 = sections328;
+                                                let vec335 = headers329;
                                                 let len335 = vec335.len();
                                                 let layout335 = _rt::alloc::Layout::from_size_align(
-                                                        vec335.len() * (5 * ::core::mem::size_of::<*const u8>()),
+                                                        vec335.len() * (4 * ::core::mem::size_of::<*const u8>()),
                                                         ::core::mem::size_of::<*const u8>(),
                                                     )
                                                     .unwrap();
@@ -3864,14 +3677,10 @@ pub mod exports {
                                                 }
                                                 for (i, e) in vec335.into_iter().enumerate() {
                                                     let base = result335
-                                                        .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                                                     {
-                                                        let super::super::super::super::hostler::plugin::types::Section {
-                                                            title: title332,
-                                                            body: body332,
-                                                            trusted: trusted332,
-                                                        } = e;
-                                                        let vec333 = (title332.into_bytes()).into_boxed_slice();
+                                                        let (t332_0, t332_1) = e;
+                                                        let vec333 = (t332_0.into_bytes()).into_boxed_slice();
                                                         let ptr333 = vec333.as_ptr().cast::<u8>();
                                                         let len333 = vec333.len();
                                                         ::core::mem::forget(vec333);
@@ -3879,7 +3688,7 @@ pub mod exports {
                                                             .add(::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>() = len333;
                                                         *base.add(0).cast::<*mut u8>() = ptr333.cast_mut();
-                                                        let vec334 = (body332.into_bytes()).into_boxed_slice();
+                                                        let vec334 = (t332_1.into_bytes()).into_boxed_slice();
                                                         let ptr334 = vec334.as_ptr().cast::<u8>();
                                                         let len334 = vec334.len();
                                                         ::core::mem::forget(vec334);
@@ -3889,9 +3698,248 @@ pub mod exports {
                                                         *base
                                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>() = ptr334.cast_mut();
+                                                    }
+                                                }
+                                                *base
+                                                    .add(8 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len335;
+                                                *base
+                                                    .add(7 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = result335;
+                                                match credential329 {
+                                                    Some(e) => {
+                                                        *base
+                                                            .add(9 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (1i32) as u8;
+                                                        let vec336 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr336 = vec336.as_ptr().cast::<u8>();
+                                                        let len336 = vec336.len();
+                                                        ::core::mem::forget(vec336);
+                                                        *base
+                                                            .add(11 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len336;
+                                                        *base
+                                                            .add(10 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr336.cast_mut();
+                                                    }
+                                                    None => {
+                                                        *base
+                                                            .add(9 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (0i32) as u8;
+                                                    }
+                                                };
+                                            }
+                                            V347::Send(e) => {
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (3i32) as u8;
+                                                let super::super::super::super::hostler::plugin::effects::Frame {
+                                                    socket: socket337,
+                                                    payload: payload337,
+                                                } = e;
+                                                let vec338 = (socket337.into_bytes()).into_boxed_slice();
+                                                let ptr338 = vec338.as_ptr().cast::<u8>();
+                                                let len338 = vec338.len();
+                                                ::core::mem::forget(vec338);
+                                                *base
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len338;
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr338.cast_mut();
+                                                use super::super::super::super::hostler::plugin::effects::Payload as V343;
+                                                match payload337 {
+                                                    V343::Text(e) => {
+                                                        *base
+                                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (0i32) as u8;
+                                                        let vec339 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr339 = vec339.as_ptr().cast::<u8>();
+                                                        let len339 = vec339.len();
+                                                        ::core::mem::forget(vec339);
+                                                        *base
+                                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len339;
+                                                        *base
+                                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr339.cast_mut();
+                                                    }
+                                                    V343::Binary(e) => {
+                                                        *base
+                                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (1i32) as u8;
+                                                        let vec340 = <_ as Into<_rt::Vec<_>>>::into(e)
+                                                            .into_boxed_slice();
+                                                        let ptr340 = vec340.as_ptr().cast::<u8>();
+                                                        let len340 = vec340.len();
+                                                        ::core::mem::forget(vec340);
+                                                        *base
+                                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len340;
+                                                        *base
+                                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr340.cast_mut();
+                                                    }
+                                                    V343::Opened => {
+                                                        *base
+                                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (2i32) as u8;
+                                                    }
+                                                    V343::Closed(e) => {
+                                                        *base
+                                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (3i32) as u8;
+                                                        let (t341_0, t341_1) = e;
+                                                        *base
+                                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u16>() = (_rt::as_i32(t341_0)) as u16;
+                                                        let vec342 = (t341_1.into_bytes()).into_boxed_slice();
+                                                        let ptr342 = vec342.as_ptr().cast::<u8>();
+                                                        let len342 = vec342.len();
+                                                        ::core::mem::forget(vec342);
+                                                        *base
+                                                            .add(8 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len342;
+                                                        *base
+                                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr342.cast_mut();
+                                                    }
+                                                }
+                                            }
+                                            V347::Wake(e) => {
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (4i32) as u8;
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i32>() = _rt::as_i32(e);
+                                            }
+                                            V347::Other(e) => {
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (5i32) as u8;
+                                                let (t344_0, t344_1) = e;
+                                                let vec345 = (t344_0.into_bytes()).into_boxed_slice();
+                                                let ptr345 = vec345.as_ptr().cast::<u8>();
+                                                let len345 = vec345.len();
+                                                ::core::mem::forget(vec345);
+                                                *base
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len345;
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr345.cast_mut();
+                                                let vec346 = (t344_1.into_bytes()).into_boxed_slice();
+                                                let ptr346 = vec346.as_ptr().cast::<u8>();
+                                                let len346 = vec346.len();
+                                                ::core::mem::forget(vec346);
+                                                *base
+                                                    .add(6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len346;
+                                                *base
+                                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr346.cast_mut();
+                                            }
+                                        }
+                                    }
+                                    Output::Offered(e) => {
+                                        *base.add(0).cast::<u8>() = (1i32) as u8;
+                                        let vec357 = e;
+                                        let len357 = vec357.len();
+                                        let layout357 = _rt::alloc::Layout::from_size_align(
+                                                vec357.len() * (11 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            )
+                                            .unwrap();
+                                        let (result357, _cleanup357) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                            layout357,
+                                        );
+                                        if let Some(cleanup) = _cleanup357 {
+                                            cleanup.forget();
+                                        }
+                                        for (i, e) in vec357.into_iter().enumerate() {
+                                            let base = result357
+                                                .add(i * (11 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let Task {
+                                                    id: id348,
+                                                    key: key348,
+                                                    title: title348,
+                                                    sections: sections348,
+                                                    priority: priority348,
+                                                    data: data348,
+                                                } = e;
+                                                let vec349 = (id348.into_bytes()).into_boxed_slice();
+                                                let ptr349 = vec349.as_ptr().cast::<u8>();
+                                                let len349 = vec349.len();
+                                                ::core::mem::forget(vec349);
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len349;
+                                                *base.add(0).cast::<*mut u8>() = ptr349.cast_mut();
+                                                let vec350 = (key348.into_bytes()).into_boxed_slice();
+                                                let ptr350 = vec350.as_ptr().cast::<u8>();
+                                                let len350 = vec350.len();
+                                                ::core::mem::forget(vec350);
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len350;
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr350.cast_mut();
+                                                let vec351 = (title348.into_bytes()).into_boxed_slice();
+                                                let ptr351 = vec351.as_ptr().cast::<u8>();
+                                                let len351 = vec351.len();
+                                                ::core::mem::forget(vec351);
+                                                *base
+                                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len351;
+                                                *base
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr351.cast_mut();
+                                                let vec355 = sections348;
+                                                let len355 = vec355.len();
+                                                let layout355 = _rt::alloc::Layout::from_size_align(
+                                                        vec355.len() * (5 * ::core::mem::size_of::<*const u8>()),
+                                                        ::core::mem::size_of::<*const u8>(),
+                                                    )
+                                                    .unwrap();
+                                                let (result355, _cleanup355) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                                    layout355,
+                                                );
+                                                if let Some(cleanup) = _cleanup355 {
+                                                    cleanup.forget();
+                                                }
+                                                for (i, e) in vec355.into_iter().enumerate() {
+                                                    let base = result355
+                                                        .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let super::super::super::super::hostler::plugin::types::Section {
+                                                            title: title352,
+                                                            body: body352,
+                                                            trusted: trusted352,
+                                                        } = e;
+                                                        let vec353 = (title352.into_bytes()).into_boxed_slice();
+                                                        let ptr353 = vec353.as_ptr().cast::<u8>();
+                                                        let len353 = vec353.len();
+                                                        ::core::mem::forget(vec353);
+                                                        *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len353;
+                                                        *base.add(0).cast::<*mut u8>() = ptr353.cast_mut();
+                                                        let vec354 = (body352.into_bytes()).into_boxed_slice();
+                                                        let ptr354 = vec354.as_ptr().cast::<u8>();
+                                                        let len354 = vec354.len();
+                                                        ::core::mem::forget(vec354);
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len354;
+                                                        *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr354.cast_mut();
                                                         *base
                                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<u8>() = (match trusted332 {
+                                                            .cast::<u8>() = (match trusted352 {
                                                             true => 1,
                                                             false => 0,
                                                         }) as u8;
@@ -3899,42 +3947,179 @@ pub mod exports {
                                                 }
                                                 *base
                                                     .add(7 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len335;
+                                                    .cast::<usize>() = len355;
                                                 *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result335;
+                                                    .cast::<*mut u8>() = result355;
                                                 *base
                                                     .add(8 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<i32>() = _rt::as_i32(priority328);
-                                                let vec336 = (data328.into_bytes()).into_boxed_slice();
-                                                let ptr336 = vec336.as_ptr().cast::<u8>();
-                                                let len336 = vec336.len();
-                                                ::core::mem::forget(vec336);
+                                                    .cast::<i32>() = _rt::as_i32(priority348);
+                                                let vec356 = (data348.into_bytes()).into_boxed_slice();
+                                                let ptr356 = vec356.as_ptr().cast::<u8>();
+                                                let len356 = vec356.len();
+                                                ::core::mem::forget(vec356);
                                                 *base
                                                     .add(10 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len336;
+                                                    .cast::<usize>() = len356;
                                                 *base
                                                     .add(9 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr336.cast_mut();
-                                                match lease327 {
+                                                    .cast::<*mut u8>() = ptr356.cast_mut();
+                                            }
+                                        }
+                                        *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len357;
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = result357;
+                                    }
+                                    Output::Claimed(e) => {
+                                        *base.add(0).cast::<u8>() = (2i32) as u8;
+                                        let vec373 = e;
+                                        let len373 = vec373.len();
+                                        let layout373 = _rt::alloc::Layout::from_size_align(
+                                                vec373.len()
+                                                    * (32 + 12 * ::core::mem::size_of::<*const u8>()),
+                                                8,
+                                            )
+                                            .unwrap();
+                                        let (result373, _cleanup373) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                            layout373,
+                                        );
+                                        if let Some(cleanup) = _cleanup373 {
+                                            cleanup.forget();
+                                        }
+                                        for (i, e) in vec373.into_iter().enumerate() {
+                                            let base = result373
+                                                .add(i * (32 + 12 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let Claim {
+                                                    task: task358,
+                                                    lease: lease358,
+                                                    environment: environment358,
+                                                } = e;
+                                                let Task {
+                                                    id: id359,
+                                                    key: key359,
+                                                    title: title359,
+                                                    sections: sections359,
+                                                    priority: priority359,
+                                                    data: data359,
+                                                } = task358;
+                                                let vec360 = (id359.into_bytes()).into_boxed_slice();
+                                                let ptr360 = vec360.as_ptr().cast::<u8>();
+                                                let len360 = vec360.len();
+                                                ::core::mem::forget(vec360);
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len360;
+                                                *base.add(0).cast::<*mut u8>() = ptr360.cast_mut();
+                                                let vec361 = (key359.into_bytes()).into_boxed_slice();
+                                                let ptr361 = vec361.as_ptr().cast::<u8>();
+                                                let len361 = vec361.len();
+                                                ::core::mem::forget(vec361);
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len361;
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr361.cast_mut();
+                                                let vec362 = (title359.into_bytes()).into_boxed_slice();
+                                                let ptr362 = vec362.as_ptr().cast::<u8>();
+                                                let len362 = vec362.len();
+                                                ::core::mem::forget(vec362);
+                                                *base
+                                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len362;
+                                                *base
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr362.cast_mut();
+                                                let vec366 = sections359;
+                                                let len366 = vec366.len();
+                                                let layout366 = _rt::alloc::Layout::from_size_align(
+                                                        vec366.len() * (5 * ::core::mem::size_of::<*const u8>()),
+                                                        ::core::mem::size_of::<*const u8>(),
+                                                    )
+                                                    .unwrap();
+                                                let (result366, _cleanup366) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                                    layout366,
+                                                );
+                                                if let Some(cleanup) = _cleanup366 {
+                                                    cleanup.forget();
+                                                }
+                                                for (i, e) in vec366.into_iter().enumerate() {
+                                                    let base = result366
+                                                        .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let super::super::super::super::hostler::plugin::types::Section {
+                                                            title: title363,
+                                                            body: body363,
+                                                            trusted: trusted363,
+                                                        } = e;
+                                                        let vec364 = (title363.into_bytes()).into_boxed_slice();
+                                                        let ptr364 = vec364.as_ptr().cast::<u8>();
+                                                        let len364 = vec364.len();
+                                                        ::core::mem::forget(vec364);
+                                                        *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len364;
+                                                        *base.add(0).cast::<*mut u8>() = ptr364.cast_mut();
+                                                        let vec365 = (body363.into_bytes()).into_boxed_slice();
+                                                        let ptr365 = vec365.as_ptr().cast::<u8>();
+                                                        let len365 = vec365.len();
+                                                        ::core::mem::forget(vec365);
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len365;
+                                                        *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr365.cast_mut();
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (match trusted363 {
+                                                            true => 1,
+                                                            false => 0,
+                                                        }) as u8;
+                                                    }
+                                                }
+                                                *base
+                                                    .add(7 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len366;
+                                                *base
+                                                    .add(6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = result366;
+                                                *base
+                                                    .add(8 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i32>() = _rt::as_i32(priority359);
+                                                let vec367 = (data359.into_bytes()).into_boxed_slice();
+                                                let ptr367 = vec367.as_ptr().cast::<u8>();
+                                                let len367 = vec367.len();
+                                                ::core::mem::forget(vec367);
+                                                *base
+                                                    .add(10 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len367;
+                                                *base
+                                                    .add(9 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr367.cast_mut();
+                                                match lease358 {
                                                     Some(e) => {
                                                         *base
                                                             .add(8 + 10 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
                                                         let Lease {
-                                                            ttl: ttl337,
-                                                            renew_every: renew_every337,
-                                                            fence: fence337,
+                                                            ttl: ttl368,
+                                                            renew_every: renew_every368,
+                                                            fence: fence368,
                                                         } = e;
                                                         *base
                                                             .add(16 + 10 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<i32>() = _rt::as_i32(ttl337);
+                                                            .cast::<i32>() = _rt::as_i32(ttl368);
                                                         *base
                                                             .add(20 + 10 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<i32>() = _rt::as_i32(renew_every337);
+                                                            .cast::<i32>() = _rt::as_i32(renew_every368);
                                                         *base
                                                             .add(24 + 10 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<f64>() = _rt::as_f64(fence337);
+                                                            .cast::<f64>() = _rt::as_f64(fence368);
                                                     }
                                                     None => {
                                                         *base
@@ -3942,117 +4127,117 @@ pub mod exports {
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
                                                 };
-                                                let vec341 = environment327;
-                                                let len341 = vec341.len();
-                                                let layout341 = _rt::alloc::Layout::from_size_align(
-                                                        vec341.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                                let vec372 = environment358;
+                                                let len372 = vec372.len();
+                                                let layout372 = _rt::alloc::Layout::from_size_align(
+                                                        vec372.len() * (4 * ::core::mem::size_of::<*const u8>()),
                                                         ::core::mem::size_of::<*const u8>(),
                                                     )
                                                     .unwrap();
-                                                let (result341, _cleanup341) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
-                                                    layout341,
+                                                let (result372, _cleanup372) = ::hostler_sdk::wit_bindgen::rt::Cleanup::new(
+                                                    layout372,
                                                 );
-                                                if let Some(cleanup) = _cleanup341 {
+                                                if let Some(cleanup) = _cleanup372 {
                                                     cleanup.forget();
                                                 }
-                                                for (i, e) in vec341.into_iter().enumerate() {
-                                                    let base = result341
+                                                for (i, e) in vec372.into_iter().enumerate() {
+                                                    let base = result372
                                                         .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                                                     {
-                                                        let (t338_0, t338_1) = e;
-                                                        let vec339 = (t338_0.into_bytes()).into_boxed_slice();
-                                                        let ptr339 = vec339.as_ptr().cast::<u8>();
-                                                        let len339 = vec339.len();
-                                                        ::core::mem::forget(vec339);
+                                                        let (t369_0, t369_1) = e;
+                                                        let vec370 = (t369_0.into_bytes()).into_boxed_slice();
+                                                        let ptr370 = vec370.as_ptr().cast::<u8>();
+                                                        let len370 = vec370.len();
+                                                        ::core::mem::forget(vec370);
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len339;
-                                                        *base.add(0).cast::<*mut u8>() = ptr339.cast_mut();
-                                                        let vec340 = (t338_1.into_bytes()).into_boxed_slice();
-                                                        let ptr340 = vec340.as_ptr().cast::<u8>();
-                                                        let len340 = vec340.len();
-                                                        ::core::mem::forget(vec340);
+                                                            .cast::<usize>() = len370;
+                                                        *base.add(0).cast::<*mut u8>() = ptr370.cast_mut();
+                                                        let vec371 = (t369_1.into_bytes()).into_boxed_slice();
+                                                        let ptr371 = vec371.as_ptr().cast::<u8>();
+                                                        let len371 = vec371.len();
+                                                        ::core::mem::forget(vec371);
                                                         *base
                                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len340;
+                                                            .cast::<usize>() = len371;
                                                         *base
                                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr340.cast_mut();
+                                                            .cast::<*mut u8>() = ptr371.cast_mut();
                                                     }
                                                 }
                                                 *base
                                                     .add(32 + 11 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len341;
+                                                    .cast::<usize>() = len372;
                                                 *base
                                                     .add(32 + 10 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result341;
+                                                    .cast::<*mut u8>() = result372;
                                             }
                                         }
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len342;
+                                            .cast::<usize>() = len373;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = result342;
+                                            .cast::<*mut u8>() = result373;
                                     }
                                     Output::Control(e) => {
                                         *base.add(0).cast::<u8>() = (3i32) as u8;
-                                        let (t343_0, t343_1) = e;
-                                        let vec344 = (t343_0.into_bytes()).into_boxed_slice();
-                                        let ptr344 = vec344.as_ptr().cast::<u8>();
-                                        let len344 = vec344.len();
-                                        ::core::mem::forget(vec344);
+                                        let (t374_0, t374_1) = e;
+                                        let vec375 = (t374_0.into_bytes()).into_boxed_slice();
+                                        let ptr375 = vec375.as_ptr().cast::<u8>();
+                                        let len375 = vec375.len();
+                                        ::core::mem::forget(vec375);
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len344;
+                                            .cast::<usize>() = len375;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr344.cast_mut();
-                                        match t343_1 {
+                                            .cast::<*mut u8>() = ptr375.cast_mut();
+                                        match t374_1 {
                                             Control::Cancel(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
-                                                let vec345 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr345 = vec345.as_ptr().cast::<u8>();
-                                                let len345 = vec345.len();
-                                                ::core::mem::forget(vec345);
+                                                let vec376 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr376 = vec376.as_ptr().cast::<u8>();
+                                                let len376 = vec376.len();
+                                                ::core::mem::forget(vec376);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len345;
+                                                    .cast::<usize>() = len376;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr345.cast_mut();
+                                                    .cast::<*mut u8>() = ptr376.cast_mut();
                                             }
                                             Control::Message(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
-                                                let vec346 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr346 = vec346.as_ptr().cast::<u8>();
-                                                let len346 = vec346.len();
-                                                ::core::mem::forget(vec346);
+                                                let vec377 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr377 = vec377.as_ptr().cast::<u8>();
+                                                let len377 = vec377.len();
+                                                ::core::mem::forget(vec377);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len346;
+                                                    .cast::<usize>() = len377;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr346.cast_mut();
+                                                    .cast::<*mut u8>() = ptr377.cast_mut();
                                             }
                                             Control::LeaseLost(e) => {
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (2i32) as u8;
-                                                let vec347 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr347 = vec347.as_ptr().cast::<u8>();
-                                                let len347 = vec347.len();
-                                                ::core::mem::forget(vec347);
+                                                let vec378 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr378 = vec378.as_ptr().cast::<u8>();
+                                                let len378 = vec378.len();
+                                                ::core::mem::forget(vec378);
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len347;
+                                                    .cast::<usize>() = len378;
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr347.cast_mut();
+                                                    .cast::<*mut u8>() = ptr378.cast_mut();
                                             }
                                             Control::Renewed(e) => {
                                                 *base
@@ -4072,11 +4257,11 @@ pub mod exports {
                                     }
                                     Output::Done(e) => {
                                         *base.add(0).cast::<u8>() = (5i32) as u8;
-                                        let (t348_0, t348_1) = e;
+                                        let (t379_0, t379_1) = e;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<i32>() = _rt::as_i32(t348_0);
-                                        match t348_1 {
+                                            .cast::<i32>() = _rt::as_i32(t379_0);
+                                        match t379_1 {
                                             Ok(_) => {
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
@@ -4087,31 +4272,31 @@ pub mod exports {
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
                                                 let super::super::super::super::hostler::plugin::types::Problem {
-                                                    kind: kind349,
-                                                    message: message349,
-                                                    retry_after: retry_after349,
+                                                    kind: kind380,
+                                                    message: message380,
+                                                    retry_after: retry_after380,
                                                 } = e;
-                                                let vec350 = (kind349.into_bytes()).into_boxed_slice();
-                                                let ptr350 = vec350.as_ptr().cast::<u8>();
-                                                let len350 = vec350.len();
-                                                ::core::mem::forget(vec350);
+                                                let vec381 = (kind380.into_bytes()).into_boxed_slice();
+                                                let ptr381 = vec381.as_ptr().cast::<u8>();
+                                                let len381 = vec381.len();
+                                                ::core::mem::forget(vec381);
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len350;
+                                                    .cast::<usize>() = len381;
                                                 *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr350.cast_mut();
-                                                let vec351 = (message349.into_bytes()).into_boxed_slice();
-                                                let ptr351 = vec351.as_ptr().cast::<u8>();
-                                                let len351 = vec351.len();
-                                                ::core::mem::forget(vec351);
+                                                    .cast::<*mut u8>() = ptr381.cast_mut();
+                                                let vec382 = (message380.into_bytes()).into_boxed_slice();
+                                                let ptr382 = vec382.as_ptr().cast::<u8>();
+                                                let len382 = vec382.len();
+                                                ::core::mem::forget(vec382);
                                                 *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len351;
+                                                    .cast::<usize>() = len382;
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr351.cast_mut();
-                                                match retry_after349 {
+                                                    .cast::<*mut u8>() = ptr382.cast_mut();
+                                                match retry_after380 {
                                                     Some(e) => {
                                                         *base
                                                             .add(7 * ::core::mem::size_of::<*const u8>())
@@ -4132,62 +4317,62 @@ pub mod exports {
                                     Output::Log(e) => {
                                         *base.add(0).cast::<u8>() = (6i32) as u8;
                                         let super::super::super::super::hostler::plugin::types::LogLine {
-                                            level: level352,
-                                            message: message352,
+                                            level: level383,
+                                            message: message383,
                                         } = e;
-                                        let vec353 = (level352.into_bytes()).into_boxed_slice();
-                                        let ptr353 = vec353.as_ptr().cast::<u8>();
-                                        let len353 = vec353.len();
-                                        ::core::mem::forget(vec353);
+                                        let vec384 = (level383.into_bytes()).into_boxed_slice();
+                                        let ptr384 = vec384.as_ptr().cast::<u8>();
+                                        let len384 = vec384.len();
+                                        ::core::mem::forget(vec384);
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len353;
+                                            .cast::<usize>() = len384;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr353.cast_mut();
-                                        let vec354 = (message352.into_bytes()).into_boxed_slice();
-                                        let ptr354 = vec354.as_ptr().cast::<u8>();
-                                        let len354 = vec354.len();
-                                        ::core::mem::forget(vec354);
+                                            .cast::<*mut u8>() = ptr384.cast_mut();
+                                        let vec385 = (message383.into_bytes()).into_boxed_slice();
+                                        let ptr385 = vec385.as_ptr().cast::<u8>();
+                                        let len385 = vec385.len();
+                                        ::core::mem::forget(vec385);
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len354;
+                                            .cast::<usize>() = len385;
                                         *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr354.cast_mut();
+                                            .cast::<*mut u8>() = ptr385.cast_mut();
                                     }
                                     Output::Other(e) => {
                                         *base.add(0).cast::<u8>() = (7i32) as u8;
-                                        let (t355_0, t355_1) = e;
-                                        let vec356 = (t355_0.into_bytes()).into_boxed_slice();
-                                        let ptr356 = vec356.as_ptr().cast::<u8>();
-                                        let len356 = vec356.len();
-                                        ::core::mem::forget(vec356);
+                                        let (t386_0, t386_1) = e;
+                                        let vec387 = (t386_0.into_bytes()).into_boxed_slice();
+                                        let ptr387 = vec387.as_ptr().cast::<u8>();
+                                        let len387 = vec387.len();
+                                        ::core::mem::forget(vec387);
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len356;
+                                            .cast::<usize>() = len387;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr356.cast_mut();
-                                        let vec357 = (t355_1.into_bytes()).into_boxed_slice();
-                                        let ptr357 = vec357.as_ptr().cast::<u8>();
-                                        let len357 = vec357.len();
-                                        ::core::mem::forget(vec357);
+                                            .cast::<*mut u8>() = ptr387.cast_mut();
+                                        let vec388 = (t386_1.into_bytes()).into_boxed_slice();
+                                        let ptr388 = vec388.as_ptr().cast::<u8>();
+                                        let len388 = vec388.len();
+                                        ::core::mem::forget(vec388);
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len357;
+                                            .cast::<usize>() = len388;
                                         *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr357.cast_mut();
+                                            .cast::<*mut u8>() = ptr388.cast_mut();
                                     }
                                 }
                             }
                         }
-                        *ptr274
+                        *ptr305
                             .add(::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len358;
-                        *ptr274.add(0).cast::<*mut u8>() = result358;
-                        ptr274
+                            .cast::<usize>() = len389;
+                        *ptr305.add(0).cast::<*mut u8>() = result389;
+                        ptr305
                     }
                 }
                 #[doc(hidden)]
@@ -10837,9 +11022,9 @@ macro_rules! __export_tracker_plugin_impl {
         =
         "component-type:wit-bindgen:0.61.1:hostler:plugin@0.1.0:tracker-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 4164] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 4220] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xbf\x1f\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf7\x1f\x01A\x02\x01\
 A\x13\x01B#\x01s\x04\0\x04json\x03\0\0\x01u\x04\0\x07instant\x03\0\x02\x01y\x04\0\
 \x0cmilliseconds\x03\0\x04\x01k\x05\x01r\x03\x04kinds\x07messages\x0bretry-after\
 \x06\x04\0\x07problem\x03\0\x07\x01s\x04\0\x05level\x03\0\x09\x01r\x02\x05level\x0a\
@@ -10878,7 +11063,7 @@ http\x01\x15\0\x04file\x01\"\0\x04done\0\0\x05other\x01\x03\0\x04\0\x05reply\x03
 \0-\x03\0\x1chostler:plugin/effects@0.1.0\x05\x06\x02\x03\0\0\x07outcome\x02\x03\
 \0\0\x0apermission\x02\x03\0\0\x07section\x02\x03\0\0\x05usage\x02\x03\0\x01\x07\
 call-id\x02\x03\0\x01\x06effect\x02\x03\0\x01\x05frame\x02\x03\0\x01\x05reply\x01\
-B\x83\x01\x02\x03\x02\x01\x01\x04\0\x07instant\x03\0\0\x02\x03\x02\x01\x02\x04\0\
+B\x86\x01\x02\x03\x02\x01\x01\x04\0\x07instant\x03\0\0\x02\x03\x02\x01\x02\x04\0\
 \x04json\x03\0\x02\x02\x03\x02\x01\x03\x04\0\x08log-line\x03\0\x04\x02\x03\x02\x01\
 \x04\x04\0\x0cmilliseconds\x03\0\x06\x02\x03\x02\x01\x07\x04\0\x07outcome\x03\0\x08\
 \x02\x03\x02\x01\x08\x04\0\x0apermission\x03\0\x0a\x02\x03\x02\x01\x05\x04\0\x07\
@@ -10900,42 +11085,43 @@ verification\x03\00\x01ks\x01ky\x01r\x04\x04kinds\x03url2\x06number3\x04notes\x0
 le-change\x03\06\x01p7\x01k1\x01k5\x01r\x10\x05states\x06reasons\x09retryable\x7f\
 \x07messages\x07summarys\x06branch2\x04base2\x04head2\x05files8\x08attemptsy\x05\
 usage\x11\x07elapsed\x07\x07session2\x08providers\x08verified9\x06landed:\x04\0\x06\
-report\x03\0;\x01p-\x01p/\x01o\x02+>\x01o\x02+<\x01o\x02s\x03\x01q\x08\x08regist\
-er\x01\x1f\0\x04poll\x01y\0\x05claim\x01+\0\x09heartbeat\x01=\0\x08progress\x01?\
-\0\x06report\x01\xc0\0\0\x07release\x01+\0\x05other\x01\xc1\0\0\x04\0\x09operati\
-on\x03\0B\x01y\x04\0\x0coperation-id\x03\0D\x01q\x04\x06cancel\x01s\0\x07message\
-\x01s\0\x0alease-lost\x01s\0\x07renewed\x01\x07\0\x04\0\x07control\x03\0F\x01o\x02\
-\x13\x15\x01p\"\x01p)\x01o\x02s\xc7\0\x01j\0\x01\x0d\x01o\x02\xc5\0\xcc\0\x01q\x08\
-\x06effect\x01\xc8\0\0\x07offered\x01\xc9\0\0\x07claimed\x01\xca\0\0\x07control\x01\
-\xcb\0\0\x04pace\x01\x07\0\x04done\x01\xcd\0\0\x03log\x01\x05\0\x05other\x01\xc1\
-\0\0\x04\0\x06output\x03\0N\x04\0\x0aconnection\x03\x01\x01k\x07\x01r\x03\x07com\
-mands\x04time\xd1\0\x09feed-backy\x04\0\x06verify\x03\0R\x01r\x03\x05title2\x07p\
-reface2\x04base2\x04\0\x0cpull-request\x03\0T\x01q\x04\x05leave\0\0\x04push\0\0\x0c\
-pull-request\x01\xd5\0\0\x05merge\x01s\0\x04\0\x07landing\x03\0V\x01q\x05\x04hea\
-d\0\0\x0edefault-branch\0\0\x06remote\x012\0\x08revision\x01s\0\x10previous-sess\
-ion\0\0\x04\0\x04base\x03\0X\x01ku\x01r\x07\x04time\xd1\0\x05stall\xd1\0\x06toke\
-ns3\x08cost-usd\xda\0\x08attempts3\x05quota\xd1\0\x07untimed\x7f\x04\0\x06limits\
-\x03\0[\x01k\x0b\x01k\xd3\0\x01r\x0e\x0arepository2\x04base\xd9\0\x06branch2\x08\
-provider2\x05model2\x0apermission\xdd\0\x06limits\xdc\0\x07session2\x09worktrees\
-2\x04link\x1a\x06verify\xde\0\x07landing\xd7\0\x04keep\x7f\x08withhold\x1a\x04\0\
-\x08run-plan\x03\0_\x01r\x03\x06branchs\x04bases\x09continued\x7f\x04\0\x09works\
-pace\x03\0a\x01r\x03\x06numbery\x07outcome\x09\x08verified9\x04\0\x07attempt\x03\
-\0c\x01r\x02\x05after\x07\x05fresh\x7f\x04\0\x0cnext-attempt\x03\0e\x01q\x03\x05\
-retry\x01\xe6\0\0\x06finish\0\0\x04park\x01s\0\x04\0\x07verdict\x03\0g\x01p}\x01\
-k\xe9\0\x01iP\x01j\x01\xeb\0\x01\x0d\x01@\x02\x06config\x03\x05saved\xea\0\0\xec\
-\0\x04\0\x17[static]connection.open\x01m\x01hP\x01p\xcf\0\x01@\x04\x04self\xee\0\
-\x02id\xc5\0\x09operation\xc3\0\x03now\x01\0\xef\0\x04\0\x18[method]connection.b\
-egin\x01p\x01j\x01\x19\x01\x0d\x01@\x04\x04self\xee\0\x04call\x13\x05reply\xf1\0\
-\x03now\x01\0\xef\0\x04\0\x19[method]connection.resume\x01r\x01@\x03\x04self\xee\
-\0\x05frame\x17\x03now\x01\0\xef\0\x04\0\x1a[method]connection.receive\x01s\x01@\
-\x01\x04self\xee\0\0\xe9\0\x04\0\x17[method]connection.save\x01t\x01j\x01\xe0\0\x01\
-\x0d\x01@\x02\x06config\x03\x04task\"\0\xf5\0\x04\0\x04plan\x01v\x01p\xe4\0\x01j\
-\x01\x20\x01\x0d\x01@\x04\x06config\x03\x04task\"\x02at\xe2\0\x07history\xf7\0\0\
-\xf8\0\x04\0\x06prompt\x01y\x01@\x03\x06config\x03\x04task\"\x07history\xf7\0\0\xe8\
-\0\x04\0\x05retry\x01z\x04\0\x1chostler:plugin/tracker@0.1.0\x05\x0f\x04\0#hostl\
-er:plugin/tracker-plugin@0.1.0\x04\0\x0b\x14\x01\0\x0etracker-plugin\x03\0\0\0G\x09\
-producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rus\
-t\x060.61.1";
+report\x03\0;\x01r\x02\x06numbery\x07messages\x04\0\x09follow-up\x03\0=\x01p-\x01\
+p/\x01o\x02+\xc0\0\x01o\x02+<\x01o\x02+>\x01o\x02s\x03\x01q\x09\x08register\x01\x1f\
+\0\x04poll\x01y\0\x05claim\x01+\0\x09heartbeat\x01?\0\x08progress\x01\xc1\0\0\x06\
+report\x01\xc2\0\0\x07release\x01+\0\x09follow-up\x01\xc3\0\0\x05other\x01\xc4\0\
+\0\x04\0\x09operation\x03\0E\x01y\x04\0\x0coperation-id\x03\0G\x01q\x04\x06cance\
+l\x01s\0\x07message\x01s\0\x0alease-lost\x01s\0\x07renewed\x01\x07\0\x04\0\x07co\
+ntrol\x03\0I\x01o\x02\x13\x15\x01p\"\x01p)\x01o\x02s\xca\0\x01j\0\x01\x0d\x01o\x02\
+\xc8\0\xcf\0\x01q\x08\x06effect\x01\xcb\0\0\x07offered\x01\xcc\0\0\x07claimed\x01\
+\xcd\0\0\x07control\x01\xce\0\0\x04pace\x01\x07\0\x04done\x01\xd0\0\0\x03log\x01\
+\x05\0\x05other\x01\xc4\0\0\x04\0\x06output\x03\0Q\x04\0\x0aconnection\x03\x01\x01\
+k\x07\x01r\x03\x07commands\x04time\xd4\0\x09feed-backy\x04\0\x06verify\x03\0U\x01\
+r\x03\x05title2\x07preface2\x04base2\x04\0\x0cpull-request\x03\0W\x01q\x04\x05le\
+ave\0\0\x04push\0\0\x0cpull-request\x01\xd8\0\0\x05merge\x01s\0\x04\0\x07landing\
+\x03\0Y\x01q\x05\x04head\0\0\x0edefault-branch\0\0\x06remote\x012\0\x08revision\x01\
+s\0\x10previous-session\0\0\x04\0\x04base\x03\0[\x01ku\x01r\x07\x04time\xd4\0\x05\
+stall\xd4\0\x06tokens3\x08cost-usd\xdd\0\x08attempts3\x05quota\xd4\0\x07untimed\x7f\
+\x04\0\x06limits\x03\0^\x01k\x0b\x01k\xd6\0\x01r\x0e\x0arepository2\x04base\xdc\0\
+\x06branch2\x08provider2\x05model2\x0apermission\xe0\0\x06limits\xdf\0\x07sessio\
+n2\x09worktrees2\x04link\x1a\x06verify\xe1\0\x07landing\xda\0\x04keep\x7f\x08wit\
+hhold\x1a\x04\0\x08run-plan\x03\0b\x01r\x03\x06branchs\x04bases\x09continued\x7f\
+\x04\0\x09workspace\x03\0d\x01r\x03\x06numbery\x07outcome\x09\x08verified9\x04\0\
+\x07attempt\x03\0f\x01r\x02\x05after\x07\x05fresh\x7f\x04\0\x0cnext-attempt\x03\0\
+h\x01q\x03\x05retry\x01\xe9\0\0\x06finish\0\0\x04park\x01s\0\x04\0\x07verdict\x03\
+\0j\x01p}\x01k\xec\0\x01iS\x01j\x01\xee\0\x01\x0d\x01@\x02\x06config\x03\x05save\
+d\xed\0\0\xef\0\x04\0\x17[static]connection.open\x01p\x01hS\x01p\xd2\0\x01@\x04\x04\
+self\xf1\0\x02id\xc8\0\x09operation\xc6\0\x03now\x01\0\xf2\0\x04\0\x18[method]co\
+nnection.begin\x01s\x01j\x01\x19\x01\x0d\x01@\x04\x04self\xf1\0\x04call\x13\x05r\
+eply\xf4\0\x03now\x01\0\xf2\0\x04\0\x19[method]connection.resume\x01u\x01@\x03\x04\
+self\xf1\0\x05frame\x17\x03now\x01\0\xf2\0\x04\0\x1a[method]connection.receive\x01\
+v\x01@\x01\x04self\xf1\0\0\xec\0\x04\0\x17[method]connection.save\x01w\x01j\x01\xe3\
+\0\x01\x0d\x01@\x02\x06config\x03\x04task\"\0\xf8\0\x04\0\x04plan\x01y\x01p\xe7\0\
+\x01j\x01\x20\x01\x0d\x01@\x04\x06config\x03\x04task\"\x02at\xe5\0\x07history\xfa\
+\0\0\xfb\0\x04\0\x06prompt\x01|\x01@\x03\x06config\x03\x04task\"\x07history\xfa\0\
+\0\xeb\0\x04\0\x05retry\x01}\x04\0\x1chostler:plugin/tracker@0.1.0\x05\x0f\x04\0\
+#hostler:plugin/tracker-plugin@0.1.0\x04\0\x0b\x14\x01\0\x0etracker-plugin\x03\0\
+\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bi\
+ndgen-rust\x060.61.1";
         };
     };
 }

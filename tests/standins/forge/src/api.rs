@@ -1,28 +1,37 @@
 //! The REST interface, as GitHub Enterprise has it below `/api/v3`.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
+use crate::git_backend;
 use crate::http::{Answer, Request};
-use crate::pulls::{PullRequest, Pulls, Refusal};
+use crate::pulls::{OPENED_BY, PullRequest, Pulls, Refusal};
 
-/// Answers one request. `origin` is where the server is.
-pub(crate) fn answer(pulls: &mut Pulls, origin: &str, request: &Request) -> Answer {
+/// Answers one request. `origin` is where the server is, `root` where the repositories are.
+pub(crate) fn answer(pulls: &mut Pulls, origin: &str, root: &Path, request: &Request) -> Answer {
     let parts: Vec<&str> = request.path.trim_matches('/').split('/').collect();
     let ["api", "v3", "repos", owner, name, rest @ ..] = parts.as_slice() else {
         return not_found();
     };
     let repository = format!("{owner}/{name}");
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-    let page = Page { origin, repository: &repository, owner };
+    let page = Page { origin, root, repository: &repository, owner };
     match (request.method.as_str(), rest) {
         ("GET", ["pulls"]) => Answer::json(200, &list(pulls, &page, request)),
         ("POST", ["pulls"]) => create(pulls, &page, &body),
         ("PATCH", ["pulls", number]) => update(pulls, &page, number, &body),
+        ("GET", ["pulls", number]) => match found(pulls, &repository, number) {
+            Some(pull) => Answer::json(200, &page.show(pull)),
+            None => not_found(),
+        },
         ("GET", ["pulls", number, what]) => said(pulls, &repository, number, what),
+        ("GET", ["issues", number, "comments"]) => said(pulls, &repository, number, "conversation"),
         ("GET", ["commits", sha, "check-runs"]) => {
             let runs = pulls.check_runs(sha);
             Answer::json(200, &json!({"total_count": runs.len(), "check_runs": runs}))
         }
+        ("GET", ["commits", _, "status"]) => Answer::json(200, &json!({"state": "success", "statuses": []})),
         _ => not_found(),
     }
 }
@@ -30,20 +39,24 @@ pub(crate) fn answer(pulls: &mut Pulls, origin: &str, request: &Request) -> Answ
 /// What a pull request's description needs besides itself.
 struct Page<'a> {
     origin: &'a str,
+    root: &'a Path,
     repository: &'a str,
     owner: &'a str,
 }
 
 impl Page<'_> {
     fn show(&self, pull: &PullRequest) -> Value {
-        let Self { origin, repository, owner } = self;
+        let Self { origin, root, repository, owner } = self;
+        let sha = git_backend::tip(root, repository, &pull.head);
         json!({
             "number": pull.number,
             "html_url": format!("{origin}/{repository}/pull/{}", pull.number),
             "state": if pull.open { "open" } else { "closed" },
             "title": pull.title,
             "body": pull.body,
-            "head": {"ref": pull.head, "label": format!("{owner}:{}", pull.head)},
+            "merged": pull.merged,
+            "user": {"login": OPENED_BY, "type": "User"},
+            "head": {"ref": pull.head, "label": format!("{owner}:{}", pull.head), "sha": sha},
             "base": {"ref": pull.base, "label": format!("{owner}:{}", pull.base)},
         })
     }
@@ -70,6 +83,7 @@ fn create(pulls: &mut Pulls, page: &Page<'_>, body: &Value) -> Answer {
         title: text("title"),
         body: text("body"),
         open: true,
+        merged: false,
     };
     let failed = |message: String| {
         let error = json!({"resource": "PullRequest", "code": "custom", "message": message});
@@ -101,12 +115,18 @@ fn update(pulls: &mut Pulls, page: &Page<'_>, number: &str, body: &Value) -> Ans
     Answer::json(200, &page.show(pull))
 }
 
+fn found<'a>(pulls: &'a Pulls, repository: &str, number: &str) -> Option<&'a PullRequest> {
+    let number = number.parse::<u32>().ok()?;
+    pulls.of(repository).iter().find(|pull| pull.number == number)
+}
+
 fn said(pulls: &Pulls, repository: &str, number: &str, what: &str) -> Answer {
     let Ok(number) = number.parse() else {
         return not_found();
     };
     match what {
         "comments" => Answer::json(200, &pulls.comments(repository, number).into()),
+        "conversation" => Answer::json(200, &pulls.conversation(repository, number).into()),
         "reviews" => Answer::json(200, &pulls.reviews(repository, number).into()),
         _ => not_found(),
     }

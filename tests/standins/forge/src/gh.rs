@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::http::Answer;
+use crate::http::{Answer, Request};
 use crate::pulls::{PullRequest, Pulls, Refusal};
 
 /// Separates arguments from input in what the script sends.
@@ -34,6 +34,22 @@ pub(crate) fn install(folder: &Path, address: SocketAddr) -> io::Result<()> {
     let program = folder.join("gh");
     fs::write(&program, script)?;
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
+}
+
+/// What `gh api ADDRESS` asks for, if that is what the script sent.
+pub(crate) fn asked(sent: &str) -> Option<Request> {
+    let (arguments, _) = sent.split_once(&format!("\n{INPUT_MARK}\n"))?;
+    let address = arguments.lines().last().filter(|_| arguments.starts_with("api\n"))?;
+    Some(Request::get(&format!("/api/v3/{address}")))
+}
+
+/// What `gh api` prints for an answer of the REST interface.
+pub(crate) fn printed(answer: &Answer) -> Answer {
+    let body = String::from_utf8_lossy(&answer.body);
+    match answer.status {
+        200..=299 => Answer::text(200, format!("0\n{body}")),
+        status => Answer::text(200, format!("1\ngh: {body} (HTTP {status})\n")),
+    }
 }
 
 /// Answers what the script sent: the exit code on a line, then what is printed.
@@ -72,7 +88,8 @@ fn run(pulls: &mut Pulls, origin: &str, sent: &str) -> (u8, String) {
         }
         ["pr", "create", ..] => {
             let (head, base, title) = (option("--head"), option("--base"), option("--title"));
-            let wish = PullRequest { number: 0, head, base, title, body: input.to_owned(), open: true };
+            let body = input.to_owned();
+            let wish = PullRequest { number: 0, head, base, title, body, open: true, merged: false };
             match pulls.create(&repository, &wish) {
                 Ok(made) => (0, format!("{}\n", url(made.number))),
                 Err(Refusal::Exists) => {

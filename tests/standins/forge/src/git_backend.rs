@@ -37,6 +37,15 @@ pub(crate) fn serve(root: &Path, request: &Request) -> Answer {
     }
 }
 
+/// The commit that a branch of a repository is on; empty if there is no such branch.
+pub(crate) fn tip(root: &Path, repository: &str, branch: &str) -> String {
+    let folder = root.join(format!("{repository}.git"));
+    let name = format!("refs/heads/{branch}");
+    let output =
+        Command::new("git").args(["rev-parse", "--verify", "--quiet", &name]).current_dir(folder).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}
+
 fn run(mut command: Command, body: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut child = command.spawn()?;
     let stdin = child.stdin.take();

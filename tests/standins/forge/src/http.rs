@@ -25,6 +25,13 @@ pub(crate) struct Answer {
 }
 
 impl Request {
+    /// A request for this address, without a line.
+    pub(crate) fn get(target: &str) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let (method, path, query) = ("GET".to_owned(), decoded(path), query.to_owned());
+        Self { method, path, query, ..Self::default() }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }

@@ -22,5 +22,5 @@ mod server;
 
 pub use fault::{Fault, Harm, Part};
 pub use forge::Forge;
-pub use pulls::{PullRequest, Pulls};
+pub use pulls::{OPENED_BY, PullRequest, Pulls};
 pub use server::Call;

@@ -1,6 +1,6 @@
 //! What the forge knows besides the repositories: a state machine without I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,12 @@ pub struct PullRequest {
     pub body: String,
     /// Not closed and not merged.
     pub open: bool,
+    /// Closed because its work is in its base.
+    pub merged: bool,
 }
+
+/// The account with which all pull requests are opened here.
+pub const OPENED_BY: &str = "host-account";
 
 /// Why a pull request was not opened.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +39,10 @@ pub struct Pulls {
     requests: BTreeMap<String, Vec<PullRequest>>,
     check_runs: BTreeMap<String, Vec<Value>>,
     comments: BTreeMap<(String, u32), Vec<Value>>,
+    conversations: BTreeMap<(String, u32), Vec<Value>>,
     reviews: BTreeMap<(String, u32), Vec<Value>>,
+    members: BTreeSet<String>,
+    made: u64,
 }
 
 impl Pulls {
@@ -48,22 +56,58 @@ impl Pulls {
         self.requests.get_mut(repository)?.iter_mut().find(|pull| pull.number == number)
     }
 
-    /// Adds a check run of a commit.
+    /// Lets an account write to the repositories.
+    pub fn add_member(&mut self, user: &str) {
+        self.members.insert(user.to_owned());
+    }
+
+    /// Adds a check run of a commit, or runs the one of this name again: it gets another
+    /// id then.
     pub fn add_check_run(&mut self, sha: &str, name: &str, status: &str, conclusion: Option<&str>) {
-        let run = json!({"name": name, "status": status, "conclusion": conclusion, "head_sha": sha});
-        self.check_runs.entry(sha.to_owned()).or_default().push(run);
+        let id = self.next_id();
+        let run = json!({
+            "id": id, "name": name, "status": status, "conclusion": conclusion, "head_sha": sha,
+            "html_url": format!("https://checks.example/{id}"),
+            "output": {"title": format!("{name}: {}", conclusion.unwrap_or(status)), "summary": null, "text": null}
+        });
+        let runs = self.check_runs.entry(sha.to_owned()).or_default();
+        runs.retain(|earlier| earlier["name"] != name);
+        runs.push(run);
     }
 
     /// Adds a comment on a line of a pull request.
     pub fn add_comment(&mut self, repository: &str, number: u32, user: &str, body: &str) {
-        let list = self.comments.entry((repository.to_owned(), number)).or_default();
-        list.push(json!({"id": list.len() + 1, "user": {"login": user}, "body": body}));
+        let mut said = self.said(user, body);
+        said["path"] = json!("hello.txt");
+        said["line"] = json!(1);
+        self.comments.entry((repository.to_owned(), number)).or_default().push(said);
+    }
+
+    /// Adds a comment to the conversation of a pull request.
+    pub fn add_to_conversation(&mut self, repository: &str, number: u32, user: &str, body: &str) {
+        let said = self.said(user, body);
+        self.conversations.entry((repository.to_owned(), number)).or_default().push(said);
     }
 
     /// Adds a review of a pull request; `state` as GitHub writes it.
     pub fn add_review(&mut self, repository: &str, number: u32, user: &str, state: &str, body: &str) {
-        let list = self.reviews.entry((repository.to_owned(), number)).or_default();
-        list.push(json!({"id": list.len() + 1, "user": {"login": user}, "state": state, "body": body}));
+        let mut said = self.said(user, body);
+        said["state"] = json!(state);
+        self.reviews.entry((repository.to_owned(), number)).or_default().push(said);
+    }
+
+    fn said(&mut self, user: &str, body: &str) -> Value {
+        let association = if self.members.contains(user) { "MEMBER" } else { "NONE" };
+        let kind = if user.ends_with("[bot]") { "Bot" } else { "User" };
+        json!({
+            "id": self.next_id(), "user": {"login": user, "type": kind}, "author_association": association,
+            "body": body
+        })
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.made += 1;
+        self.made
     }
 
     pub(crate) fn check_runs(&self, sha: &str) -> Vec<Value> {
@@ -72,6 +116,10 @@ impl Pulls {
 
     pub(crate) fn comments(&self, repository: &str, number: u32) -> Vec<Value> {
         self.comments.get(&(repository.to_owned(), number)).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn conversation(&self, repository: &str, number: u32) -> Vec<Value> {
+        self.conversations.get(&(repository.to_owned(), number)).cloned().unwrap_or_default()
     }
 
     pub(crate) fn reviews(&self, repository: &str, number: u32) -> Vec<Value> {
@@ -100,7 +148,8 @@ mod tests {
 
     fn wish(head: &str) -> PullRequest {
         let (base, title) = ("main".to_owned(), "t".to_owned());
-        PullRequest { number: 0, head: head.to_owned(), base, title, body: String::new(), open: true }
+        let (head, body) = (head.to_owned(), String::new());
+        PullRequest { number: 0, head, base, title, body, open: true, merged: false }
     }
 
     #[test]
@@ -112,5 +161,14 @@ mod tests {
         assert_eq!(pulls.create("a/b", &wish("x")).unwrap().number, 2);
         assert_eq!(pulls.create("a/c", &wish("x")).unwrap().number, 1);
         assert_eq!(pulls.create("a/b", &wish("main")), Err(Refusal::Empty));
+    }
+
+    #[test]
+    fn a_check_that_runs_again_takes_the_place_of_the_one_before() {
+        let mut pulls = Pulls::default();
+        pulls.add_check_run("sha", "build", "completed", Some("failure"));
+        pulls.add_check_run("sha", "build", "in_progress", None);
+        let [run] = &pulls.check_runs("sha")[..] else { panic!("not one") };
+        assert_eq!((run["id"].as_u64(), run["status"].as_str()), (Some(2), Some("in_progress")));
     }
 }

@@ -128,6 +128,14 @@ fn answer(shared: &Shared, request: &Request) -> Answer {
         let mut state = shared.state();
         let signed_in = state.gh_signed_in;
         let sent = String::from_utf8_lossy(&request.body);
+        if let Some(asked) = gh::asked(&sent).filter(|_| signed_in) {
+            let answer = match state.faults.strike(part_of(&asked.method, &asked.path)) {
+                Some(Harm::Status(status)) => Answer::text(status, "injected"),
+                Some(_) => Answer::text(502, "injected"),
+                None => api::answer(&mut state.pulls, &shared.origin, &shared.root, &asked),
+            };
+            return gh::printed(&answer);
+        }
         return gh::answer(&mut state.pulls, &shared.origin, signed_in, &sent);
     }
     let wanted = shared.state().authorization.clone();
@@ -137,7 +145,7 @@ fn answer(shared: &Shared, request: &Request) -> Answer {
         return refusal;
     }
     if request.path.starts_with("/api/") {
-        return api::answer(&mut shared.state().pulls, &shared.origin, request);
+        return api::answer(&mut shared.state().pulls, &shared.origin, &shared.root, request);
     }
     git_backend::serve(&shared.root, request)
 }

@@ -53,6 +53,7 @@ impl From<NotDone> for Answer {
             NotDone::NotFound => (404, "not_found"),
             NotDone::NotOwner => (409, "not_owner"),
             NotDone::AlreadyFinished => (409, "already_finished"),
+            NotDone::RunOpen => (409, "run_open"),
             NotDone::TaskGone => (410, "task_gone"),
         };
         Self::error(status, code, &reason.to_string())
@@ -67,7 +68,11 @@ pub(crate) fn answer(board: &mut Board, call: &Call, now: Time) -> Answer {
     };
     let Some(route) = &call.route else { return Answer::error(404, "not_found", "no such endpoint") };
     let answered = handle(board, &agent, route, call, now);
-    answered.map_or_else(|refusal| refusal, Answer::ok)
+    let done = |body| match route.endpoint {
+        Endpoint::Continue => Answer { status: 201, ..Answer::ok(body) },
+        _ => Answer::ok(body),
+    };
+    answered.map_or_else(|refusal| refusal, done)
 }
 
 fn handle(board: &mut Board, agent: &Agent, route: &Route, call: &Call, now: Time) -> Result<Value, Answer> {
@@ -82,6 +87,11 @@ fn handle(board: &mut Board, agent: &Agent, route: &Route, call: &Call, now: Tim
             json!({ "tasks": board.claim(id, &wish.runner_id, wish.slots, now) })
         }
         Endpoint::Task => board.read(id, run, now)?,
+        Endpoint::Continue => {
+            let GoOn { previous_run_id, message, idempotency_key } = body(call)?;
+            let made = board.go_on(id, run, &previous_run_id, &message, &idempotency_key)?;
+            json!({ "run_id": made })
+        }
         Endpoint::Progress => {
             let control = board.progress(id, runner()?, run, checked(body(call)?)?)?;
             json!({ "ok": true, "control": control })
@@ -122,6 +132,13 @@ struct Claim {
     slots: usize,
     #[serde(rename = "provider")]
     _provider: String,
+}
+
+#[derive(Deserialize)]
+struct GoOn {
+    previous_run_id: String,
+    message: String,
+    idempotency_key: String,
 }
 
 #[derive(Deserialize)]

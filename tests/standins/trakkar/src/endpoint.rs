@@ -12,6 +12,8 @@ pub enum Endpoint {
     Claim,
     /// `GET tasks/{id}`
     Task,
+    /// `POST tasks/{id}/continue`: ours, not in Trakkar's documentation
+    Continue,
     /// `POST runs/{id}/progress`
     Progress,
     /// `GET runs/{id}/control`
@@ -41,6 +43,7 @@ impl Route {
             ("GET", ["me"]) => (Endpoint::Me, ""),
             ("POST", ["tasks", "claim"]) => (Endpoint::Claim, ""),
             ("GET", ["tasks", id]) => (Endpoint::Task, *id),
+            ("POST", ["tasks", id, "continue"]) => (Endpoint::Continue, *id),
             ("POST", ["heartbeat"]) => (Endpoint::Heartbeat, ""),
             ("POST", ["runs", id, "progress"]) => (Endpoint::Progress, *id),
             ("GET", ["runs", id, "control"]) => (Endpoint::Control, *id),
@@ -69,6 +72,7 @@ mod tests {
         assert_eq!(route("POST", "/v1/agent/runs/r/finish"), Some((Endpoint::Finish, "r".into())));
         for (method, path) in [
             ("POST", "/v1/agent/me"),
+            ("GET", "/v1/agent/tasks/t_1/continue"),
             ("GET", "/v1/agent/runs/r/finish"),
             ("GET", "/me"),
             ("POST", "/v1/agent/runs/r"),

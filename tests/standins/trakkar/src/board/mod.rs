@@ -4,6 +4,7 @@
 mod agent;
 mod audit;
 mod claim;
+mod continuing;
 mod ending;
 mod keeping;
 mod person;
@@ -12,6 +13,8 @@ mod task;
 
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use thiserror::Error;
@@ -43,6 +46,9 @@ pub enum NotDone {
     /// 409
     #[error("the run is finished already")]
     AlreadyFinished,
+    /// 409
+    #[error("a run of this task is open already")]
+    RunOpen,
     /// 410
     #[error("the task was deleted")]
     TaskGone,
@@ -71,6 +77,8 @@ pub struct Board {
     runners: Vec<Runner>,
     /// What no sound runner does, in words.
     complaints: Vec<String>,
+    /// Runs that runners asked for, by their keys.
+    continued: BTreeMap<String, String>,
     #[serde(skip)]
     made: u64,
 }

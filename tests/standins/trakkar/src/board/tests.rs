@@ -189,3 +189,19 @@ fn the_settings_of_an_agent_count_from_the_next_claim_on_and_a_disabled_one_may_
     assert_eq!(board.authorize(Some(&token)), Err(NotDone::AgentDisabled));
     assert!(!serde_json::to_string(&board).unwrap().contains("trk_agent_"), "the token is shown once");
 }
+
+#[test]
+fn a_runner_has_a_task_go_on_once_for_each_key_and_never_beside_an_open_run() {
+    let (mut board, agent, tasks, now) = board(1);
+    let task = &tasks[0];
+    let run = run_id(&board.claim(&agent, A, 1, now));
+    assert_eq!(board.go_on(&agent, task, &run, "1 check failed", "k0"), Err(NotDone::RunOpen));
+    board.finish(&agent, A, &run, finish("no_changes"), now).unwrap();
+    let next = board.go_on(&agent, task, &run, "1 check failed", "k1").unwrap();
+    assert_eq!(board.go_on(&agent, task, &run, "1 check failed", "k1"), Ok(next.clone()));
+    assert_eq!(board.go_on(&agent, task, &run, "1 check failed", "k2"), Err(NotDone::RunOpen));
+    assert_eq!(board.go_on(&agent, task, "run_x", "1 check failed", "k3"), Err(NotDone::NotFound));
+    let claimed = board.claim(&agent, A, 1, now);
+    assert_eq!((run_id(&claimed), &claimed[0]["kind"]), (next, &serde_json::json!("continue")));
+    assert_eq!(claimed[0]["continuation"]["message"], "1 check failed");
+}
