@@ -35,6 +35,12 @@ pub fn split(body: &str) -> (&str, &str) {
     (body, "")
 }
 
+/// What to append to a body when its task is taken up again.
+pub fn taken_up(body: &str, why: &str, line_end: &str) -> String {
+    let gap = if body.is_empty() || body.ends_with('\n') { "" } else { line_end };
+    format!("{gap}{line_end}Taken up again: {}{line_end}", harmless(&why.replace(['\n', '\r'], " ")))
+}
+
 /// What to append to a body for this report.
 pub fn section(body: &str, run: &str, report: &Report, now: Instant, line_end: &str) -> String {
     let mut text = String::from(match body {

@@ -3,8 +3,8 @@
 
 use hostler_sdk::files::Directory;
 use hostler_sdk::tracker::{
-    Attempt, Claim, Control, Polled, Report, RunPlan, RunRef, RunStatus, Task, Verdict, Workspace, judge,
-    task_prompt,
+    Attempt, Claim, Control, FollowUp, Polled, Report, RunPlan, RunRef, RunStatus, Task, Verdict, Workspace,
+    judge, task_prompt,
 };
 use hostler_sdk::{Config, Context, Milliseconds, Problem, Section, Tracker, time};
 
@@ -74,6 +74,7 @@ impl Tracker for Folder {
                 file.content.set("run", &run.run);
                 file.content.set("started", &started);
                 file.content.remove("finished");
+                file.content.remove(wishes::FOLLOW_UP);
                 Ok(Change::Write)
             }
             // We have it already: the host asks again after a crash.
@@ -143,6 +144,22 @@ impl Tracker for Folder {
             Err(problem) if !problem.is_gone() => Err(problem),
             _ => Ok(()),
         }
+    }
+
+    async fn follow_up(&self, cx: &Context, run: RunRef, word: FollowUp) -> Result<(), Problem> {
+        let written = change(cx, &run.task.id, |file| match file.status() {
+            Status::Ended if file.run().as_deref() == Some(run.run.as_str()) => {
+                file.content.set("status", "todo");
+                file.content.set(wishes::FOLLOW_UP, &word.number.to_string());
+                let line = report::taken_up(file.content.body(), &word.message, file.content.line_end());
+                file.content.append(&line);
+                Ok(Change::Write)
+            }
+            // It is to do already: we were here before, or its owner was.
+            Status::Todo | Status::Doing => Ok(Change::Leave),
+            _ => Err(Problem::gone(format!("The owner of {} has other plans for it.", run.task.id))),
+        });
+        written.await.map(|_| ())
     }
 
     fn plan(_: &Config, task: &Task) -> Result<RunPlan, Problem> {

@@ -9,6 +9,10 @@ use crate::front_matter::FrontMatter;
 /// Each is a whole turn of the agent: more than so many burn money.
 const MAX_VERIFY_RETRIES: u32 = 10;
 
+/// Set on a task that is taken up again because of what came back from its pull request:
+/// the number of the word. Such a run goes on where the last one ended.
+pub const FOLLOW_UP: &str = "follow-up";
+
 /// The fields as they were written; checked when the run is planned, where a
 /// mistake can be shown.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -26,6 +30,7 @@ struct Wishes {
     verify: Option<String>,
     verify_retries: Option<String>,
     landing: Option<String>,
+    follow_up: Option<String>,
 }
 
 /// The wishes, for `task.data`.
@@ -43,6 +48,7 @@ pub fn collect(content: &FrontMatter) -> String {
         verify: content.get("verify"),
         verify_retries: content.get("verify-retries"),
         landing: content.get("landing"),
+        follow_up: content.get(FOLLOW_UP),
     };
     serde_json::to_string(&wishes).unwrap_or_default()
 }
@@ -92,7 +98,7 @@ pub fn plan(file: &str, data: &str) -> Result<RunPlan, Problem> {
     };
     Ok(RunPlan {
         repository: wishes.repo,
-        base: base(wishes.base),
+        base: if wishes.follow_up.is_some() { Base::PreviousSession } else { base(wishes.base) },
         branch: wishes.branch,
         provider: wishes.provider,
         model: wishes.model,

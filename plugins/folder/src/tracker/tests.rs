@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use hostler_sdk::testing::{Done, FakeHost, MemoryFiles};
-use hostler_sdk::tracker::{Effect, FileChange, Operation, Reply};
+use hostler_sdk::tracker::{Base, Effect, FileChange, Operation, Reply};
 use hostler_sdk::{Outcome, Reason, Usage};
 use serde_json::json;
 
@@ -296,4 +296,37 @@ fn a_transient_failure_is_tried_once_more_unless_the_task_says_otherwise() {
     assert_eq!(verdict("# A", 2), Verdict::Finish);
     assert_eq!(verdict("---\nattempts: 1\n---\n", 1), Verdict::Finish);
     assert!(matches!(verdict("---\nattempts: 3\n---\n", 2), Verdict::Retry(_)));
+}
+
+#[test]
+fn a_task_whose_pull_request_was_reviewed_is_to_do_again_and_goes_on_where_it_ended() {
+    let mut desk = Desk::new([("a.md", "---\nlanding: pull-request\n---\n# A\n")]);
+    desk.claim("a.md", "run_1");
+    desk.report("a.md", "run_1", "succeeded");
+    for _ in 0..2 {
+        let word = FollowUp { number: 1, message: "1 check failed on #7: build.".into() };
+        let told = desk.run(Operation::FollowUp((run_ref("a.md", "run_1"), word)));
+        assert_eq!(told.result, Some(Ok(())));
+    }
+    let text = desk.text("a.md");
+    assert_eq!(text.matches("Taken up again: 1 check failed on #7: build.\n").count(), 1, "{text}");
+    let offered = desk.run(Operation::Poll(5)).offered;
+    let plan = Folder::plan(&Config::from_json("{}").unwrap(), &offered[0]).unwrap();
+    assert!(matches!(plan.base, Base::PreviousSession));
+    assert!(offered[0].sections.iter().all(|section| !section.trusted || section.body == "# A"));
+    assert_eq!(desk.claim("a.md", "run_2").result, Some(Ok(())));
+    assert!(
+        !desk.text("a.md").contains("follow-up"),
+        "the next time its owner decides: {}",
+        desk.text("a.md")
+    );
+}
+
+#[test]
+fn a_task_that_its_owner_gave_up_is_not_taken_up_again() {
+    let mut desk = Desk::new([("a.md", "---\nstatus: draft\n---\n# A\n")]);
+    let word = FollowUp { number: 1, message: "1 check failed on #7: build.".into() };
+    let told = desk.run(Operation::FollowUp((run_ref("a.md", "run_1"), word)));
+    assert_eq!(told.result.unwrap().unwrap_err().kind, "gone");
+    assert!(desk.text("a.md").starts_with("---\nstatus: draft\n---\n"));
 }
