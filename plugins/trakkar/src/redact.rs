@@ -42,13 +42,18 @@ pub fn speakable(text: &str) -> String {
     without_secrets_and_paths(&without_code(text))
 }
 
-/// The text without secrets and paths; the output of commands has no other form.
-pub fn without_secrets_and_paths(text: &str) -> String {
+/// The text without secrets and paths, word for word; what stands between words stays.
+fn without_secrets_and_paths(text: &str) -> String {
     let mut follows_bearer = false;
     let mut clean = String::with_capacity(text.len());
     for word in text.split_inclusive(char::is_whitespace) {
         let bare = word.trim_end();
-        if follows_bearer && !bare.is_empty() {
+        if bare.is_empty() {
+            // Another blank between two words: the one before still counts.
+            clean.push_str(word);
+            continue;
+        }
+        if follows_bearer {
             clean.push_str(SECRET);
             clean.push_str(&word[bare.len()..]);
         } else {
@@ -235,6 +240,8 @@ mod tests {
             ("used trk_agent_0123456789abcdef.", "used <secret>."),
             ("(sk-ant-0123456789)", "(<secret>)"),
             ("Authorization: Bearer abc.def.ghi now", "Authorization: Bearer <secret> now"),
+            ("Bearer  abc.def now", "Bearer  <secret> now"),
+            ("Bearer\n abc.def now", "Bearer\n <secret> now"),
             ("GITHUB_TOKEN=abc npm test", "GITHUB_TOKEN=<secret> npm test"),
             ("https://ghp_0123456789@github.com", "https://<secret>@github.com"),
             ("sk-1234567 is short, sk-12345678 is not", "sk-1234567 is short, <secret> is not"),
