@@ -116,6 +116,11 @@ impl Feed {
         self.batch.is_none() && self.waiting.is_empty()
     }
 
+    /// Whether a batch is on its way.
+    pub fn is_sending(&self) -> bool {
+        self.sending
+    }
+
     /// The next batch to send; `None` if there is nothing, or one is on its way.
     pub fn begin(&mut self, now: Instant) -> Option<Batch> {
         if self.sending || self.is_empty() {

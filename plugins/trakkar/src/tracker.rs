@@ -174,6 +174,7 @@ impl Trakkar {
                 verified.into_iter().chain(notes).for_each(|event| known.feed.push(event));
             }
         }
+        self.batch_arrived(cx, run_id).await;
         if let Err(trouble) = self.send_progress(cx, run_id).await {
             cx.log("debug", trouble.into_problem().message);
         }

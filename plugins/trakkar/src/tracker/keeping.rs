@@ -11,6 +11,13 @@ use crate::server::{Trouble, of_run};
 /// Longest wait for one answer: a Stop of another run must not wait for it.
 const SHORT_PATIENCE: Milliseconds = 5_000;
 
+/// The end of a run waits for a batch on its way, which has no more than
+/// [`SHORT_PATIENCE`], and looks so often whether it has arrived.
+const BETWEEN_LOOKS: Milliseconds = 100;
+
+/// Looks until the end is told in any case.
+const LOOKS_AT_A_BATCH: u32 = 50;
+
 /// A round of questions that has taken so long ends; the next one begins with the
 /// runs that were left out.
 const ASKING_FOR: Milliseconds = 5_000;
@@ -80,6 +87,17 @@ impl Trakkar {
             let heard = self.note_trouble(cx, run_id, answered)?;
             if let (Some(known), Some(control)) = (self.runs.borrow_mut().get(run_id), heard.get("control")) {
                 known.hear(control);
+            }
+        }
+    }
+
+    /// Waits until no batch is on its way: what joined the feed meanwhile goes with the
+    /// next one.
+    pub(super) async fn batch_arrived(&self, cx: &Context, run_id: &str) {
+        for _ in 0..LOOKS_AT_A_BATCH {
+            let sending = self.runs.borrow_mut().get(run_id).is_some_and(|known| known.feed.is_sending());
+            if !sending || cx.sleep(BETWEEN_LOOKS).await.is_err() {
+                return;
             }
         }
     }

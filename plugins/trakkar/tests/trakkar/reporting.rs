@@ -1,10 +1,10 @@
 //! The end of runs.
 
-use hostler_sdk::tracker::{Report, Verification};
+use hostler_sdk::tracker::{Effect, Operation, Output, Report, Verification};
 use serde_json::{Value, json};
 
 use crate::fake_trakkar::Answer;
-use crate::stage::{Stage, opened, problem, report};
+use crate::stage::{START, Stage, at, opened, problem, report};
 
 fn outcome(stage: &Stage) -> Value {
     stage.bodies("finish").last().unwrap()["outcome"].clone()
@@ -129,4 +129,47 @@ fn an_untouched_task_is_given_back_and_one_that_is_gone_need_not_be() {
     let claim = stage.claimed("three");
     stage.next("release", Answer::Cut);
     assert_eq!(problem(&stage.release(&claim)).kind, "transient");
+}
+
+/// The one effect that is asked for.
+fn effect(outputs: &[Output]) -> (u32, Effect) {
+    match outputs {
+        [Output::Effect((call, effect))] => (*call, effect.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_last_words_of_a_run_wait_for_a_batch_on_its_way_and_come_before_the_end() {
+    let mut stage = Stage::new();
+    let claim = stage.claimed("one");
+    let line = stage.line("one");
+    let under_way = Operation::Progress((at(&claim), vec![line]));
+    let (batch, _) = effect(&stage.host.connection().begin(1_000, under_way, START));
+    let found = Verification { passed: true, summary: "It passed.".into(), tail: String::new() };
+    let report = Operation::Report((at(&claim), Report { verified: Some(found), ..opened() }));
+    let (look, waits) = effect(&stage.host.connection().begin(1_001, report, START));
+    assert!(matches!(waits, Effect::Wake(_)), "{waits:?}");
+    let cut = Err(hostler_sdk::Problem::transient("the connection broke"));
+    stage.host.connection().resume(batch, cut, START);
+    let mut outputs = stage.host.connection().resume(look, Ok(hostler_sdk::tracker::Reply::Done), START);
+    while let [Output::Effect((call, effect))] = &outputs[..] {
+        let reply = stage.trakkar.borrow_mut().answer(effect);
+        outputs = stage.host.connection().resume(*call, reply, START);
+    }
+    let shown: Vec<String> = stage.bodies("progress").iter().map(Value::to_string).collect();
+    assert!(shown.iter().any(|batch| batch.contains("It passed.")), "{shown:?}");
+    assert_eq!(stage.calls().last().unwrap(), "POST runs/run_one/finish");
+}
+
+#[test]
+fn a_batch_that_never_arrives_does_not_keep_the_end_back() {
+    let mut stage = Stage::new();
+    let claim = stage.claimed("one");
+    let line = stage.line("one");
+    stage.host.connection().begin(1_000, Operation::Progress((at(&claim), vec![line])), START);
+    let done = stage.report(&claim, opened());
+    assert_eq!(done.result, Some(Ok(())));
+    let looks = done.effects.iter().filter(|effect| matches!(effect, Effect::Wake(_))).count();
+    assert_eq!(looks, 50);
 }
