@@ -1,11 +1,13 @@
 //! The command line: every command, flag and example.
 
+mod audit;
 mod message;
 mod plugin;
 mod policy;
 mod record;
 mod setup;
 
+pub use audit::{AuditArgs, AuditCommand, EntriesArgs};
 pub use message::MessageArgs;
 pub use plugin::{InstallArgs, KeysCommand, PluginArgs, PluginCommand, TryArgs};
 pub use policy::{CheckArgs, PolicyArgs, PolicyCommand};
@@ -67,6 +69,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Decide everything about a run again, and compare
     Replay(ReplayArgs),
+    /// Show what was allowed, refused, started and let out, and prove it
+    Audit(AuditArgs),
     /// Show what takes how much space
     Disk(DiskArgs),
     /// Remove what of the past may go, after a look at what that is

@@ -36,11 +36,13 @@ pub enum Exit {
     Grows = 13,
     /// A message reached no agent.
     NotHeard = 14,
+    /// The audit log is not what was written.
+    Tampered = 15,
 }
 
 impl Exit {
     /// All of them, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Ok,
         Self::Failed,
         Self::Usage,
@@ -56,6 +58,7 @@ impl Exit {
         Self::Differs,
         Self::Grows,
         Self::NotHeard,
+        Self::Tampered,
     ];
 
     /// The number that the shell sees.
@@ -83,6 +86,7 @@ impl Exit {
             Self::Differs => "a run was not decided the same way again (only `host replay`)",
             Self::Grows => "a plugin asks for more than an earlier build (`host plugin diff` and `install`)",
             Self::NotHeard => "no agent took the message (only `host message`)",
+            Self::Tampered => "the audit log was changed or cut off (only `host audit verify`)",
         }
     }
 

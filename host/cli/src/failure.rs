@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hostler_daemon::audit::AuditError;
 use hostler_daemon::control::ClientError;
 use hostler_daemon::grants::GrantError;
 use hostler_daemon::history::FindError;
@@ -78,6 +79,12 @@ impl From<GrantError> for Failure {
 
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
+        hostler_daemon::Failure::from(error).into()
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
         hostler_daemon::Failure::from(error).into()
     }
 }

@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
 use crate::page::Page;
+use crate::person::consent;
 use crate::question::{can_ask, confirmed};
 use crate::screens::inspect::{Allowed, draw_request};
 use crate::screens::run_words::quoted;
@@ -83,7 +84,7 @@ pub fn ensure(chosen: &[&Chosen], context: &Context, page: &Page) -> Result<(), 
     }
     for (chosen, doubt) in missing {
         ask(chosen, doubt, page)?;
-        write_down(chosen, &mut grants, &path)?;
+        write_down(chosen, false, &mut grants, context)?;
     }
     Ok(())
 }
@@ -105,12 +106,12 @@ pub fn obtain(chosen: &Chosen, yes: bool, context: &Context, page: &Page) -> Res
     } else {
         ask(chosen, doubt, page)?;
     }
-    write_down(chosen, &mut grants, &path)
+    write_down(chosen, yes, &mut grants, context)
 }
 
-fn write_down(chosen: &Chosen, grants: &mut Grants, path: &Path) -> Result<(), Failure> {
-    grants.allow(&chosen.manifest, &chosen.inspection.digest);
-    Ok(grants.save(path)?)
+/// Gives the grant, in the audit log first; `yes` if it was said beforehand.
+pub fn write_down(chosen: &Chosen, yes: bool, grants: &mut Grants, context: &Context) -> Result<(), Failure> {
+    Ok(consent(yes, context).allow(grants, &chosen.manifest, &chosen.inspection.digest)?)
 }
 
 /// Tells what is doubtful about its signature, shows what a plugin asks for and waits

@@ -20,6 +20,7 @@ mod log;
 mod output;
 mod page;
 mod paint;
+mod person;
 mod progress;
 mod question;
 mod reach;

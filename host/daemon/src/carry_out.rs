@@ -10,6 +10,7 @@ use hostler_engine::report::{Changes, Report};
 use hostler_engine::run::Run;
 use hostler_engine::step::Step;
 use hostler_engine::{Action, Effect, Input};
+use hostler_journal::audit::Event;
 use hostler_workspaces::{RemoteError, WorkspaceError};
 
 use crate::attempt;
@@ -157,6 +158,9 @@ async fn advise(rooms: &Rooms, run: &Run, at: Step) {
 
 async fn report_to_tracker(rooms: &Arc<Rooms>, run: &Run, at: Step, report: Box<Report>) {
     rooms.couriers.hurry(rooms, run).await;
+    let state = report.state.name().to_owned();
     let answered = rooms.tracker.operate(Operation::Report(run.reference(), report)).await;
+    let accepted = answered.result.is_ok();
+    rooms.audit.note(Event::Reported { run: run.id.0.clone(), state, accepted }).await;
     rooms.tell(Input::Reported { at, answer: answered.result }).await;
 }

@@ -5,6 +5,7 @@
 //! word for exactly this run. It works beside a running host, because it touches only
 //! what belongs to closed runs.
 
+mod audit;
 pub mod disk;
 mod lock;
 mod rules;
@@ -14,6 +15,7 @@ mod sweep;
 use std::path::PathBuf;
 
 use hostler_engine::time::{Millis, Timestamp};
+use hostler_journal::audit::Old;
 use hostler_workspaces::{RemovalProof, Workspace};
 use serde::Serialize;
 
@@ -30,12 +32,14 @@ pub struct Retention {
     pub logs: Option<Millis>,
     /// The history of runs in the journal.
     pub journal: Option<Millis>,
+    /// Files of the audit log.
+    pub audit: Option<Millis>,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         let days = |days: u64| Some(Millis::minutes(days * 24 * 60));
-        Self { worktrees: days(14), logs: days(30), journal: days(90) }
+        Self { worktrees: days(14), logs: days(30), journal: days(90), audit: None }
     }
 }
 
@@ -61,6 +65,8 @@ pub enum What {
     Logs,
     /// Rows of the journal.
     Journal,
+    /// The oldest files of the audit log.
+    Audit,
     /// A plugin that was kept for runs that began with it.
     Plugin,
     /// Native code of a plugin.
@@ -109,6 +115,7 @@ enum Deed {
     Folder,
     File,
     Prune { before: Timestamp },
+    Audit { old: Vec<Old>, now: Timestamp },
 }
 
 /// Looks at everything and decides, removing nothing. Blocks.

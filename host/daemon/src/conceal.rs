@@ -9,6 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use hostler_components::Manifest;
 use hostler_engine::Input;
 use hostler_engine::redaction::{Redaction, RedactionError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Parts of a variable's name that tell a secret.
@@ -43,6 +45,11 @@ impl Conceal {
         Ok(Self { secrets, redaction })
     }
 
+    /// The same, for what is written elsewhere.
+    pub fn redaction(&self) -> Redaction {
+        self.redaction.clone()
+    }
+
     /// The operator's secrets, and those of one run.
     pub fn with(&self, given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
         self.secrets.iter().cloned().chain(given).collect()
@@ -55,15 +62,21 @@ impl Conceal {
         if !self.redaction.finds(text.as_bytes()) {
             return (input, text);
         }
-        let mut value = serde_json::to_value(&input).unwrap_or_default();
-        strings(&mut value, &self.redaction);
-        if let Ok(input) = serde_json::from_value::<Input>(value) {
-            let text = serde_json::to_string(&input).unwrap_or_default();
-            return (input, text);
-        }
-        tracing::warn!("a secret is a word that this host uses itself; choose a longer one");
+        let input = clean(input, &self.redaction);
+        let text = serde_json::to_string(&input).unwrap_or_default();
         (input, text)
     }
+}
+
+/// Masks secrets in everything that a value says. A secret that is a word of the record
+/// itself tells nothing, and stays.
+pub fn clean<T: Serialize + DeserializeOwned>(value: T, redaction: &Redaction) -> T {
+    let mut masked = serde_json::to_value(&value).unwrap_or_default();
+    strings(&mut masked, redaction);
+    serde_json::from_value(masked).unwrap_or_else(|_| {
+        tracing::warn!("a secret is a word that this host uses itself; choose a longer one");
+        value
+    })
 }
 
 /// Masks secrets in every string of a JSON value; names and numbers stay.

@@ -11,6 +11,7 @@ use hostler_engine::run::{Run, State};
 use hostler_engine::task::RunId;
 use hostler_engine::time::{Millis, Timestamp};
 use hostler_engine::{Effect, Engine, Input};
+use hostler_journal::audit::Head;
 use hostler_journal::{Entry, Journal, JournalError, Receipt};
 use tokio::sync::{mpsc, watch};
 
@@ -82,6 +83,8 @@ pub struct Core {
     /// Rows as they were last written.
     rows: BTreeMap<RunId, RunView>,
     since_snapshot: u32,
+    /// What the journal knows of the audit log.
+    audited: Option<Head>,
     /// How long the machine had slept when the engine was last told.
     slept: Millis,
     once: bool,
@@ -130,6 +133,7 @@ impl Core {
             hands,
             rows,
             since_snapshot: 0,
+            audited: None,
             slept: Millis(0),
             once,
             detached: false,
@@ -229,6 +233,11 @@ impl Core {
         if self.since_snapshot >= SNAPSHOT_EVERY {
             entry.snapshot = serde_json::to_string(&self.engine).ok();
             self.since_snapshot = 0;
+        }
+        let audited = self.rooms.audit.settled();
+        if audited != self.audited {
+            self.audited = audited;
+            entry.audit = audited;
         }
         let receipt = self.journal.submit(entry).await?;
         let effects = effects

@@ -8,6 +8,7 @@ use hostler_components::{CallError, LoadError, RuntimeError, SigningKeyError};
 use hostler_engine::command::TemplateError;
 use hostler_engine::problem::Problem;
 use hostler_journal::JournalError;
+use hostler_journal::audit::AuditError;
 use hostler_policy::{Line, PolicyError};
 use hostler_workspaces::{RemoteError, WorkspaceError};
 
@@ -67,6 +68,9 @@ pub enum Failure {
     /// The record cannot be read or written.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The audit log cannot be read or written.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// An entry of the record cannot be understood.
     #[error("entry {seq} of {} cannot be understood ({problem}): it was written by another version of Hostler; use that one, or {remedy}", path.display())]
     Entry {
@@ -218,7 +222,9 @@ impl Failure {
     pub const fn kind(&self) -> FailureKind {
         match self {
             Self::Busy { .. } | Self::InstallUnderWay { .. } => FailureKind::Busy,
-            Self::Journal(_) | Self::Entry { .. } | Self::Folder { .. } => FailureKind::Record,
+            Self::Journal(_) | Self::Audit(_) | Self::Entry { .. } | Self::Folder { .. } => {
+                FailureKind::Record
+            }
             Self::Load(_)
             | Self::WrongKind { .. }
             | Self::PluginChanged { .. }

@@ -41,6 +41,11 @@ impl Home {
         self.state.join("journal.db")
     }
 
+    /// What was allowed, refused, started and let out.
+    pub fn audit(&self) -> PathBuf {
+        self.state.join("audit")
+    }
+
     /// What this host is called towards trackers; made at its first start.
     pub fn host_id(&self) -> PathBuf {
         self.state.join("host-id")

@@ -17,6 +17,8 @@ use hostler_engine::rights::Rights;
 use hostler_engine::task::Runner;
 use hostler_engine::time::Millis;
 use hostler_journal::JournalError;
+use hostler_journal::audit::Head;
+use hostler_policy::Policies;
 use hostler_workspaces::{Cancel, Operator, Repository, WorkspaceError};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -41,7 +43,10 @@ use crate::plugins::builds::Builds;
 use crate::plugins::permit::Withdrawn;
 use crate::plugins::providers::Provider;
 use crate::plugins::{Installed, install, runtime};
+use crate::record::audit;
+use crate::record::audited::{self, Audited};
 use crate::record::copying::{copy, copy_now_and_then};
+use crate::record::denied::{self, DeniedSoFar};
 use crate::record::recovery;
 use crate::remote_check;
 use crate::revocation;
@@ -78,6 +83,7 @@ pub struct Host {
     copying: JoinHandle<()>,
     follow_up: JoinHandle<()>,
     revocation: JoinHandle<Result<(), Withdrawn>>,
+    denied: JoinHandle<()>,
     /// What was told since the start, for the first who asks.
     unheard: Option<broadcast::Receiver<Notice>>,
     socket: PathBuf,
@@ -104,20 +110,15 @@ impl Host {
     /// Sets everything up and starts. What an earlier host left undone is taken up
     /// again first.
     pub async fn start(settings: Settings) -> Result<(Self, Ready), Failure> {
-        for folder in [&settings.home.state, &settings.home.config] {
-            make_private(folder).map_err(Failure::folder(folder))?;
-        }
+        make_folders(&settings.home)?;
         let lock = StateLock::take(&settings.home)?;
         let home = settings.home.clone();
-        let (organisation, policies) = Organisation::in_force(settings.organisation.clone())?;
-        if settings.network.observe {
-            let what = || "requests beyond a plugin's grant, merely observed".to_owned();
-            organisation::allowed(&policies.observing(), what)?;
-        }
+        let (organisation, policies) = organisation(&settings)?;
         let runtime = runtime(&home)?;
         let tracker = load_tracker(&runtime, &settings, &organisation).await?;
         let installed = load_providers(&runtime, &settings, &organisation).await?;
         let doubts = installed.iter().chain([&tracker]).filter_map(|one| one.doubt.clone()).collect();
+        let admitted = audited::admitted(&home, installed.iter().chain([&tracker]));
         let builds =
             Builds::keep(&home, runtime, Arc::clone(&organisation), installed.iter().chain([&tracker]))?;
         let providers = detect(installed, &settings, &organisation).await?;
@@ -129,8 +130,12 @@ impl Host {
         let policy = organisation::cut(&operators, &policies);
         let mut ready = Ready { doubts, ..ready(&tracker, &providers, &settings, &places, &policy)? };
         let journal_path = home.journal();
-        let (journal, engine, last) = crate::blocking::run(move || recovery::open(&journal_path)).await??;
+        let recovery::Found { journal, engine, last, audit } =
+            crate::blocking::run(move || recovery::open(&journal_path)).await??;
         let clock = Clock::start(last);
+        let (notices, unheard) = broadcast::channel(NOTICES);
+        let audit = begin_audit(&home, &clock, &conceal, &notices, audit).await?;
+        audit.host_started(&ready, settings.containment, audited::policies(&policies), admitted).await?;
         let network = network(&settings.network, &clock, &organisation);
         let judge = Arc::clone(&tracker.plugin);
         let leases = LeaseThread::start()
@@ -138,7 +143,6 @@ impl Host {
         let connection = connect(&tracker, &settings, &network, &clock, &leases).await?;
         let (listener, started) = (control::listen(&home)?, clock.now().0);
         let (inbox, messages) = mpsc::channel(INBOX);
-        let (notices, unheard) = broadcast::channel(NOTICES);
         let (telling, situation) = watch::channel(Situation::default());
         let rooms = Arc::new(Rooms {
             clock,
@@ -162,19 +166,19 @@ impl Host {
             environments: environments(&tracker.rights),
             organisation,
             ceiling: CeilingNotice::new(policy.permission_ceiling),
+            audit,
+            denied_so_far: DeniedSoFar::default(),
             home: home.clone(),
         });
         let (mut core, hands) = Core::new(engine, journal, Arc::clone(&rooms), telling, settings.once);
         let hands = tokio::spawn(hands);
-        let trackers = vec![rooms.tracker.name().to_owned()];
-        core.apply(Input::Configured { policy: policy.clone(), trackers }).await?;
+        core.apply(configured(&rooms, &policy)).await?;
         core.apply(Input::Restarted).await?;
         let advised = register(&rooms, &settings, &policy).await?;
         let operators = with_advice(operators, advised);
         let policy = organisation::cut(&operators, &policies);
         if policy != ready.policy {
-            let trackers = vec![rooms.tracker.name().to_owned()];
-            core.apply(Input::Configured { policy: policy.clone(), trackers }).await?;
+            core.apply(configured(&rooms, &policy)).await?;
             ready.policy = policy.clone();
         }
         let (contact, watched) = watch::channel(Contact::default());
@@ -196,6 +200,7 @@ impl Host {
             copying: tokio::spawn(copy_now_and_then(Arc::clone(&rooms))),
             follow_up: tokio::spawn(follow_up::watch(Arc::clone(&rooms), policy.follow_up)),
             revocation: tokio::spawn(revocation::watch(Arc::clone(&rooms), operators, policies)),
+            denied: tokio::spawn(denied::note_now_and_then(Arc::clone(&rooms))),
             socket: home.socket(),
             rooms,
             _leases: leases,
@@ -232,11 +237,14 @@ impl Host {
         self.copying.abort();
         self.follow_up.abort();
         self.revocation.abort();
+        self.denied.abort();
         // Whoever asked for the end is told that it comes; who keeps a line open is not
         // waited for.
         let _ = tokio::time::timeout(LAST_ANSWERS.duration(), &mut self.control).await;
         // A socket that stays is replaced at the next start.
         let _ = std::fs::remove_file(&self.socket);
+        denied::note(&self.rooms).await;
+        self.rooms.audit.host_stopped(ended.as_ref().err()).await;
         if ended.is_ok() {
             copy(&self.rooms.home).await;
         }
@@ -407,6 +415,38 @@ async fn connect(
     let (plugin, permit) = (Arc::clone(&tracker.plugin), tracker.permit.clone());
     let memory = settings.home.memory_of(plugin.id());
     Tracker::open(plugin, tracker.config.clone(), gate, permit, clock.clone(), memory, leases.handle()).await
+}
+
+fn configured(rooms: &Rooms, policy: &Policy) -> Input {
+    Input::Configured { policy: policy.clone(), trackers: vec![rooms.tracker.name().to_owned()] }
+}
+
+fn make_folders(home: &Home) -> Result<(), Failure> {
+    let folders = [&home.state, &home.config];
+    folders.into_iter().try_for_each(|folder| make_private(folder).map_err(Failure::folder(folder)))
+}
+
+/// The organisation's policies, if they let a host start as it is set up.
+fn organisation(settings: &Settings) -> Result<(Arc<Organisation>, Arc<Policies>), Failure> {
+    let (organisation, policies) = Organisation::in_force(settings.organisation.clone())?;
+    if settings.network.observe {
+        let what = || "requests beyond a plugin's grant, merely observed".to_owned();
+        organisation::allowed(&policies.observing(), what)?;
+    }
+    Ok((organisation, policies))
+}
+
+/// The audit log of this host; `known` is what the journal knows of it.
+async fn begin_audit(
+    home: &Home,
+    clock: &Clock,
+    conceal: &Conceal,
+    notices: &broadcast::Sender<Notice>,
+    known: Option<Head>,
+) -> Result<Audited, Failure> {
+    let (log, clock) = (audit::log(home), clock.clone());
+    let (redaction, notices) = (conceal.redaction(), notices.clone());
+    crate::blocking::run(move || Audited::begin(log, clock, redaction, notices, known)).await?
 }
 
 /// What the operator allows, as far as the grant goes.

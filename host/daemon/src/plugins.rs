@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod builds;
+pub mod consent;
 pub mod effective;
 pub mod grants;
 pub mod install_folder;

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use hostler_engine::Input;
 use hostler_engine::policy::Policy;
 use hostler_engine::time::Millis;
+use hostler_journal::audit::Event;
 use hostler_policy::Policies;
 
 use crate::organisation;
 use crate::plugins::permit::{Permit, Withdrawn};
+use crate::record::audited;
 use crate::rooms::Rooms;
 use crate::view::Notice;
 
@@ -39,6 +41,7 @@ pub async fn watch(
         if changed || seen != Some(now) {
             seen = Some(now);
             if let Some(why) = taken_back(rooms.tracker.permit()) {
+                noted(&rooms, rooms.tracker.name()).await;
                 return Err(host_ends(&rooms, why));
             }
             for why in withdraw_providers(&rooms, &mut operators, &policies).await {
@@ -59,6 +62,9 @@ async fn follow(rooms: &Rooms, operators: &Policy, policies: &Policies) {
         Err(error) => format!("No work is begun: {error}."),
     };
     rooms.show(Notice::Host { message: what_holds, warning: policies.soundness().is_err() });
+    for policy in audited::policies(policies) {
+        rooms.audit.note(policy).await;
+    }
     configure(rooms, operators, policies).await;
 }
 
@@ -83,6 +89,10 @@ fn taken_back(permit: &Permit) -> Option<Withdrawn> {
     permit.check().err().filter(|why| !matches!(why, Withdrawn::Unknown { .. }))
 }
 
+async fn noted(rooms: &Rooms, plugin: &str) {
+    rooms.audit.note(Event::Withdrawn { plugin: plugin.to_owned() }).await;
+}
+
 fn host_ends(rooms: &Rooms, why: Withdrawn) -> Withdrawn {
     let message = format!("{why}. The host stops its agents and ends; their work goes on at the next start.");
     rooms.show(Notice::Host { message, warning: true });
@@ -96,6 +106,9 @@ async fn withdraw_providers(rooms: &Rooms, operators: &mut Policy, policies: &Po
         operators.providers.iter().filter_map(|name| Some((name.clone(), lost(name)?))).collect();
     if gone.is_empty() {
         return Vec::new();
+    }
+    for (name, _) in &gone {
+        noted(rooms, name).await;
     }
     operators.providers.retain(|name| !gone.iter().any(|(lost, _)| lost == name));
     if !operators.providers.is_empty() {

@@ -26,6 +26,8 @@ use crate::organisation::Organisation;
 use crate::place::Place;
 use crate::plugins::builds::Builds;
 use crate::plugins::providers::Provider;
+use crate::record::audited::Audited;
+use crate::record::denied::DeniedSoFar;
 use crate::tracker::Tracker;
 use crate::tracker::progress::Couriers;
 use crate::view::Notice;
@@ -76,6 +78,10 @@ pub struct Rooms {
     pub organisation: Arc<Organisation>,
     /// Says when tasks wish to allow their agents more than the host does.
     pub ceiling: CeilingNotice,
+    /// What was allowed, refused, started and let out, for ever.
+    pub audit: Audited,
+    /// What it was told of refused effects.
+    pub denied_so_far: DeniedSoFar,
 }
 
 impl Rooms {

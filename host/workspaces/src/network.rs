@@ -16,6 +16,7 @@ use crate::cancel::Cancel;
 use crate::error::WorkspaceError;
 use crate::files;
 use crate::git::Link;
+use crate::order::Workspace;
 use crate::private_gitdir::shallow_list;
 use crate::process::{Broken, Call, Output};
 use crate::remote_error::RemoteError;
@@ -163,6 +164,12 @@ impl Repository {
         };
         let push_url = value("pushurl").map(|text| read(&text)).transpose()?;
         Ok(Remote { name: name.to_owned(), url: read(&url)?, push_url })
+    }
+
+    /// Where pushes from this workspace go, as it was when the workspace was made. Shown
+    /// without credentials.
+    pub fn lands_at(&self, workspace: &Workspace, remote: &str) -> Result<RemoteUrl, RemoteError> {
+        Ok(self.noted_remote(&self.desk_of(workspace)?, remote)?.for_push().clone())
     }
 
     /// Notes the addresses of all usable remotes for a workspace that is being

@@ -8,6 +8,7 @@ mod guest;
 mod stage;
 
 mod abuse;
+mod audit;
 mod chaos;
 mod collection;
 mod conversation;

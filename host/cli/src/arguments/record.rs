@@ -21,6 +21,7 @@ How long things are kept stands in config.toml:
   worktrees = \"14d\"    # these are the defaults; `none` keeps them for ever
   logs = \"30d\"
   journal = \"90d\"
+  audit = \"none\"
 
 It can be used beside a running host; only the journal is then left as it is.")]
 pub struct GcArgs {

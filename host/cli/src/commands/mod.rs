@@ -1,6 +1,7 @@
 //! One file per command: it reads, asks and hands on; what people see is drawn by
 //! [`crate::screens`].
 
+mod audit;
 mod config;
 mod detach;
 mod disk;
@@ -46,6 +47,7 @@ pub fn execute(command: Command, context: &Context) -> Result<ExitCode, Failure>
         Command::Status(args) => done(in_runtime(status::status(&args, context))),
         Command::Explain(args) => done(explain::explain(&args, context)),
         Command::Replay(args) => in_runtime(replay::replay(&args, context)),
+        Command::Audit(args) => done(audit::audit(&args, context)),
         Command::Disk(args) => done(disk::disk(&args, context)),
         Command::Gc(args) => done(gc::gc(&args, context)),
         Command::Doctor(args) => in_runtime(doctor::doctor(&args, context)),

@@ -124,8 +124,7 @@ fn allow(name: &str, yes: bool, context: &Context) -> Result<(), Failure> {
             format!("nobody is there to be asked: to allow {title} without a question, run `{command}`"),
         ));
     }
-    grants.allow(&chosen.manifest, &chosen.inspection.digest);
-    grants.save(&path)?;
+    grant::write_down(&chosen, yes, &mut grants, context)?;
     output::line(format!("\n{title} is allowed; the grant stands in {}.", path.display()))
 }
 

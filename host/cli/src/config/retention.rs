@@ -15,7 +15,7 @@ use super::value::{Read, sum_of_parts};
 const MAX_AGE: Millis = Millis::minutes(3650 * 24 * 60);
 
 /// What can stand in the table.
-const NAMES: [&str; 3] = ["journal", "logs", "worktrees"];
+const NAMES: [&str; 4] = ["audit", "journal", "logs", "worktrees"];
 
 /// What the operator's file says, and the defaults for the rest.
 pub fn retention(file: Option<&ConfigFile>) -> Result<Retention, ConfigError> {
@@ -36,6 +36,7 @@ fn read(table: &BTreeMap<String, Given>) -> Result<Retention, ConfigError> {
         worktrees: one("worktrees", default.worktrees)?,
         logs: one("logs", default.logs)?,
         journal: one("journal", default.journal)?,
+        audit: one("audit", default.audit)?,
     })
 }
 
@@ -69,10 +70,13 @@ mod tests {
         let days = |days: u64| Some(Millis::minutes(days * 24 * 60));
         assert_eq!(
             retention(None).unwrap(),
-            Retention { worktrees: days(14), logs: days(30), journal: days(90) }
+            Retention { worktrees: days(14), logs: days(30), journal: days(90), audit: None }
         );
-        let said = parsed("[retention]\nworktrees = \"0s\"\njournal = \"none\"\n").unwrap();
-        assert_eq!(said, Retention { worktrees: Some(Millis(0)), logs: days(30), journal: None });
+        let said = parsed("[retention]\nworktrees = \"0s\"\njournal = \"none\"\naudit = \"365d\"\n").unwrap();
+        assert_eq!(
+            said,
+            Retention { worktrees: Some(Millis(0)), logs: days(30), journal: None, audit: days(365) }
+        );
     }
 
     #[test]

@@ -30,6 +30,7 @@ fn row(finding: &Finding) -> Vec<Cell> {
         What::Worktree => "worktree",
         What::Logs => "logs",
         What::Journal => "journal",
+        What::Audit => "audit log",
         What::Plugin => "plugin",
         What::NativeCode => "native code",
     };

@@ -18,6 +18,7 @@ pub fn draw_disk(page: &Page, disk: &Disk) -> String {
     }
     rows.push(of("logs", &disk.logs, "run"));
     rows.push(of("journal", &disk.journal, "file"));
+    rows.push(of("audit log", &disk.audit, "file"));
     rows.push(of("git data", &disk.private_git, "folder"));
     rows.push(of("plugins", &disk.plugins, "file"));
     rows.push(of("native code", &disk.native_code, "file"));
@@ -83,6 +84,7 @@ mod tests {
             }],
             logs: used("runs", 140, 81 << 20),
             journal: used("journal.db", 3, 9 << 20),
+            audit: used("audit", 3, 120 << 10),
             private_git: used("workspaces", 2, 4 << 20),
             plugins: used("plugins", 1, 800 << 10),
             native_code: used("plugins", 4, 6 << 20),

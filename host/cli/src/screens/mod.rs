@@ -1,6 +1,7 @@
 //! What people see. Every screen is a pure function from a page and its subject to
 //! text, and each has a snapshot test.
 
+pub mod audit;
 pub mod collection;
 pub mod diff;
 pub mod disk;

@@ -11,9 +11,11 @@ use hostler_engine::outcome::{Class, Outcome};
 use hostler_engine::plan::Plan;
 use hostler_engine::prompt;
 use hostler_engine::run::{HeldLease, Run};
+use hostler_engine::sandbox::Tier;
 use hostler_engine::step::Step;
 use hostler_engine::time::Timestamp;
 use hostler_engine::{Input, follow_up};
+use hostler_journal::audit::{AuditError, Event};
 use hostler_policy::PolicyError;
 
 use super::ending::not_done;
@@ -25,6 +27,7 @@ use crate::attempt::reading::Reading;
 use crate::plugins::judgement;
 use crate::plugins::providers::Provider;
 use crate::plugins::store::Build;
+use crate::record::audited::{fingerprint, word};
 use crate::rooms::Rooms;
 
 /// An attempt whose command line is known.
@@ -35,6 +38,7 @@ pub struct Starting {
     provider: Arc<Provider>,
     job: Job,
     launch: Launch,
+    audited: Event,
 }
 
 fn could_not_start(message: impl std::fmt::Display) -> Outcome {
@@ -48,6 +52,46 @@ fn could_not_start(message: impl std::fmt::Display) -> Outcome {
 /// A policy is mended sooner or later; a run need not be given up for it at once.
 fn unusable(error: &PolicyError) -> Outcome {
     Outcome::failed("policy", Class::Retryable, format!("The agent was not started: {error}."))
+}
+
+/// An agent that nobody could account for does not start; the disk may have room again.
+fn not_audited(error: &AuditError) -> Outcome {
+    Outcome::failed("could-not-start", Class::Retryable, format!("The agent could not be started: {error}."))
+}
+
+/// What is about to be started. Values may hold prompts, so only their hashes are told.
+fn launch_entry(
+    rooms: &Rooms,
+    run: &Run,
+    attempt: u32,
+    plan: &Plan,
+    provider: &Provider,
+    invocation: &Invocation,
+) -> Event {
+    let slot = |(name, value): &(String, String)| (name.clone(), fingerprint(value));
+    Event::Launch {
+        run: run.id.0.clone(),
+        attempt,
+        program: provider.program().display().to_string(),
+        command: invocation.command.clone(),
+        slots: invocation.slots.iter().map(slot).collect(),
+        provider: provider.plugin.id().to_owned(),
+        digest: provider.plugin.digest().to_string(),
+        permission: plan.permission.name().to_owned(),
+        permission_by: word(plan.permission_by),
+        containment: word(rooms.containment),
+        sandbox: Tier::None.name().to_owned(),
+    }
+}
+
+/// A command line that the grant does not cover: once per attempt at most.
+fn command_denied(provider: &Provider) -> Event {
+    Event::Denied {
+        plugin: provider.plugin.id().to_owned(),
+        effect: "launch".to_owned(),
+        reason: "command-line".to_owned(),
+        times: 1,
+    }
 }
 
 fn plugin_failed(message: impl std::fmt::Display) -> Outcome {
@@ -91,7 +135,14 @@ impl Starting {
             .await
             .map_err(plugin_failed)?
             .map_err(could_not_start)?;
-        let args = provider.words(&invocation.command, &invocation.slots).map_err(could_not_start)?;
+        let args = match provider.words(&invocation.command, &invocation.slots) {
+            Ok(args) => args,
+            Err(error) => {
+                rooms.audit.note(command_denied(&provider)).await;
+                return Err(could_not_start(error));
+            }
+        };
+        let audited = launch_entry(rooms, run, attempt, plan, &provider, &invocation);
         let launch = Launch {
             run: run.id.0.clone(),
             attempt,
@@ -108,12 +159,12 @@ impl Starting {
             sandbox: Sandbox::None,
             secrets: rooms.secrets_of(&run.id),
         };
-        Ok(Self { rooms: Arc::clone(rooms), run: run.clone(), attempt, provider, job, launch })
+        Ok(Self { rooms: Arc::clone(rooms), run: run.clone(), attempt, provider, job, launch, audited })
     }
 
     /// Starts the agent and listens to it until its end is proven.
     pub async fn go(self, at: Step) -> Outcome {
-        let Self { rooms, run, attempt, provider, job, launch } = self;
+        let Self { rooms, run, attempt, provider, job, launch, audited } = self;
         let folder = launch.folder.clone();
         if let Err(why) = provider.permit().check() {
             return could_not_start(why);
@@ -122,6 +173,9 @@ impl Starting {
             return could_not_start(why);
         }
         let reading = Reading::start(Arc::clone(&provider.plugin), job).await;
+        if let Err(error) = rooms.audit.before(audited).await {
+            return not_audited(&error);
+        }
         if is_over(lease_of(&rooms, &run), rooms.clock.now()) {
             return not_done("The lease ran out before the agent was started; the machine may have slept.");
         }

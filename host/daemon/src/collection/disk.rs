@@ -23,6 +23,8 @@ pub struct Disk {
     pub logs: Use,
     /// The journal with its write-ahead log and its copy.
     pub journal: Use,
+    /// The audit log.
+    pub audit: Use,
     /// What git needs to look into worktrees without believing them.
     pub private_git: Use,
     /// Plugins kept for runs that began with them.
@@ -76,12 +78,13 @@ pub fn measure(home: &Home) -> Result<Disk, Failure> {
         repositories: repositories.into_values().collect(),
         logs: folder(home.runs()),
         journal: journal(home),
+        audit: folder(home.audit()),
         private_git: folder(workspaces),
         plugins: folder(home.plugin_store()),
         native_code: folder(home.native_code()),
         total: 0,
     };
-    let parts = [&disk.logs, &disk.journal, &disk.private_git, &disk.plugins, &disk.native_code];
+    let parts = [&disk.logs, &disk.journal, &disk.audit, &disk.private_git, &disk.plugins, &disk.native_code];
     disk.total = parts.iter().map(|part| part.bytes).sum::<u64>()
         + disk.repositories.iter().map(|repository| repository.bytes).sum::<u64>();
     Ok(disk)

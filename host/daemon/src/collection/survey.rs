@@ -126,6 +126,7 @@ impl Survey {
         }
         if *choice == Choice::All {
             findings.push(self.journal(home, retention, now));
+            findings.push(super::audit::found(home, retention.audit, now));
             findings.extend(self.plugins(home, &findings));
             findings.extend(native_code(home, now));
         }
@@ -307,7 +308,7 @@ fn modified(path: &Path) -> Option<Timestamp> {
     Some(Timestamp(i64::try_from(passed.as_millis()).ok()?))
 }
 
-fn finding(
+pub fn finding(
     what: What,
     run: Option<String>,
     path: PathBuf,

@@ -53,6 +53,7 @@ fn carry_out(home: &Home, finding: &Finding, deed: Deed) -> Result<(), String> {
         Deed::Folder => fs::remove_dir_all(&finding.path).map_err(|error| not_deleted(&finding.path, &error)),
         Deed::File => fs::remove_file(&finding.path).map_err(|error| not_deleted(&finding.path, &error)),
         Deed::Prune { before } => prune(home, before),
+        Deed::Audit { old, now } => super::audit::remove(home, &old, now),
     }
 }
 

@@ -7,9 +7,10 @@ use hostler_engine::landing::{Landed, Landing, LandingKind, PullRequest};
 use hostler_engine::problem::Problem;
 use hostler_engine::run::Run;
 use hostler_engine::step::Step;
+use hostler_journal::audit::Event;
 use hostler_policy::Policies;
 use hostler_workspaces as workspaces;
-use hostler_workspaces::{LandedKind, LandingError, Means, PUSH_LIMIT};
+use hostler_workspaces::{LandedKind, LandingError, Means, PUSH_LIMIT, Repository, Workspace};
 
 use crate::organisation::allowed;
 use crate::place::{Place, REMOTE};
@@ -79,9 +80,54 @@ fn carry_out(
         time_limit: PUSH_LIMIT,
         cancel: &rooms.cancel,
     };
-    match repository.land(&workspace, landing, title, &means) {
-        Ok(landed) => Ok(told(landed)),
-        Err(error) => Err(problem(&error)),
+    let about = About { run, repository, workspace: &workspace };
+    rooms
+        .audit
+        .before_here(about.landing(landing))
+        .map_err(|error| Problem::transient(format!("{error}.")))?;
+    let landed = repository.land(&workspace, landing, title, &means).map_err(|error| problem(&error))?;
+    rooms.audit.note_here(about.landed(&landed));
+    Ok(told(landed))
+}
+
+/// What the audit log is told of a landing.
+struct About<'a> {
+    run: &'a Run,
+    repository: &'a Repository,
+    workspace: &'a Workspace,
+}
+
+impl About<'_> {
+    fn landing(&self, landing: &workspaces::Landing) -> Event {
+        let (kind, to) = match landing {
+            workspaces::Landing::Leave => (LandingKind::Leave, None),
+            workspaces::Landing::Push { remote } => (LandingKind::Push, self.address(remote)),
+            workspaces::Landing::PullRequest { remote, .. } => {
+                (LandingKind::PullRequest, self.address(remote))
+            }
+            workspaces::Landing::Merge { into } => (LandingKind::Merge, Some(into.clone())),
+        };
+        Event::Landing {
+            run: self.run.id.0.clone(),
+            landing: kind.name().to_owned(),
+            repository: self.run.plan.as_ref().map(|plan| plan.repository.clone()).unwrap_or_default(),
+            branch: self.workspace.order.branch.clone(),
+            to,
+        }
+    }
+
+    /// A remote without an address fails the landing itself, with its reason.
+    fn address(&self, remote: &str) -> Option<String> {
+        self.repository.lands_at(self.workspace, remote).map(|address| address.to_string()).ok()
+    }
+
+    fn landed(&self, landed: &workspaces::Landed) -> Event {
+        Event::Landed {
+            run: self.run.id.0.clone(),
+            landing: kind_of(landed.kind).to_owned(),
+            head: landed.head.map(|head| head.to_string()),
+            url: landed.url.clone(),
+        }
     }
 }
 
@@ -99,18 +145,21 @@ fn problem(error: &LandingError) -> Problem {
 }
 
 fn told(landed: workspaces::Landed) -> Landed {
-    let kind = match landed.kind {
-        LandedKind::Left => "branch",
-        LandedKind::Pushed => "pushed",
-        LandedKind::PullRequest => "pull-request",
-        LandedKind::Merged => "merged",
-    };
     Landed {
-        kind: kind.to_owned(),
+        kind: kind_of(landed.kind).to_owned(),
         url: landed.url,
         number: landed.number,
         head: landed.head.map(|head| head.to_string()),
         note: landed.note,
+    }
+}
+
+const fn kind_of(kind: LandedKind) -> &'static str {
+    match kind {
+        LandedKind::Left => "branch",
+        LandedKind::Pushed => "pushed",
+        LandedKind::PullRequest => "pull-request",
+        LandedKind::Merged => "merged",
     }
 }
 

@@ -14,9 +14,11 @@ use hostler_engine::problem::Problem;
 use hostler_engine::run::Run;
 use hostler_engine::step::Step;
 use hostler_engine::time::Millis;
+use hostler_journal::audit::Event;
 use tokio::sync::mpsc;
 
 use crate::attempt::under_way::AttemptHandle;
+use crate::record::audited::fingerprint;
 use crate::rooms::Rooms;
 
 /// The end of the output that is kept: what the contract allows a report to carry.
@@ -55,10 +57,16 @@ async fn judged(rooms: &Rooms, run: &Run, number: u32, verify: &Verify) -> Resul
         sandbox: Sandbox::None,
         secrets: rooms.secrets_of(&run.id),
     };
+    let (id, command) = (run.id.0.clone(), fingerprint(&verify.command));
+    let about = Event::Verify { run: id.clone(), command: command.clone() };
+    let audited = rooms.audit.before(about).await;
+    audited.map_err(|error| Problem::transient(format!("The verify command was not started: {error}.")))?;
     let started = rooms.agents.start(launch).await;
     let agent = started
         .map_err(|error| Problem::permanent(format!("The verify command could not be started: {error}.")))?;
-    Ok(listen(rooms, run, number, agent, limit).await)
+    let (found, exit) = listen(rooms, run, number, agent, limit).await;
+    rooms.audit.note(Event::Verified { run: id, command, passed: found.passed, exit }).await;
+    Ok(found)
 }
 
 /// A folder that no start has used yet; whatever still runs of earlier ones is ended
@@ -86,7 +94,14 @@ async fn ended_for_sure(rooms: &Rooms, run: &Run, attempt: u32, folder: &Path) -
     ))
 }
 
-async fn listen(rooms: &Rooms, run: &Run, attempt: u32, mut agent: Agent, limit: Millis) -> Verification {
+/// The judgement, and the exit code if there is one.
+async fn listen(
+    rooms: &Rooms,
+    run: &Run,
+    attempt: u32,
+    mut agent: Agent,
+    limit: Millis,
+) -> (Verification, Option<i32>) {
     let handle = agent.handle();
     let (messages, _nobody_speaks_to_it) = mpsc::channel(1);
     rooms.attempts.insert(run.id.clone(), attempt, AttemptHandle::new(handle.clone(), messages));
@@ -112,7 +127,8 @@ async fn listen(rooms: &Rooms, run: &Run, attempt: u32, mut agent: Agent, limit:
             }
         }
     };
-    judgement(exit.as_ref(), timed_out, limit, tail.text())
+    let code = exit.as_ref().and_then(Exit::code);
+    (judgement(exit.as_ref(), timed_out, limit, tail.text()), code)
 }
 
 fn judgement(exit: Option<&Exit>, timed_out: bool, limit: Millis, tail: String) -> Verification {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use hostler_components::{Digest, Fingerprint, Inspection, LoadError, Manifest, inspect, read_file};
 
 use crate::failure::Failure;
+use crate::plugins::consent::Consent;
 use crate::plugins::grants::{Grant, Grants};
 use crate::plugins::install_folder::{Change, Step};
 use crate::plugins::keys::KeyRing;
@@ -63,8 +64,8 @@ pub enum Decision {
 
 /// What is true when a plugin is installed, and nothing here can know.
 pub struct Circumstances<'a> {
-    /// Where the grants stand.
-    pub grants: &'a Path,
+    /// Whose word it is.
+    pub consent: &'a Consent,
     /// The time by RFC 3339.
     pub now: String,
     /// The version of this host.
@@ -132,10 +133,9 @@ impl Incoming {
     ) -> Result<(), Failure> {
         let digest = self.fingerprint.file;
         change.place(&self.staged, self.id(), &digest)?;
-        let mut grants = Grants::load(around.grants)?;
+        let mut grants = around.consent.grants()?;
         if decision == Decision::Allow && !self.may(&grants) {
-            grants.allow(&self.manifest, &digest);
-            grants.save(around.grants)?;
+            around.consent.allow(&mut grants, &self.manifest, &digest)?;
         }
         change.made(Step::Granted);
         let grant = grants.find(self.id(), &digest).map(Grant::digest);
@@ -215,14 +215,13 @@ pub fn roll_back(change: &mut Change, id: &str, grants: &Grants) -> Result<Slot,
 
 /// Takes a plugin away, with what its builds were granted. The plugin goes first: a
 /// crash between leaves grants that nothing uses.
-pub fn remove(change: &mut Change, id: &str, grants: &Path) -> Result<Slot, Failure> {
+pub fn remove(change: &mut Change, id: &str, consent: &Consent) -> Result<Slot, Failure> {
     let mut lock = change.lock().clone();
     let slot = lock.remove(id)?;
-    let mut granted = Grants::load(grants)?;
+    let mut granted = consent.grants()?;
     change.commit(lock)?;
-    let gone: usize = slot.builds().map(|build| granted.revoke(id, Some(&build.digest)).len()).sum();
-    if gone > 0 {
-        granted.save(grants)?;
+    for build in slot.builds() {
+        consent.revoke(&mut granted, id, Some(&build.digest))?;
     }
     Ok(slot)
 }

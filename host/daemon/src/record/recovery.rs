@@ -4,6 +4,7 @@ use std::path::Path;
 
 use hostler_engine::time::Timestamp;
 use hostler_engine::{Engine, Input};
+use hostler_journal::audit::Head;
 use hostler_journal::{Journal, Recovered};
 
 use crate::failure::Failure;
@@ -40,9 +41,20 @@ fn remedy(journal: &Path) -> String {
     }
 }
 
-/// Opens the journal at `path` and replays it. Also gives the time of the last
-/// entry: the clock must not start before it.
-pub fn open(path: &Path) -> Result<(Journal, Engine, Timestamp), Failure> {
+/// What a host goes on with.
+pub struct Found {
+    /// The open journal.
+    pub journal: Journal,
+    /// The engine as it was.
+    pub engine: Engine,
+    /// Time of the last entry: the clock must not start before it.
+    pub last: Timestamp,
+    /// What the journal knows of the audit log.
+    pub audit: Option<Head>,
+}
+
+/// Opens the journal at `path` and replays it.
+pub fn open(path: &Path) -> Result<Found, Failure> {
     let (journal, recovered) = Journal::open(path)?;
     let engine = recover(&recovered, path)?;
     let last = recovered
@@ -50,7 +62,8 @@ pub fn open(path: &Path) -> Result<(Journal, Engine, Timestamp), Failure> {
         .last()
         .map(|input| input.at_ms)
         .or_else(|| recovered.snapshot.as_ref().map(|snapshot| snapshot.at_ms));
-    Ok((journal, engine, Timestamp(last.unwrap_or_default())))
+    let last = Timestamp(last.unwrap_or_default());
+    Ok(Found { journal, engine, last, audit: recovered.audit })
 }
 
 #[cfg(test)]

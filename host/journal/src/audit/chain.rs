@@ -143,10 +143,14 @@ fn told(line: &[u8]) -> Result<Told, &'static str> {
     })
 }
 
-/// Walks over a log and stops at the first fault: behind it nothing is proven.
+/// Walks over a log and stops at the first fault: behind it nothing is proven. What the
+/// log says about itself is only told at the end, so that it hides no later fault.
 #[derive(Debug)]
 pub(crate) struct Walk<'a> {
     known: &'a [Head],
+    /// Up to here, remarks of the log about itself are known.
+    accepted: u64,
+    noted: Option<Fault>,
     first: Option<u64>,
     last: Option<Head>,
     /// What may be missing at the beginning.
@@ -154,9 +158,10 @@ pub(crate) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Begins before the first line. `known` are heads that this log had.
-    pub(crate) const fn new(known: &'a [Head]) -> Self {
-        Self { known, first: None, last: None, collected: 0 }
+    /// Begins before the first line. `known` are heads that this log had. What entries up
+    /// to number `accepted` say about damage before them is known, and no fault any more.
+    pub(crate) const fn new(known: &'a [Head], accepted: u64) -> Self {
+        Self { known, accepted, noted: None, first: None, last: None, collected: 0 }
     }
 
     /// The number that the next entry should have.
@@ -180,13 +185,20 @@ impl<'a> Walk<'a> {
             return Err(Fault::Rewritten { n: head.n });
         }
         match told {
-            Told::Broken(problem) => return Err(Fault::Noted { n: head.n, problem }),
+            Told::Broken(problem) if head.n > self.accepted => {
+                self.noted.get_or_insert(Fault::Noted { n: head.n, problem });
+            }
             Told::Collected(through) => self.collected = self.collected.max(through.n),
-            Told::Nothing => {}
+            Told::Broken(_) | Told::Nothing => {}
         }
         self.first.get_or_insert(head.n);
         self.last = Some(head);
         Ok(())
+    }
+
+    /// Whether an entry so far says that the log was damaged.
+    pub(crate) const fn has_noted(&self) -> bool {
+        self.noted.is_some()
     }
 
     /// Half a line stands at the end.
@@ -203,7 +215,7 @@ impl<'a> Walk<'a> {
         let next = self.expected();
         match self.known.iter().map(|known| known.n).max() {
             Some(to) if to >= next => Err(Fault::MissingAtEnd { from: next, to }),
-            _ => Ok(Verified { first: self.first, head: self.last }),
+            _ => self.noted.map_or(Ok(Verified { first: self.first, head: self.last }), Err),
         }
     }
 }

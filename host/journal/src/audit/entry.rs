@@ -68,12 +68,12 @@ pub enum Event {
         /// Who signed it, if anybody known did.
         signer: Option<String>,
     },
-    /// A file of rules in force.
+    /// A file with the organisation's policy is in force from here on.
     Policy {
         /// Where it is.
         path: String,
-        /// SHA-256 of its content.
-        sha256: String,
+        /// SHA-256 of its content; none if it cannot be read, which stops new work.
+        sha256: Option<String>,
     },
     /// A plugin is about to be allowed something.
     Grant {
@@ -135,6 +135,13 @@ pub enum Event {
         containment: String,
         /// What it can reach on this machine.
         sandbox: String,
+    },
+    /// A verify command is about to be started.
+    Verify {
+        /// The run.
+        run: String,
+        /// SHA-256 of the command.
+        command: String,
     },
     /// A verify command has judged the work.
     Verified {
@@ -215,6 +222,7 @@ impl Event {
             Self::Withdrawn { .. } => "withdrawn",
             Self::Denied { .. } => "denied",
             Self::Launch { .. } => "launch",
+            Self::Verify { .. } => "verify",
             Self::Verified { .. } => "verified",
             Self::Landing { .. } => "landing",
             Self::Landed { .. } => "landed",
@@ -230,6 +238,7 @@ impl Event {
     pub fn run(&self) -> Option<&str> {
         match self {
             Self::Launch { run, .. }
+            | Self::Verify { run, .. }
             | Self::Verified { run, .. }
             | Self::Landing { run, .. }
             | Self::Landed { run, .. }

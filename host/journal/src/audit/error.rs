@@ -40,6 +40,9 @@ pub enum AuditError {
         /// What the system said.
         detail: String,
     },
+    /// The host ends.
+    #[error("nothing more is written to the audit log, because the host ends")]
+    Closed,
     /// An entry is larger than anything sound can be.
     #[error(
         "an entry of {bytes} bytes for the audit log was refused, {limit} are allowed; ask for fewer rights at once, or report this"

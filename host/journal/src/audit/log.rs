@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::chain::{self, Verified, Walk};
+use super::chain::{self, Fault, Verified, Walk};
 use super::damage::{Damage, Place};
 use super::entry::{Event, MAX_LINE_BYTES, seal};
 use super::error::{AuditError, VerifyError};
@@ -156,12 +156,13 @@ impl AuditLog {
     }
 
     /// Reads the whole log and proves that it hangs together, and that each of these
-    /// heads was and is part of it.
-    pub fn verify(&self, known: &[Head]) -> Result<Verified, VerifyError> {
+    /// heads was and is part of it. Who wrote one down, `by_hand`, has accepted what the
+    /// log said about itself until then.
+    pub fn verify(&self, known: &[Head], by_hand: Option<Head>) -> Result<Verified, VerifyError> {
         let Standing { segments, noted } = self.standing()?;
-        let known: Vec<Head> = known.iter().copied().chain(noted).collect();
-        let mut walk = Walk::new(&known);
-        let mut place = Place { file: self.folder.clone(), line: 0 };
+        let known: Vec<Head> = known.iter().copied().chain(noted).chain(by_hand).collect();
+        let mut walk = Walk::new(&known, by_hand.map_or(0, |head| head.n));
+        let (mut place, mut noted) = (Place { file: self.folder.clone(), line: 0 }, None);
         for (path, bytes) in segments {
             place = Place { file: path, line: 0 };
             let content = read_up_to(&place.file, bytes).map_err(AuditError::at(&place.file))?;
@@ -174,9 +175,15 @@ impl AuditLog {
                 if let Err(fault) = taken {
                     return Err(Damage { fault, place }.into());
                 }
+                if noted.is_none() && walk.has_noted() {
+                    noted = Some(place.clone());
+                }
             }
         }
-        walk.end().map_err(|fault| Damage { fault, place }.into())
+        walk.end().map_err(|fault| {
+            let noted = noted.filter(|_| matches!(fault, Fault::Noted { .. }));
+            Damage { fault, place: noted.unwrap_or(place) }.into()
+        })
     }
 
     /// Gives every line, oldest first, without its line feed and unverified.

@@ -67,7 +67,7 @@ fn a_writer_that_is_killed_in_the_middle_leaves_a_log_that_goes_on_whole() {
         }
         assert!(!child.wait().unwrap().success());
         log.append(1, &event(0), Settle::Now).unwrap();
-        let verified = log.verify(&heads).unwrap();
+        let verified = log.verify(&heads, None).unwrap();
         assert!(verified.head.unwrap().n > heads.last().unwrap().n);
     }
     assert!(heads.len() >= 45);
@@ -91,7 +91,7 @@ fn without_room_an_entry_is_refused_and_the_log_is_as_whole_as_before() {
     assert!(refused.starts_with("no room left to write the audit log"), "{refused}");
     assert!(refused.contains("no agent starts"), "{refused}");
     let heads: Vec<Head> = said.iter().filter_map(|line| settled(line)).collect();
-    log(place.path()).verify(&heads).unwrap();
+    log(place.path()).verify(&heads, None).unwrap();
 }
 
 #[test]

@@ -166,6 +166,8 @@ impl Search {
 fn assert_nothing_is_out(search: &Search, scene: &Scene, host: &HostProcess) {
     let files = search.assert_clean_folder(&scene.stage.sandbox.state_folder());
     assert!(files > 8, "the state is there: {files} files");
+    let launched = scene.stage.sandbox.host(&["audit", "--kind", "launch"]).stdout;
+    assert!(launched.contains("claude-code"), "the audit log is there: {launched}");
     search.assert_clean("standard output of the host", host.stdout().as_bytes());
     search.assert_clean("standard error of the host", host.stderr().as_bytes());
     for words in [
@@ -175,6 +177,8 @@ fn assert_nothing_is_out(search: &Search, scene: &Scene, host: &HostProcess) {
         &["show", KEY],
         &["logs", KEY],
         &["logs", KEY, "--raw"],
+        &["audit"],
+        &["audit", "--json"],
         &["explain", KEY],
         &["replay", KEY],
     ] {

@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::grant;
 use crate::output;
+use crate::person::{carried_over, consent};
 use crate::question::{can_ask, confirmed};
 use crate::screens::inspect::draw_request;
 use crate::screens::install::{Arrived, draw_growth, nobody_to_ask, outcome_line};
@@ -89,7 +90,11 @@ impl Desk<'_> {
         let decision = self.decide(&incoming, &standing)?;
         incoming.prove(change, &self.prover)?;
         let plugin = incoming.manifest.plugin.clone();
-        let around = Circumstances { grants: &grants, now: now(), host: env!("CARGO_PKG_VERSION") };
+        let consent = match standing {
+            Standing::CarriedOver { .. } => carried_over(self.context),
+            _ => consent(self.args.yes, self.context),
+        };
+        let around = Circumstances { consent: &consent, now: now(), host: env!("CARGO_PKG_VERSION") };
         incoming.install(change, decision, &around)?;
         let arrived = Arrived { id: &plugin.id, version: &plugin.version };
         output::line(outcome_line(arrived, &standing, decision))?;

@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::grant;
 use crate::output;
+use crate::person::consent;
 use crate::question::can_ask;
 use crate::screens::inspect::draw_request;
 use crate::screens::install::{Arrived, waits};
@@ -21,7 +22,7 @@ use crate::text::one_line;
 /// Takes an installed plugin away, with what its builds were allowed.
 pub fn remove(id: &str, context: &Context) -> Result<(), Failure> {
     let mut change = begin(context)?;
-    let slot = installing::remove(&mut change, id, &context.home.grants())?;
+    let slot = installing::remove(&mut change, id, &consent(false, context))?;
     let version = one_line(&slot.current.version);
     output::line(format!("{id} {version} is removed, and its builds may not be used any more."))
 }
@@ -56,8 +57,7 @@ pub fn allow_pending(id: &str, file: &Path, yes: bool, context: &Context) -> Res
         return Err(Failure::new(Exit::Grant, sentence));
     }
     let mut grants = Grants::load(&path)?;
-    grants.allow(&chosen.manifest, &chosen.inspection.digest);
-    grants.save(&path)?;
+    grant::write_down(&chosen, yes, &mut grants, context)?;
     installing::promote(&mut change, id, &grants)?;
     let version = one_line(&chosen.manifest.plugin.version);
     output::line(format!(

@@ -9,25 +9,25 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
+use crate::person::consent;
 use crate::setup::inspect;
 use crate::text::short_digest;
 
 /// Takes back the grant of one build, or of every build of a plugin. A running host
 /// looks at the grants itself.
 pub fn revoke(plugin: &str, context: &Context) -> Result<(), Failure> {
-    let path = context.home.grants();
-    let mut grants = Grants::load(&path)?;
+    let consent = consent(false, context);
+    let mut grants = consent.grants()?;
     let gone = if is_file(plugin) {
         let (_, inspection) = inspect(plugin, context)?;
         let id = inspection.manifest.map(|manifest| manifest.plugin.id).unwrap_or_default();
-        grants.revoke(&id, Some(&inspection.digest))
+        consent.revoke(&mut grants, &id, Some(&inspection.digest))?
     } else {
-        grants.revoke(plugin, None)
+        consent.revoke(&mut grants, plugin, None)?
     };
     let Some(first) = gone.first() else {
         return Err(Failure::new(Exit::Grant, no_grant(plugin, &grants, context)));
     };
-    grants.save(&path)?;
     let builds = match gone.len() {
         1 => format!("the build {}", short_digest(&first.digest)),
         many => format!("{many} builds"),

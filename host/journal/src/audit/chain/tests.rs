@@ -36,7 +36,7 @@ fn words(count: usize) -> Vec<String> {
 
 /// The first fault and the line it is found at; the line after the last for the end.
 fn fault(content: &[u8], known: &[Head]) -> Option<(usize, Fault)> {
-    let mut walk = Walk::new(known);
+    let mut walk = Walk::new(known, 0);
     let lines: Vec<&[u8]> = content.split_inclusive(|byte| *byte == b'\n').collect();
     for (at, line) in lines.iter().enumerate() {
         let taken = match line.strip_suffix(b"\n") {
@@ -190,9 +190,13 @@ fn a_beginning_may_be_missing_once_an_entry_says_that_it_was_collected() {
 fn an_entry_that_says_the_log_was_damaged_is_a_fault_for_ever() {
     let (lines, head) = log(&words(2));
     let problem = "the end was cut off".to_owned();
-    let (line, _) = seal(Some(head), 1, "0.1.0", &Event::Broken { problem: problem.clone() }).unwrap();
-    let content = [lines.concat(), format!("{line}\n").into_bytes()].concat();
-    assert_eq!(fault(&content, &[]), Some((2, Fault::Noted { n: 3, problem })));
+    let (broken, head) = seal(Some(head), 1, "0.1.0", &Event::Broken { problem: problem.clone() }).unwrap();
+    let (next, _) = seal(Some(head), 1, "0.1.0", &event(4, "w")).unwrap();
+    let content = format!("{}{broken}\n{next}\n", String::from_utf8(lines.concat()).unwrap());
+    assert_eq!(fault(content.as_bytes(), &[]), Some((4, Fault::Noted { n: 3, problem })));
+    let changed = content.replace("\"w\"", "\"x\"");
+    let hidden = fault(changed.as_bytes(), &[]);
+    assert!(matches!(hidden, Some((3, Fault::Changed { n: 4, .. }))), "it hides no other: {hidden:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn entries(log: &AuditLog) -> Vec<Entry> {
 }
 
 fn fault(log: &AuditLog) -> (Fault, usize) {
-    match log.verify(&[]).unwrap_err() {
+    match log.verify(&[], None).unwrap_err() {
         VerifyError::Damaged(Damage { fault, place }) => (fault, place.line),
         VerifyError::Unread(error) => panic!("{error}"),
     }
@@ -37,11 +37,11 @@ fn what_is_written_is_read_in_order_by_its_owner_only() {
     let place = tempfile::tempdir().unwrap();
     let log = small(place.path(), SEGMENT_BYTES);
     assert_eq!((log.last().unwrap(), log.settle().unwrap()), (None, None));
-    assert_eq!(log.verify(&[]).unwrap(), Verified { first: None, head: None });
+    assert_eq!(log.verify(&[], None).unwrap(), Verified { first: None, head: None });
     let head = filled(&log, 3);
     let told: Vec<Event> = entries(&log).into_iter().map(|entry| entry.event).collect();
     assert_eq!(told, [event("w0"), event("w1"), event("w2")]);
-    assert_eq!(log.verify(&[]).unwrap(), Verified { first: Some(1), head: Some(head) });
+    assert_eq!(log.verify(&[], None).unwrap(), Verified { first: Some(1), head: Some(head) });
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(log.folder()), 0o700);
     for file in fs::read_dir(log.folder()).unwrap() {
@@ -63,7 +63,7 @@ fn a_file_of_the_size_is_followed_by_the_next_one_and_the_chain_goes_over_the_bo
     let over = small(&place.path().join("over"), 2 * line - 1);
     filled(&over, 5);
     assert_eq!(over.segments().unwrap().len(), 5);
-    assert_eq!(over.verify(&[]).unwrap().first, Some(1));
+    assert_eq!(over.verify(&[], None).unwrap().first, Some(1));
     fs::remove_file(over.folder().join("000003.jsonl")).unwrap();
     assert_eq!(fault(&over), (Fault::Missing { from: 3, to: 3 }, 1));
 }
@@ -80,7 +80,7 @@ fn an_entry_may_be_as_long_as_the_limit_and_not_longer() {
     assert_eq!(refused, AuditError::TooLarge { bytes: MAX_LINE_BYTES + 1, limit: MAX_LINE_BYTES });
     // The last line is longer than the glance at the end of the file.
     filled(&log, 2);
-    assert_eq!(log.verify(&[]).unwrap().head.unwrap().n, 4);
+    assert_eq!(log.verify(&[], None).unwrap().head.unwrap().n, 4);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn half_a_line_is_cut_off_by_the_next_entry_which_is_told_so() {
     filled(&log, 1);
     let kinds: Vec<&str> = entries(&log).iter().map(|entry| entry.event.kind()).collect();
     assert_eq!(kinds, ["withdrawn", "withdrawn", "healed", "withdrawn"]);
-    assert_eq!(log.verify(&[]).unwrap().head.unwrap().n, 4);
+    assert_eq!(log.verify(&[], None).unwrap().head.unwrap().n, 4);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn half_a_line_that_is_all_of_a_new_file_is_cut_off_too() {
     filled(&log, 2);
     fs::write(log.folder().join("000003.jsonl"), b"{\"n\":3").unwrap();
     filled(&log, 1);
-    assert_eq!(log.verify(&[]).unwrap().head.unwrap().n, 4);
+    assert_eq!(log.verify(&[], None).unwrap().head.unwrap().n, 4);
 }
 
 #[test]
@@ -122,6 +122,8 @@ fn a_tail_that_was_cut_off_is_found_also_after_the_log_went_on() {
     assert_eq!(fault(&log).0, Fault::MissingAtEnd { from: 3, to: 5 }, "the head stays");
     filled(&log, 4);
     assert!(matches!(fault(&log), (Fault::Noted { n: 3, problem }, 3) if problem.contains("entry 5:")));
+    let accepted = log.last().unwrap();
+    assert_eq!(log.verify(&[], accepted).unwrap().head, accepted, "who wrote down a head after it knows");
 }
 
 #[test]
@@ -178,7 +180,7 @@ fn many_writers_at_once_make_one_chain() {
             });
         }
     });
-    assert_eq!(log.verify(&[]).unwrap().head.unwrap().n, 100);
+    assert_eq!(log.verify(&[], None).unwrap().head.unwrap().n, 100);
 }
 
 #[test]
@@ -204,7 +206,7 @@ fn what_is_older_than_wanted_goes_file_by_file_and_an_entry_vouches_for_it() {
     let old = log.older_than(21).unwrap();
     log.collect(50, &old).unwrap();
     assert_eq!(entries(&log).iter().map(|entry| entry.n).collect::<Vec<_>>(), [3, 4, 5]);
-    let verified = log.verify(&[]).unwrap();
+    let verified = log.verify(&[], None).unwrap();
     assert_eq!((verified.first, verified.head.unwrap().n), (Some(3), 5));
     fs::remove_file(log.folder().join("000003.jsonl")).unwrap();
     assert_eq!(fault(&log).0, Fault::MissingAtStart { to: 3 });
