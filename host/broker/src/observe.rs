@@ -14,6 +14,13 @@ use crate::denial::{Counter, Denial};
 /// What comes beyond is refused, so that nothing is sent that is not in the grant.
 pub const OBSERVED_PATHS: usize = 256;
 
+/// Bytes from which a segment of a path with digits in it counts as an id: words with a
+/// digit (`v1`, `oauth2`, `s3-bucket`) are shorter, random ids longer.
+const ID_BYTES: usize = 12;
+
+/// Origin and path.
+type Place = (Origin, String);
+
 /// What a plugin sent so far.
 #[derive(Debug)]
 pub(crate) struct Observed {
@@ -24,7 +31,7 @@ pub(crate) struct Observed {
 #[derive(Debug, Default)]
 struct Sent {
     /// Origin and path, with the methods.
-    requests: BTreeMap<(Origin, String), BTreeSet<String>>,
+    requests: BTreeMap<Place, BTreeSet<String>>,
     /// The special addresses that were dialled.
     addresses: BTreeMap<Origin, BTreeSet<AddressBlock>>,
 }
@@ -59,10 +66,13 @@ impl Observed {
         blocks.extend(addresses.iter().copied().map(AddressBlock::only));
     }
 
-    /// The rights that cover all that was sent, and as little else as rights can.
+    /// The rights that cover all that was sent, and as little else as rights can that
+    /// are to hold tomorrow, too: where a path names one thing by its id, they cover all
+    /// things of that kind.
     pub(crate) fn smallest_grant(&self) -> Vec<HttpRight> {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        let right = |((origin, path), methods): (&(Origin, String), &BTreeSet<String>)| HttpRight {
+        let needed = sent.needed();
+        let right = |((origin, path), methods): (&Place, &BTreeSet<String>)| HttpRight {
             origin: Some(origin.to_string()),
             origin_from: None,
             methods: methods.iter().cloned().collect(),
@@ -70,17 +80,49 @@ impl Observed {
             addresses: sent.addresses.get(origin).into_iter().flatten().copied().collect(),
             reason: String::new(),
         };
-        sent.requests.iter().filter(|(place, methods)| !sent.covered(place, methods)).map(right).collect()
+        needed.iter().filter(|(place, methods)| !covered(&needed, place, methods)).map(right).collect()
     }
 }
 
 impl Sent {
-    /// Whether another path's right covers these requests anyway.
-    fn covered(&self, (origin, path): &(Origin, String), methods: &BTreeSet<String>) -> bool {
-        self.requests.iter().any(|((other, above), allowed)| {
-            other == origin && above != path && path_below(above, path) && methods.is_subset(allowed)
-        })
+    /// Methods by origin and path, without the ids of single things.
+    fn needed(&self) -> BTreeMap<Place, BTreeSet<String>> {
+        let mut needed = BTreeMap::<Place, BTreeSet<String>>::new();
+        for ((origin, path), methods) in &self.requests {
+            let place = (origin.clone(), without_ids(path).to_owned());
+            needed.entry(place).or_default().extend(methods.iter().cloned());
+        }
+        needed
     }
+}
+
+/// Whether another path's right covers these requests anyway.
+fn covered(
+    needed: &BTreeMap<Place, BTreeSet<String>>,
+    (origin, path): &Place,
+    methods: &BTreeSet<String>,
+) -> bool {
+    needed.iter().any(|((other, above), allowed)| {
+        other == origin && above != path && path_below(above, path) && methods.is_subset(allowed)
+    })
+}
+
+/// The path up to the first segment that looks like the id of a single thing.
+fn without_ids(path: &str) -> &str {
+    let mut start = 0;
+    for segment in path.split_inclusive('/') {
+        if is_id(segment.trim_end_matches('/')) {
+            return &path[..start];
+        }
+        start += segment.len();
+    }
+    path
+}
+
+/// A number, or many characters with digits among them.
+fn is_id(segment: &str) -> bool {
+    let digits = segment.bytes().filter(u8::is_ascii_digit).count();
+    digits > 0 && (digits == segment.len() || segment.len() >= ID_BYTES)
 }
 
 /// Rights as they stand in the operator's file.
@@ -147,9 +189,26 @@ path = "/api/tasks"
 [[http]]
 origin = "https://a.example"
 methods = ["DELETE", "GET"]
-path = "/api/tasks/7""#
+path = "/api/tasks/""#
         );
         assert_eq!(toml(&[]), "");
+    }
+
+    #[test]
+    fn an_id_in_a_path_stands_for_all_things_of_its_kind() {
+        for (path, general) in [
+            ("/api/v1/runs/claim", "/api/v1/runs/claim"),
+            ("/api/v1/runs/k8ye0bkz6gfb/complete", "/api/v1/runs/"),
+            ("/api/v1/runs/k8ye0bkz6gf/complete", "/api/v1/runs/k8ye0bkz6gf/complete"),
+            ("/tasks/7", "/tasks/"),
+            ("/tasks/550e8400-e29b-41d4-a716-446655440000", "/tasks/"),
+            ("/oauth2/organisations/settings", "/oauth2/organisations/settings"),
+            ("/12", "/"),
+            ("/", "/"),
+        ] {
+            assert_eq!(without_ids(path), general, "{path}");
+            assert!(path_below(general, path), "{path}");
+        }
     }
 
     #[test]

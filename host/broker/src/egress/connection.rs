@@ -78,6 +78,7 @@ impl Door {
                 .timer(TokioTimer::new())
                 .header_read_timeout(self.limits.head_within.duration())
                 .max_header_size(self.limits.head_bytes)
+                .max_buf_size(self.limits.buffer())
                 .max_headers(self.limits.headers)
                 .serve_connection(stream, service)
                 .with_upgrades()

@@ -46,3 +46,13 @@ impl Default for EgressLimits {
         }
     }
 }
+
+/// The least that the parser takes for its buffer, in bytes.
+const SMALLEST_BUFFER: usize = 8 << 10;
+
+impl EgressLimits {
+    /// Bytes that are read ahead on one connection: a whole head fits.
+    pub(super) fn buffer(&self) -> usize {
+        self.head_bytes.max(SMALLEST_BUFFER)
+    }
+}

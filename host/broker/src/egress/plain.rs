@@ -36,7 +36,7 @@ pub(super) async fn send(
     let ForRequests { stream, end } = dial::for_requests(network, permit).await?;
     passage.allowed(&permit.by);
     let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(limits.head_bytes.max(SMALLEST_BUFFER))
+        .max_buf_size(limits.buffer())
         .max_headers(limits.headers)
         .handshake(TokioIo::new(stream))
         .await
@@ -57,9 +57,6 @@ pub(super) async fn send(
     let body = Counted::driven(body, Direction::Down, Arc::clone(passage), driving);
     Ok(Answer::from_parts(parts, body.map_err(Into::into).boxed_unsync()))
 }
-
-/// The least that the client takes for its buffer.
-const SMALLEST_BUFFER: usize = 8 << 10;
 
 /// The request as the next server gets it: one host, the checked one, and a length that
 /// is the body's.

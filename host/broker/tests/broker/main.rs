@@ -19,4 +19,6 @@ mod proxies;
 mod secrets;
 mod server;
 mod swaps;
+#[path = "../tls/mod.rs"]
+mod tls;
 mod traffic;

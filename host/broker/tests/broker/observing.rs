@@ -31,7 +31,7 @@ async fn what_would_be_denied_is_sent_counted_and_put_into_the_smallest_grant() 
     let expected = format!(
         "[[http]]\norigin = \"{}\"\nmethods = [\"GET\"]\npath = \"/other\"\n\n\
          [[http]]\norigin = \"{named}\"\nmethods = [\"GET\"]\npath = \"/api/tasks\"\naddresses = [\"127.0.0.1/32\"]\n\n\
-         [[http]]\norigin = \"{named}\"\nmethods = [\"DELETE\"]\npath = \"/api/tasks/1\"\naddresses = [\"127.0.0.1/32\"]",
+         [[http]]\norigin = \"{named}\"\nmethods = [\"DELETE\"]\npath = \"/api/tasks/\"\naddresses = [\"127.0.0.1/32\"]",
         server.origin
     );
     assert_eq!(gate.smallest_grant().unwrap(), expected);

@@ -8,4 +8,7 @@ mod plain;
 mod proxied;
 mod stage;
 mod strict;
+#[path = "../tls/mod.rs"]
+mod tls;
 mod tunnels;
+mod walk;

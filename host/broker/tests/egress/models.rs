@@ -5,6 +5,7 @@ use hostler_broker::{Network, Secret};
 use hostler_engine::rights::Origin;
 
 use crate::stage::{Names, Server, Stage, allow};
+use crate::tls;
 
 const KEY: &str = "sk-real/key+1";
 const STAND_IN: &str = "sk-stand-in";
@@ -185,4 +186,28 @@ async fn the_address_of_a_model_is_no_way_to_its_server_without_a_rule() {
     let mut agent = stage.connect().await;
     agent.say(&format!("CONNECT {to} HTTP/1.1\r\n\r\n")).await;
     assert!(agent.until("\r\n").await.contains("200"));
+}
+
+#[tokio::test]
+async fn a_model_is_reached_over_tls_with_the_key_and_a_tunnel_carries_the_agents_own_tls() {
+    let (port, mut arrived) = tls::serve().await;
+    let network = Network { extra_ca: Some(tls::authority()), ..Names::answering(&["127.0.0.1"]).network() };
+    let mut route = route(&format!("https://model.example:{port}"), "x-api-key", "{}");
+    route.addresses = vec!["127.0.0.1/32".parse().unwrap()];
+    let rules =
+        EgressRules { models: vec![route], ..allow(&[format!("model.example:{port}")], &["127.0.0.1/32"]) };
+    let stage = Stage::on(&network, rules, EgressLimits::default());
+    let answer = stage.ask(&request(&format!("X-Api-Key: {STAND_IN}\r\n"), "")).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok"), "{answer}");
+    let head = arrived.recv().await.unwrap();
+    assert!(head.contains(&format!("x-api-key: {KEY}\r\n")), "{head}");
+    assert!(head.contains(&format!("host: model.example:{port}\r\n")), "{head}");
+
+    let proxy = reqwest::Proxy::all(format!("http://{}", stage.address)).unwrap();
+    let authority = reqwest::Certificate::from_pem(&std::fs::read(tls::authority()).unwrap()).unwrap();
+    let client = reqwest::Client::builder().proxy(proxy).tls_certs_merge([authority]).build().unwrap();
+    let own = client.get(format!("https://model.example:{port}/own")).header("x-api-key", "own").send();
+    assert_eq!(own.await.unwrap().text().await.unwrap(), "ok");
+    let head = arrived.recv().await.unwrap();
+    assert!(head.starts_with("GET /own ") && head.contains("x-api-key: own"), "{head}");
 }
