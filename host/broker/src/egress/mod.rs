@@ -16,6 +16,7 @@ mod limits;
 mod model;
 mod passage;
 mod plain;
+mod redacted;
 mod rules;
 mod tunnel;
 

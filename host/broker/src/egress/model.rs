@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hostler_engine::redaction::Redaction;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, SET_COOKIE};
+use hyper::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, COOKIE, HeaderName, HeaderValue, SET_COOKIE,
+};
 use hyper::{HeaderMap, Request};
 use reqwest::{Certificate, Client};
 use url::Url;
@@ -16,10 +19,15 @@ use super::body::{Answer, Counted, Direction};
 use super::denial::{EgressDenial, Refusal};
 use super::headers;
 use super::passage::Underway;
+use super::redacted::Redacted;
 use super::rules::{EgressRules, ModelRoute};
 use crate::denial::Denial;
-use crate::http::{Scrubber, causes, client, problem};
+use crate::http::{causes, client, problem};
 use crate::network::{Network, Reach};
+use crate::secret::REMOVED;
+
+/// What stands in place of a header that repeats the key.
+const REPEATED: HeaderValue = HeaderValue::from_static(REMOVED);
 
 /// Headers by which model APIs know their customers. Whatever an agent puts there stays
 /// here: with a key of somebody else's it could carry its work off to his account.
@@ -37,7 +45,7 @@ pub(super) struct Models(BTreeMap<String, Model>);
 struct Model {
     client: Client,
     credential: HeaderValue,
-    scrubber: Scrubber,
+    redaction: Redaction,
 }
 
 impl Models {
@@ -53,7 +61,7 @@ impl Models {
             let model = Model {
                 client: client(network, certificates, reach, None)?,
                 credential: route.credential()?,
-                scrubber: Scrubber::of([&route.key].into_iter()),
+                redaction: route.redaction()?,
             };
             Ok((route.name.clone(), model))
         };
@@ -82,12 +90,19 @@ impl Models {
             parts.headers.remove(header);
         }
         parts.headers.insert(&route.header, model.credential.clone());
+        // What is compressed could not be looked through.
+        parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let mut onward = model.client.request(parts.method, url).headers(parts.headers);
         if !body.is_end_stream() {
             let body = Counted::new(body, Direction::Up, Arc::clone(passage));
             onward = onward.body(reqwest::Body::wrap(body));
         }
         let answer = onward.send().await.map_err(|error| refusal(&error, route))?;
+        if is_compressed(answer.headers()) {
+            let told =
+                format!("the model `{}` sent a compressed answer, which cannot be passed on", route.name);
+            return Err(Refusal::Failed(told));
+        }
         Ok(model.answer(answer.into(), passage))
     }
 }
@@ -97,24 +112,19 @@ impl Model {
         let (mut parts, body) = answer.into_parts();
         headers::of_answer(&mut parts.headers);
         parts.headers.remove(SET_COOKIE);
-        parts.headers = self.scrubbed(&parts.headers);
+        for value in parts.headers.values_mut() {
+            if self.redaction.finds(value.as_bytes()) {
+                *value = REPEATED;
+            }
+        }
         let body = Counted::new(body, Direction::Down, Arc::clone(passage));
+        let body = Redacted::new(body, &self.redaction);
         Answer::from_parts(parts, body.map_err(Into::into).boxed_unsync())
     }
+}
 
-    /// The headers without the key, should the server repeat it. What cannot be a
-    /// header's value any more is left out.
-    fn scrubbed(&self, headers: &HeaderMap) -> HeaderMap {
-        let clean = headers.iter().filter_map(|(name, value)| {
-            let value = HeaderValue::from_bytes(&self.scrubber.scrub(value.as_bytes().to_vec())).ok()?;
-            Some((name.clone(), value))
-        });
-        let mut kept = HeaderMap::new();
-        for (name, value) in clean {
-            kept.append(name, value);
-        }
-        kept
-    }
+fn is_compressed(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity")
 }
 
 /// The path below the route's upstream. Nothing in a path or query leads to another host.

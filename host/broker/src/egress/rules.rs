@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use hostler_engine::redaction::Redaction;
 use hostler_engine::rights::{AddressBlock, Origin};
 use reqwest::header::{HeaderName, HeaderValue};
 
@@ -78,7 +79,7 @@ pub enum ModelRouteError {
     Form(String),
     /// The key cannot be sent.
     #[error(
-        "the key of the model `{0}` is empty or cannot be sent in a header: \
+        "the key of the model `{0}` is empty, far too long, or cannot be sent in a header: \
          set it, without line breaks and control characters"
     )]
     Key(String),
@@ -115,6 +116,11 @@ impl ModelRoute {
         Ok(filled)
     }
 
+    /// Finds the key in what comes back.
+    pub(super) fn redaction(&self) -> Result<Redaction, ModelRouteError> {
+        Redaction::of([self.key.reveal()]).map_err(|_| ModelRouteError::Key(self.name.clone()))
+    }
+
     fn check(&self) -> Result<(), ModelRouteError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         if self.name.is_empty() || !self.name.bytes().all(plain) {
@@ -123,6 +129,7 @@ impl ModelRoute {
         if !self.form.contains("{}") {
             return Err(ModelRouteError::Form(self.name.clone()));
         }
+        self.redaction()?;
         self.credential().map(drop)
     }
 }

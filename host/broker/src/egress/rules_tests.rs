@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use hostler_engine::redaction::MOST_SECRETS;
+
 use super::*;
 
 fn allowed(to: &str, addresses: &[&str]) -> Allowed {
@@ -133,6 +135,8 @@ fn a_route_that_could_not_work_is_refused_before_it_is_used() {
     assert_eq!(models(vec![route("a", "Bearer", "key")]), Err(ModelRouteError::Form(a())));
     assert_eq!(models(vec![route("a", "{}", "")]), Err(ModelRouteError::Key(a())));
     assert_eq!(models(vec![route("a", "{}", "k\ney")]), Err(ModelRouteError::Key(a())));
+    models(vec![route("a", "{}", &"k".repeat(MOST_SECRETS))]).unwrap();
+    assert_eq!(models(vec![route("a", "{}", &"k".repeat(MOST_SECRETS + 1))]), Err(ModelRouteError::Key(a())));
     let twice = vec![route("a", "{}", "key"), route("a", "{}", "key")];
     assert_eq!(models(twice), Err(ModelRouteError::Twice(a())));
 }

@@ -21,8 +21,7 @@ impl Scrubber {
         Self::of(grant.credentials().iter().filter_map(|credential| credential.value.as_ref()))
     }
 
-    /// For these secrets.
-    pub(crate) fn of<'s>(secrets: impl Iterator<Item = &'s Secret>) -> Self {
+    fn of<'s>(secrets: impl Iterator<Item = &'s Secret>) -> Self {
         let mut needles: Vec<Vec<u8>> =
             secrets.flat_map(|secret| spellings(secret.reveal())).map(String::into_bytes).collect();
         needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));

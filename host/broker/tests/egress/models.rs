@@ -94,21 +94,35 @@ async fn a_request_without_the_stand_in_or_to_another_model_is_denied() {
 }
 
 #[tokio::test]
-async fn the_key_is_taken_out_of_an_answers_headers() {
+async fn a_key_that_the_server_repeats_does_not_reach_the_agent() {
     let server = Server::start().await;
     let stage = Stage::new(api_key(&server));
     let mut agent = stage.connect().await;
     agent.say(&request(&format!("X-Api-Key: {STAND_IN}\r\n"), "")).await;
-    server
+    let body = format!("wrong key: {KEY}.");
+    let (head, _far) = server
         .answer(&format!(
             "HTTP/1.1 401 Unauthorized\r\nX-Echo: key {KEY}!\r\nSet-Cookie: k={KEY}\r\nX-Two: 1\r\nX-Two: 2\r\n\
-             Content-Length: 2\r\n\r\nok"
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
         ))
         .await;
-    let answer = agent.until("ok").await;
-    assert!(answer.contains("x-echo: key [secret removed]!\r\n"), "{answer}");
+    assert!(head.to_lowercase().contains("\r\naccept-encoding: identity\r\n"), "{head}");
+    let answer = agent.until(&format!("wrong key: {}.", "*".repeat(KEY.len()))).await;
+    assert!(answer.contains("x-echo: [secret removed]\r\n"), "{answer}");
     assert!(!answer.contains(KEY) && !answer.contains("cookie"), "{answer}");
     assert!(answer.contains("x-two: 1\r\nx-two: 2\r\n"), "{answer}");
+    assert!(answer.contains(&format!("content-length: {}\r\n", body.len())), "{answer}");
+}
+
+#[tokio::test]
+async fn a_compressed_answer_could_hide_the_key_and_is_not_passed_on() {
+    let server = Server::start().await;
+    let stage = Stage::new(api_key(&server));
+    let mut agent = stage.connect().await;
+    agent.say(&request(&format!("X-Api-Key: {STAND_IN}\r\n"), "")).await;
+    server.answer("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok").await;
+    assert!(agent.until("passed on\n").await.starts_with("HTTP/1.1 502"));
 }
 
 #[tokio::test]
