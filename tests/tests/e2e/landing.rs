@@ -1,6 +1,8 @@
 //! Finished work: judged by a command, and brought where its task says — also when the
 //! command, the remote or the host breaks off in the middle.
 
+mod follow_up;
+
 use std::path::{Path, PathBuf};
 
 use hostler_tests::scripted_agent::{Installed, Script, Step, transcript};
