@@ -175,11 +175,7 @@ fn the_addresses_of_a_remote_are_told_without_what_is_secret_in_them() {
     let told = || repository.remote_addresses("origin").unwrap();
     assert!(told().is_empty(), "there is no such remote");
     scene.git(&["remote", "add", "origin", "https://ann:s3cr3t@example.com/acme/app.git"]);
-    let fetched = told();
-    assert!(
-        fetched[0].ends_with("@example.com/acme/app.git") && !fetched[0].contains("s3cr3t"),
-        "{fetched:?}"
-    );
+    assert_eq!(told(), ["https://example.com/acme/app.git"]);
     scene.git(&["remote", "set-url", "--push", "origin", "git@elsewhere.example:acme/app"]);
     assert_eq!(told().len(), 2, "work may go elsewhere than it comes from: {:?}", told());
 }

@@ -1,7 +1,7 @@
 //! A host under a policy: what it denies is denied whatever the operator allows, each
 //! denial names its line, and a policy that cannot be used lets nothing begin.
 
-use hostler_tests::scripted_agent::{Installed, Script, imitations};
+use hostler_tests::scripted_agent::{Installed, Script, Step, imitations, transcript};
 use hostler_tests::{PATIENCE, wait_until};
 use serde_json::Value;
 use standin_trakkar::Endpoint;
@@ -151,6 +151,41 @@ fn a_repository_and_a_program_that_the_policy_does_not_name_are_refused() {
 }
 
 #[test]
+fn work_lands_no_further_than_the_policy_allows_in_that_moment() {
+    let works = [
+        Step::read_stdin(),
+        Step::write("hello.txt", "done\n"),
+        Step::mark("working"),
+        Step::wait_for("go"),
+        Step::transcript(transcript("claude-success")),
+    ];
+    let (stage, agent) = Stage::with_claude(&Script::always(works));
+    let origin = stage.sandbox.folder().join("origin.git").display().to_string();
+    stage.repository.git(&["init", "--quiet", "--bare", &origin]);
+    stage.repository.git(&["remote", "add", "origin", &origin]);
+    stage.repository.git(&["push", "--quiet", "origin", "main"]);
+    let names = "[user]\n\tname = Ann Operator\n\temail = ann@example.invalid\n";
+    std::fs::write(stage.sandbox.folder().join("home/.gitconfig"), names).unwrap();
+    let stage = under(stage, "");
+    stage.task("hello", "---\nlanding: push\n---\nWrite hello.txt\n");
+    let mut host = stage.start_once(&[]);
+    agent.wait_for_mark("working");
+    write(&stage, "[landing]\nallow = [\"pull-request\"]\n");
+    agent.let_go("go").unwrap();
+    host.wait(LONG);
+    let run = stage.wait_for_state("hello", "closed");
+    assert!(run.to_string().contains("line 2 of "), "{run}");
+    let branches = || stage.repository.git(&["ls-remote", "--heads", "origin"]);
+    assert_eq!(branches().trim().lines().count(), 1, "only main: {}", branches());
+
+    stage.task("later", "---\nlanding: push\n---\nWrite hello.txt\n");
+    assert_eq!(stage.run_once(&[]).code, Some(0));
+    let later = stage.run("later");
+    assert!(later["landed"]["note"].as_str().unwrap().contains("not allowed here"), "{later}");
+    assert_eq!(branches().trim().lines().count(), 1, "only main: {}", branches());
+}
+
+#[test]
 fn a_plugin_that_is_denied_while_it_is_used_ends_its_host() {
     let (stage, _) = ready("");
     let mut host = stage.start(&[]);
@@ -171,8 +206,12 @@ fn a_policy_that_cannot_be_used_lets_no_work_begin_and_is_explained() {
     assert!(stage.sandbox.host(&["doctor"]).stdout.contains("line 1 of "), "the doctor tells it, too");
     std::fs::remove_file(stage.sandbox.folder().join("policy.toml")).unwrap();
     refuses(&stage, &[], 3, &["policy.toml", "HOSTLER_POLICY"]);
+    assert_eq!(agent.starts().unwrap().len(), 0);
+}
 
-    write(&stage, "");
+#[test]
+fn a_policy_that_breaks_while_a_host_runs_stops_new_work_until_it_is_mended() {
+    let (stage, agent) = ready("");
     let mut host = stage.start(&[]);
     stage.wait_for_state("hello", "closed");
     write(&stage, "half a fi");
