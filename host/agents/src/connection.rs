@@ -150,7 +150,7 @@ impl Supervised {
         // Without a look at the processes there is no proof.
         let tree = swept.ok().and_then(Result::ok).unwrap_or(TreeProof::Survivors(Vec::new()));
         let (ending, cause) = (Ending::Unknown, Cause::ShimLost);
-        let exit = Exit { ending, cause, tree, truncated: false, at: now() };
+        let exit = Exit { ending, cause, tree, truncated: false, exchanged: Vec::new(), at: now() };
         // The exit is told in any case; the file is for a host that is not there yet.
         let _ = self.folder.write_exit(&exit);
         exit

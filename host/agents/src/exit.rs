@@ -1,7 +1,7 @@
 //! How an attempt's processes ended.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hostler_engine::outcome::EndReason;
 use hostler_engine::time::Timestamp;
@@ -22,6 +22,11 @@ pub struct Exit {
     /// not be written to the end.
     #[serde(default)]
     pub truncated: bool,
+    /// What was to stay as it is inside of writable places, and is another file or none
+    /// now. No program's own git must run there before somebody has looked. Not known if
+    /// the supervisor was killed.
+    #[serde(default)]
+    pub exchanged: Vec<PathBuf>,
     /// When the tree was found empty, or given up.
     pub at: Timestamp,
 }

@@ -49,7 +49,8 @@ pub struct Walls {
     pub writable: Vec<PathBuf>,
     /// What it may not write inside of those, and inside of what of the home it may
     /// change. Each must be there, with no symbolic link on the way from the writable
-    /// place: what is missing could be made.
+    /// place: what is missing could be made. An agent that is root in a namespace of its
+    /// own can still put another file there, which [`crate::Exit::exchanged`] tells.
     pub read_only: Vec<PathBuf>,
     /// What it does not see: other workspaces, the host's own state, keys. What is
     /// not there is no trouble.

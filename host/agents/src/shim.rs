@@ -14,6 +14,7 @@ mod ending;
 mod host_link;
 mod inbox;
 mod input;
+mod kept_places;
 mod log_pump;
 mod memory_watch;
 mod namespace;
@@ -44,6 +45,7 @@ use self::ending::{Act, Ending};
 use self::host_link::HostLink;
 use self::inbox::{Filled, Inbox};
 use self::input::Input;
+use self::kept_places::KeptPlaces;
 pub use self::log_pump::LOG_LIMIT;
 use self::log_pump::LogPump;
 use self::memory_watch::MemoryWatch;
@@ -110,6 +112,7 @@ struct Life {
     input: Input,
     door: Door,
     memory: Option<MemoryWatch>,
+    kept: KeptPlaces,
     /// Readable when the agent has ended; `None` afterwards.
     watch: Option<OwnedFd>,
     /// `None` while there is none.
@@ -119,7 +122,7 @@ struct Life {
 
 impl Life {
     fn new(started: Started, folder: Folder, host: HostLink) -> Self {
-        let Started { record, tree, logs, input, door, memory } = started;
+        let Started { record, tree, logs, input, door, memory, kept } = started;
         let watch = tree.watch();
         let (ending, switch) = (Ending::new(), Switch::default());
         let mut life = Self {
@@ -132,6 +135,7 @@ impl Life {
             input,
             door,
             memory,
+            kept,
             watch,
             host: None,
             host_since: Instant::now(),
@@ -147,6 +151,7 @@ impl Life {
             cause: self.ending.cause(),
             tree: self.tree.proof(left),
             truncated: false,
+            exchanged: self.kept.exchanged(),
             at: now(),
         };
         self.finish(exit);

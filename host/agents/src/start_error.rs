@@ -63,15 +63,17 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
-    /// The program is on the machine, but the agent does not see it.
+    /// The program and its folder are on the machine, but the agent does not see them.
     #[error(
-        "`{}` does not appear in the sandbox; add its folder, and what its links lead to, \
-         to what of the home appears there",
-        program.display()
+        "`{}`, or the folder `{}` it is to work in, does not appear in the sandbox; add the program's \
+         folder, and what its links lead to, to what of the home appears there, or install it elsewhere",
+        program.display(), cwd.display()
     )]
     NotInSandbox {
         /// Full path of the program.
         program: PathBuf,
+        /// The folder asked for.
+        cwd: PathBuf,
     },
     /// More than can be kept out of the logs.
     #[error(transparent)]
@@ -146,7 +148,7 @@ impl StartError {
             }
             (Step::Exec, _) if !cwd.is_dir() => Self::NoFolderToWorkIn { cwd: cwd.to_owned() },
             (Step::Exec, Errno::NOENT) if orders.sandbox.is_some() => {
-                Self::NotInSandbox { program: PathBuf::from(orders.program.as_ref()) }
+                Self::NotInSandbox { program: PathBuf::from(orders.program.as_ref()), cwd: cwd.to_owned() }
             }
             (Step::Exec, _) => Self::NotRunnable { program: PathBuf::from(orders.program.as_ref()), source },
         }
@@ -195,7 +197,7 @@ mod tests {
         assert!(told(Step::Record, Errno::NOSPC).contains("the disk is full, `/runs/1`"));
         assert!(told(Step::Record, Errno::ACCESS).contains("check its owner"));
         assert!(told(Step::Supervise, Errno::PERM).contains("the supervisor `/bin/host` failed"));
-        let plan = Plan { tier: Tier::Basic, views: Vec::new(), port: None };
+        let plan = Plan { tier: Tier::Basic, views: Vec::new(), kept: Vec::new(), port: None };
         let step = Step::Sandbox { doing: "mounting `/proc`".into() };
         let refused = told_in(Some(plan.clone()), step, Errno::PERM);
         assert!(

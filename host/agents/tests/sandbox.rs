@@ -235,25 +235,6 @@ async fn walls_that_fail_half_way_leave_nothing_mounted_and_nothing_running() {
 }
 
 #[tokio::test]
-async fn in_a_sandbox_there_is_room_for_what_agents_do() {
-    let script = "echo x > $TMPDIR/file && cat /tmp/file && echo y > /dev/null && head -c 1 /dev/urandom | wc -c \
-        && echo z > /dev/shm/file && cat < /dev/stdin && echo shown: $(cat $HOME/.config/app) && git status --short";
-    for user in User::all() {
-        for tier in EVERY {
-            let machine = Machine::new(*user);
-            fs::write(machine.path("work/new"), "").unwrap();
-            let Some(heard) = machine.run(tier, script).await else { continue };
-            assert_eq!(
-                heard.stdout,
-                ["x", "1", "shown: settings", "?? new"],
-                "{user:?} in {tier}: {heard:?}"
-            );
-            assert!(!machine.path("file").exists() && machine.path("private/tmp/file").exists());
-        }
-    }
-}
-
-#[tokio::test]
 async fn a_machine_can_build_what_it_says_it_can_and_nothing_stronger() {
     for user in User::all() {
         let machine = Machine::new(*user);
@@ -289,5 +270,35 @@ async fn a_machine_that_makes_no_namespaces_is_told_so_and_starts_nothing_in_a_s
         assert!(refused.contains(&format!("the sandbox `{tier}`: making namespaces")), "{refused}");
         assert!(!machine.path("work/ran").exists());
         machine.next_attempt();
+    }
+}
+
+/// Mounts hold a name only for who has them. Somebody who is root in a namespace of
+/// their own can let go of them, and keep the folder they stood in.
+const LET_GO: &str = "
+    unshare --user --map-root-user --mount sh -c '
+    mkdir new && mount -t tmpfs none new && mkdir new/old new/usr new/proc
+    mount --rbind /usr new/usr && mount --rbind /proc new/proc
+    for link in bin sbin lib lib64; do ln -s usr/$link new/$link; done
+    pivot_root new new/old && umount -l /old && rm .git/config && echo gone
+    rmdir .git/hooks && echo gone; echo changed > old
+'";
+
+/// The one way in which a place inside of a writable one is not kept: it is told.
+#[tokio::test]
+async fn who_exchanges_what_was_to_stay_by_letting_go_of_the_walls_is_found_out() {
+    let user = *User::all().last().unwrap();
+    for tier in EVERY {
+        let machine = Machine::new(user);
+        let Some(honest) = machine.run(tier, "echo x > .git/HEAD.lock").await else { continue };
+        assert_eq!(honest.exit().exchanged, [""; 0].map(std::path::PathBuf::from), "{honest:?}");
+        machine.next_attempt();
+        let Some(heard) = machine.run(tier, LET_GO).await else { continue };
+        assert!(!outside_is_changed(&machine, &heard));
+        let gone: Vec<_> = [".git/config", ".git/hooks"].map(|path| machine.path("work").join(path)).into();
+        let gone: Vec<_> = gone.into_iter().filter(|path| !path.exists()).collect();
+        assert_eq!(heard.stdout.len(), gone.len(), "{user:?} in {tier}: {heard:?}");
+        assert_eq!(heard.exit().exchanged, gone, "{user:?} in {tier}: {heard:?}");
+        eprintln!("{user:?} in {tier}: {gone:?}");
     }
 }

@@ -16,6 +16,9 @@ pub(crate) struct Plan {
     /// In the order in which they are to be put up; what nothing is said about is
     /// as it is outside, but read-only.
     pub views: Vec<View>,
+    /// Real places that must be the same ones afterwards: what may not be changed inside
+    /// of what may.
+    pub kept: Vec<Word>,
     /// The port of the only way out to the network; `None` is every way.
     pub port: Option<u16>,
 }
@@ -71,6 +74,7 @@ impl Plan {
             views.extend(resolver.map(|path| (Rank::Shown, path.clone(), place(path, Access::Read))));
         }
         let closed = closed(places);
+        let kept = places.read_only.iter().cloned().map(Word::from).collect();
         let is = |rank, access| move |spot: Spot| (rank, spot.at, place(&spot.source, access));
         views.extend(shown(places, Access::Read).map(is(Rank::Shown, Access::Read)));
         let open = pinned(places, &closed).into_iter().chain(roots(places));
@@ -82,7 +86,7 @@ impl Plan {
         views.dedup();
         let views = views.into_iter().map(|(_, at, shows)| View { at: at.into(), shows }).collect();
         let port = places.contained.as_ref().and_then(|contained| contained.port);
-        Self { tier: places.tier, views, port }
+        Self { tier: places.tier, views, kept, port }
     }
 }
 

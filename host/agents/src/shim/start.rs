@@ -12,6 +12,7 @@ use super::confinement::Confinement;
 use super::descriptors::{do_not_wait, keep_to_ourselves};
 use super::door::Door;
 use super::input::Input;
+use super::kept_places::KeptPlaces;
 use super::log_pump::LogPump;
 use super::memory_watch::MemoryWatch;
 use super::namespace::{NotInside, start_inside};
@@ -35,6 +36,7 @@ pub(super) struct Started {
     pub input: Input,
     pub door: Door,
     pub memory: Option<MemoryWatch>,
+    pub kept: KeptPlaces,
 }
 
 /// Starts the agent, with a record and a door on disk before there is anything
@@ -62,12 +64,13 @@ pub(super) fn start(orders: &Orders, folder: &Folder) -> Result<Started, (Step, 
     folder.write_record(&record).map_err(in_folder)?;
     let in_input = |error| (Step::Exec, error);
     let started = Input::open(orders.stdin.clone()).map_err(in_input).and_then(|(their_in, input)| {
+        let kept = orders.sandbox.as_ref().map(KeptPlaces::hold).transpose().map_err(Breach::into_step)?;
         let confinement = Confinement::new(orders.limits, usize::try_from(shim.pid).unwrap_or(0));
         record.limited_by = confinement.limited_by(orders.limits);
         let streams = Streams { stdin: their_in, stdout: their_out, stderr: their_err };
-        Ok((input, spawn(orders, streams, confinement, &shim)?))
+        Ok((input, kept.unwrap_or_default(), spawn(orders, streams, confinement, &shim)?))
     });
-    let (input, (agent, mut around)) = match started {
+    let (input, kept, (agent, mut around)) = match started {
         Ok(started) => started,
         Err(refused) => {
             door.close();
@@ -89,7 +92,7 @@ pub(super) fn start(orders: &Orders, folder: &Folder) -> Result<Started, (Step, 
     let _ = folder.write_record(&record);
     let logs = Both { stdout: out, stderr: err };
     let memory = orders.limits.memory.map(|limit| MemoryWatch::new(limit, Instant::now()));
-    Ok(Started { record, tree: Tree::new(shim, agent, around), logs, input, door, memory })
+    Ok(Started { record, tree: Tree::new(shim, agent, around), logs, input, door, memory, kept })
 }
 
 /// The agent's ends.

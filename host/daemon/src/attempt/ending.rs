@@ -104,7 +104,7 @@ mod tests {
 
     fn exit(cause: Cause, ending: Ending) -> Exit {
         let tree = TreeProof::Empty { killed: 0 };
-        Exit { ending, cause, tree, at: Timestamp(0), truncated: false }
+        Exit { ending, cause, tree, at: Timestamp(0), truncated: false, exchanged: Vec::new() }
     }
 
     fn failure() -> Outcome {

@@ -1,0 +1,172 @@
+//! What agents do all day works in a sandbox, and starts there without delay.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hostler_agents::{Access, HomePath, Sandbox};
+use hostler_engine::outcome::EndReason;
+use hostler_engine::sandbox::Tier;
+use support::machine::{Machine, User};
+use support::{hear, hear_line};
+
+const EVERY: [Tier; 2] = [Tier::Basic, Tier::Contained];
+
+#[tokio::test]
+async fn there_is_room_for_temporary_files_and_the_usual_devices() {
+    let script = "echo x > $TMPDIR/file && cat /tmp/file && echo y > /dev/null && head -c 1 /dev/urandom | wc -c \
+        && echo z > /dev/shm/file && cat < /dev/stdin && echo shown: $(cat $HOME/.config/app) && git status --short";
+    for user in User::all() {
+        for tier in EVERY {
+            let machine = Machine::new(*user);
+            fs::write(machine.path("work/new"), "").unwrap();
+            let Some(heard) = machine.run(tier, script).await else { continue };
+            assert_eq!(
+                heard.stdout,
+                ["x", "1", "shown: settings", "?? new"],
+                "{user:?} in {tier}: {heard:?}"
+            );
+            assert!(machine.path("private/tmp/file").exists());
+        }
+    }
+}
+
+/// The clone has the objects of a repository that it may only read.
+#[tokio::test]
+async fn a_commit_is_made_in_a_clone_that_shares_the_objects_of_another() {
+    let commit = "git -c user.name=a -c user.email=a@b.c commit --quiet";
+    let prepare = format!(
+        "git init --quiet origin && cd origin && echo one > file && git add file && {commit} -m one && cd .. \
+         && rm -r work && git clone --quiet --shared origin work && mkdir -p work/.git/hooks"
+    );
+    let script = format!(
+        "echo two >> file && git checkout --quiet -b task && {commit} -am two && git log --format=%s && git status --short"
+    );
+    for user in User::all() {
+        for tier in EVERY {
+            let machine = Machine::new(*user);
+            let mut git = Command::new("sh");
+            git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+            assert!(git.args(["-c", &prepare]).current_dir(&machine.root).status().unwrap().success());
+            machine.belongs_to_its_user();
+            let Some(heard) = machine.run(tier, &script).await else { continue };
+            assert_eq!(heard.stdout, ["two", "one"], "{user:?} in {tier}: {heard:?}");
+        }
+    }
+}
+
+/// What CLIs put around each of their commands. Not for root, whom the system lets make
+/// no namespace of users without a right that no agent has.
+#[tokio::test]
+async fn a_sandbox_that_the_agent_makes_itself_works_inside_of_ours() {
+    let script = "bwrap --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --bind $PWD $PWD --unshare-all --die-with-parent \
+        sh -c 'echo inner > inner && ls /proc | grep -c ^[0-9] && ! echo x > $ROOT/outside/file' && cat inner";
+    let bwrap = Command::new("bwrap").arg("--version").output();
+    if bwrap.is_err() {
+        return eprintln!("skipped: `bwrap` is not installed");
+    }
+    let user = *User::all().last().unwrap();
+    for tier in EVERY {
+        let machine = Machine::new(user);
+        let Some(heard) = machine.run(tier, script).await else { continue };
+        assert_eq!(heard.stdout.len(), 2, "{tier}: {heard:?}");
+        assert_eq!(heard.stdout[1], "inner", "{tier}: {heard:?}");
+        assert_eq!(fs::read_to_string(machine.path("outside/file")).unwrap(), "intact\n");
+    }
+}
+
+#[tokio::test]
+async fn of_a_home_each_place_is_as_it_was_granted_however_they_lie_in_one_another() {
+    let script = "cd $HOME; cat .tool/program; echo x > .tool/program; cat .tool/state/old; echo new > .tool/state/new; \
+        cat .tool/state/key; ls .tool/other; echo mine > .cache; echo done";
+    for user in User::all() {
+        let machine = Machine::new(*user);
+        for folder in ["home/.tool/state", "home/.tool/other"] {
+            fs::create_dir_all(machine.path(folder)).unwrap();
+        }
+        for file in ["program", "state/old", "state/key", "other/file"] {
+            fs::write(machine.path("home/.tool").join(file), format!("real {file}\n")).unwrap();
+        }
+        machine.belongs_to_its_user();
+        let of_home = |path: &str, access| HomePath { path: path.into(), access };
+        let Sandbox::Contained(mut walls, network) = machine.sandbox(Tier::Contained) else { panic!() };
+        walls.home = vec![
+            of_home(".tool/state", Access::ReadWrite),
+            of_home(".tool/state", Access::Read),
+            of_home(".tool", Access::Read),
+            of_home("not/there", Access::Read),
+        ];
+        walls.hidden.extend(["home/.tool/state/key", "home/.tool/other"].map(|path| machine.path(path)));
+        let launch = machine.launch(Sandbox::Contained(walls, network), script);
+        let Some(mut agent) = machine.start(launch).await else { continue };
+        let heard = hear(&mut agent).await;
+        assert_eq!(heard.stdout, ["real program", "real state/old", "done"], "{user:?}: {heard:?}");
+        let real = |path: &str| fs::read_to_string(machine.path("home").join(path)).ok();
+        assert_eq!(real(".tool/program").as_deref(), Some("real program\n"), "{user:?}");
+        assert_eq!(real(".tool/state/new").as_deref(), Some("new\n"), "{user:?}");
+        assert_eq!(real(".cache"), None, "what it leaves in its own home is not in the real one");
+        assert!(machine.path("private/home/.cache").exists());
+    }
+}
+
+/// What no person notices before an agent that thinks for minutes.
+const LIMIT: Duration = Duration::from_millis(250);
+
+/// Enough for a median, and few enough for a busy machine.
+const STARTS: u32 = 31;
+
+#[tokio::test]
+async fn a_sandbox_delays_a_start_by_less_than_anybody_notices() {
+    let machine = Machine::new(User::Me);
+    let mut medians = Vec::new();
+    for tier in Tier::ALL {
+        let mut times = Vec::new();
+        for _ in 0..STARTS {
+            let launch = machine.launch(machine.sandbox(tier), "exit 0");
+            let began = Instant::now();
+            let Some(mut agent) = machine.start(launch).await else { return };
+            times.push(began.elapsed());
+            hear(&mut agent).await;
+            machine.next_attempt();
+        }
+        times.sort();
+        medians.push(times[times.len() / 2]);
+    }
+    eprintln!("none, basic, contained: {medians:.1?}");
+    for median in &medians[1..] {
+        assert!(*median < medians[0] + LIMIT, "{medians:?}");
+    }
+}
+
+/// Bytes that are a process's own.
+fn own_memory(pid: i32) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let line = rollup.lines().find(|line| line.starts_with("Pss_Anon:")).unwrap();
+    line.split_ascii_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[tokio::test]
+async fn a_supervisor_stays_small_around_a_sandbox_with_many_walls() {
+    let machine = Machine::new(User::Me);
+    let Sandbox::Contained(mut walls, network) = machine.sandbox(Tier::Contained) else { panic!() };
+    for number in 0..64 {
+        let secret = machine.path("secret").join(number.to_string());
+        fs::write(&secret, "").unwrap();
+        walls.hidden.push(secret);
+    }
+    let launch = machine.launch(Sandbox::Contained(walls, network), "echo ready; exec sleep 60");
+    let Some(mut agent) = machine.start(launch).await else { return };
+    hear_line(&mut agent, "ready").await;
+    let shim = agent.record.shim.pid;
+    let children = fs::read_to_string(format!("/proc/{shim}/task/{shim}/children")).unwrap();
+    let init = children.split_ascii_whitespace().next().unwrap().parse().unwrap();
+    let bytes = own_memory(shim) + own_memory(init);
+    eprintln!("{} KiB, of which the init has {}", bytes / 1024, own_memory(init) / 1024);
+    assert!(bytes < 3 * 1024 * 1024, "{bytes} bytes");
+    agent.handle().end(EndReason::Cancelled, Duration::ZERO).await;
+    hear(&mut agent).await;
+}
