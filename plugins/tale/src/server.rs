@@ -1,8 +1,6 @@
 //! One request to the server, and what its answer means for the one who asked.
 
-use std::fmt::Write;
-
-use hostler_sdk::http::Response;
+use hostler_sdk::http::{Response, segment};
 use hostler_sdk::{Context, Milliseconds, Problem};
 use serde::Serialize;
 use serde_json::Value;
@@ -99,21 +97,7 @@ impl Server {
 
 /// The path of something about one run.
 pub fn of_run(external_run_id: &str, what: &str) -> String {
-    format!("runs/{}/{what}", encoded(external_run_id))
-}
-
-/// An opaque id as one segment of a path.
-fn encoded(id: &str) -> String {
-    let mut text = String::new();
-    for byte in id.bytes() {
-        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
-            text.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text
+    format!("runs/{}/{what}", segment(external_run_id))
 }
 
 fn read(path: &str, response: &Response) -> Result<Value, Trouble> {
@@ -140,7 +124,7 @@ fn read(path: &str, response: &Response) -> Result<Value, Trouble> {
         ))),
         429 => Trouble::Refused(
             Problem::rate_limited(format!("{answered}: it is asked again when the time it named is over."))
-                .after(retry_after(response)),
+                .after(response.retry_after().unwrap_or(DEFAULT_RETRY_AFTER)),
         ),
         408 | 425 | 500.. => {
             Trouble::Unanswered(Problem::transient(format!("{answered}; it is tried again.")))
@@ -152,12 +136,6 @@ fn read(path: &str, response: &Response) -> Result<Value, Trouble> {
             "{answered}: check `organization` and `daemon-id`, and whether plugin and server are up to date."
         ))),
     })
-}
-
-/// Whole seconds.
-fn retry_after(response: &Response) -> Milliseconds {
-    let seconds = response.header("retry-after").and_then(|text| text.trim().parse::<u32>().ok());
-    seconds.map_or(DEFAULT_RETRY_AFTER, |seconds| seconds.saturating_mul(1_000))
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! One request to the server, and what its answer means for the one who asked.
 
-use std::fmt::Write;
-
-use hostler_sdk::http::Response;
+use hostler_sdk::http::{Response, segment};
 use hostler_sdk::{Context, Milliseconds, Problem};
 use serde::Serialize;
 use serde_json::Value;
@@ -158,26 +156,12 @@ async fn deliver(request: hostler_sdk::http::Request, runner: &str) -> Result<Re
 
 /// The path of something about one run.
 pub fn of_run(run_id: &str, what: &str) -> String {
-    format!("runs/{}/{what}", encoded(run_id))
+    format!("runs/{}/{what}", segment(run_id))
 }
 
 /// The path of a task, and of what is below it.
 pub fn of_task(task_id: &str, below: &str) -> String {
-    format!("tasks/{}{below}", encoded(task_id))
-}
-
-/// An opaque id as one segment of a path.
-fn encoded(id: &str) -> String {
-    let mut text = String::new();
-    for byte in id.bytes() {
-        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
-            text.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text
+    format!("tasks/{}{below}", segment(task_id))
 }
 
 fn read(path: &str, response: &Response) -> Result<Value, Trouble> {
@@ -210,7 +194,7 @@ fn read(path: &str, response: &Response) -> Result<Value, Trouble> {
         ))),
         (429, _) => Trouble::Refused(
             Problem::rate_limited(format!("{answered}: it is asked again when the time it named is over."))
-                .after(retry_after(response)),
+                .after(response.retry_after().unwrap_or(DEFAULT_RETRY_AFTER)),
         ),
         (408 | 425 | 500.., _) => {
             Trouble::Unanswered(Problem::transient(format!("{answered}; it is tried again.")))
@@ -228,12 +212,6 @@ fn no_answer(path: &str) -> Problem {
     Problem::transient(format!(
         "Something answered {path} that is not Trakkar: check `api-url` and whether a proxy or a login page is in between; it is tried again."
     ))
-}
-
-/// Whole seconds.
-fn retry_after(response: &Response) -> Milliseconds {
-    let seconds = response.header("retry-after").and_then(|text| text.trim().parse::<u32>().ok());
-    seconds.map_or(DEFAULT_RETRY_AFTER, |seconds| seconds.saturating_mul(1_000))
 }
 
 #[cfg(test)]

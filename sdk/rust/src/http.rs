@@ -1,5 +1,7 @@
 //! HTTP requests as values that are built, sent and awaited.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -11,6 +13,20 @@ use crate::{Milliseconds, Problem};
 
 /// How much of an error answer is quoted in a message.
 const QUOTED_CHARS: usize = 200;
+
+/// An opaque id as one segment of a path, whatever it holds.
+pub fn segment(id: &str) -> String {
+    let mut text = String::new();
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}
 
 /// A request under construction. Nothing happens before [`Request::send`].
 #[must_use = "a request does nothing before it is sent"]
@@ -144,8 +160,31 @@ impl Response {
     }
 
     /// The `retry-after` header where it is a number of seconds.
-    fn retry_after(&self) -> Option<Milliseconds> {
+    pub fn retry_after(&self) -> Option<Milliseconds> {
         let seconds: u32 = self.header("retry-after")?.trim().parse().ok()?;
         Some(seconds.saturating_mul(1000))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_always_one_segment_of_a_path() {
+        assert_eq!(segment("k57e-0_9"), "k57e-0_9");
+        assert_eq!(segment("../a b?"), "%2E%2E%2Fa%20b%3F");
+    }
+
+    fn answered(retry_after: &str) -> Response {
+        let headers = vec![("retry-after".to_owned(), retry_after.to_owned())];
+        Response { asked: String::new(), answer: HttpResponse { status: 429, headers, body: Vec::new() } }
+    }
+
+    #[test]
+    fn the_time_to_wait_is_read_where_it_is_a_number_of_seconds() {
+        assert_eq!(answered(" 10 ").retry_after(), Some(10_000));
+        assert_eq!(answered("4294967295").retry_after(), Some(Milliseconds::MAX));
+        assert_eq!(answered("Wed, 21 Oct 2026 07:28:00 GMT").retry_after(), None);
     }
 }
