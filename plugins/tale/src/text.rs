@@ -1,8 +1,8 @@
 //! What may be said to Tale: short enough, on one line where it must be, and without
 //! paths of this machine.
 
-/// What stands in place of a path.
-const HIDDEN: &str = "<path>";
+use hostler_sdk::text::hide_path;
+pub use hostler_sdk::text::one_line;
 
 /// What stands where text was cut.
 const CUT: char = '…';
@@ -43,47 +43,9 @@ fn take_units(characters: impl Iterator<Item = char>, limit: usize) -> impl Iter
     })
 }
 
-/// All on one line, single spaces.
-pub fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// The text with every absolute path hidden: paths never leave the machine.
 pub fn without_paths(text: &str) -> String {
     text.split_inclusive(char::is_whitespace).map(hide_path).collect()
-}
-
-/// Hides the path that a word holds, from where it begins to the word's end, but for
-/// closing marks.
-fn hide_path(word: &str) -> String {
-    let Some(start) = path_start(word) else { return word.to_owned() };
-    let closing = |c: char| c.is_whitespace() || "`'\").,:;]}>".contains(c);
-    let end = word.trim_end_matches(closing).len().max(start);
-    format!("{}{HIDDEN}{}", &word[..start], &word[end..])
-}
-
-/// Where an absolute path begins: at the word's start or after an opening mark, never
-/// after the colon of a web address.
-fn path_start(word: &str) -> Option<usize> {
-    let opens = |before: Option<char>| before.is_none_or(|c| "`'\"([{<=:,>".contains(c));
-    let mut before = None;
-    for (at, character) in word.char_indices() {
-        if opens(before) && begins_path(&word[at..]) {
-            return Some(at);
-        }
-        before = Some(character);
-    }
-    None
-}
-
-fn begins_path(text: &str) -> bool {
-    let named = |rest: &str| rest.starts_with(|c: char| c.is_alphanumeric() || "._-".contains(c));
-    let drive = |bytes: &[u8]| matches!(bytes, [letter, b':', b'\\', ..] if letter.is_ascii_alphabetic());
-    text.strip_prefix('/').is_some_and(named)
-        || text.strip_prefix("file://").is_some()
-        || text.starts_with("~/")
-        || text.starts_with("\\\\")
-        || drive(text.as_bytes())
 }
 
 #[cfg(test)]
@@ -125,10 +87,5 @@ mod tests {
         for text in ["src/main.rs and/or docs", "https://example.com/a/b", "1 / 2", "a  b\n\tc /", "://"] {
             assert_eq!(without_paths(text), text);
         }
-    }
-
-    #[test]
-    fn lines_become_one() {
-        assert_eq!(one_line(" a\n\tb  c\r\n"), "a b c");
     }
 }

@@ -1,8 +1,7 @@
 //! What may leave this machine in words: no code, no diff, no path of this machine
 //! and nothing that looks like a secret.
 
-/// What stands in place of a path.
-const PATH: &str = "<path>";
+use hostler_sdk::text::hide_path;
 
 /// What stands in place of a secret.
 const SECRET: &str = "<secret>";
@@ -173,40 +172,6 @@ fn hide_assignment(word: &str) -> String {
         return word.to_owned();
     }
     format!("{name}={SECRET}{}", &value[value_end..])
-}
-
-// ── paths ───────────────────────────────────────────────────────────────────
-
-/// Hides the path that a word holds, to the word's end but for closing marks.
-fn hide_path(word: &str) -> String {
-    let Some(start) = path_start(word) else { return word.to_owned() };
-    let closing = |c: char| c.is_whitespace() || "`'\").,:;]}>".contains(c);
-    let end = word.trim_end_matches(closing).len().max(start);
-    format!("{}{PATH}{}", &word[..start], &word[end..])
-}
-
-/// Where an absolute path begins: at the word's start or after an opening mark, never
-/// after the colon of a web address.
-fn path_start(word: &str) -> Option<usize> {
-    let opens = |before: Option<char>| before.is_none_or(|c| "`'\"([{<=:,>".contains(c));
-    let mut before = None;
-    for (at, character) in word.char_indices() {
-        if opens(before) && begins_path(&word[at..]) {
-            return Some(at);
-        }
-        before = Some(character);
-    }
-    None
-}
-
-fn begins_path(text: &str) -> bool {
-    let named = |rest: &str| rest.starts_with(|c: char| c.is_alphanumeric() || "._-".contains(c));
-    let drive = |bytes: &[u8]| matches!(bytes, [letter, b':', b'\\', ..] if letter.is_ascii_alphabetic());
-    text.strip_prefix('/').is_some_and(named)
-        || text.starts_with("file://")
-        || text.starts_with("~/")
-        || text.starts_with("\\\\")
-        || drive(text.as_bytes())
 }
 
 #[cfg(test)]

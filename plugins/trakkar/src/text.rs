@@ -1,5 +1,7 @@
 //! Lengths and lines of what is said to Trakkar.
 
+pub use hostler_sdk::text::one_line;
+
 /// What stands where text was cut.
 const CUT: char = '…';
 
@@ -21,11 +23,6 @@ pub fn tail(text: &str, limit: usize) -> String {
     }
     let kept = limit.saturating_sub(1);
     std::iter::once(CUT).chain(text.chars().skip(count - kept)).collect()
-}
-
-/// All on one line, single spaces.
-pub fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Lower-case letters, digits and single dashes, at most so many; may be empty.
@@ -52,11 +49,6 @@ mod tests {
     fn a_text_at_the_limit_is_whole_and_one_more_is_cut_with_a_mark() {
         assert_eq!((&*head("äbcde", 5), &*head("äbcdef", 5)), ("äbcde", "äbcd…"));
         assert_eq!((&*tail("abcdé", 5), &*tail("xabcdé", 5)), ("abcdé", "…bcdé"));
-    }
-
-    #[test]
-    fn lines_become_one() {
-        assert_eq!(one_line(" a\n\tb  c\r\n"), "a b c");
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub mod provider;
 mod reason;
 mod steps;
 pub mod testing;
+pub mod text;
 pub mod time;
 pub mod tracker;
 
