@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use hostler_sdk::json::Text;
+use hostler_sdk::json::{Text, parse};
 use hostler_sdk::provider::{ExitStatus, Job, Line, Outputs, StreamName, Tail, one_line};
 use hostler_sdk::{Instant, Outcome, Quota, Reason, Session, Usage};
 use serde_json::value::RawValue;
@@ -84,11 +84,7 @@ impl Session for ClaudeSession {
     }
 
     fn finish(&mut self, exit: &ExitStatus) -> Outcome {
-        let outcome = self.judge(exit);
-        // A refused session must not be offered for resuming again.
-        let refused = outcome.reason == Reason::SessionRefused.name();
-        let session = self.session.take().filter(|_| !refused);
-        outcome.with_session(session).with_usage(self.usage)
+        self.judge(exit).with_session(self.session.take()).with_usage(self.usage)
     }
 }
 
@@ -238,10 +234,6 @@ impl ClaudeSession {
 fn blocks(message: Option<&RawValue>) -> Vec<Block<'_>> {
     let message: Option<Message> = message.and_then(parse);
     message.and_then(|message| message.content).and_then(parse).unwrap_or_default()
-}
-
-fn parse<'a, T: serde::Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
-    serde_json::from_str(raw.get()).ok()
 }
 
 fn raw_text(raw: &RawValue) -> String {

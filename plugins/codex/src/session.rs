@@ -3,9 +3,9 @@
 //! The attempt succeeded if its turn completed and the process ended well. Its
 //! summary is the agent's last message.
 
+use hostler_sdk::json::parse;
 use hostler_sdk::provider::{ExitStatus, Job, Line, Outputs, StreamName, Tail, one_line};
 use hostler_sdk::{Outcome, Quota, Reason, Session, Usage};
-use serde_json::value::RawValue;
 
 use crate::events::{self, Failure, Item, TokenUsage};
 use crate::failure;
@@ -78,11 +78,7 @@ impl Session for CodexSession {
     }
 
     fn finish(&mut self, exit: &ExitStatus) -> Outcome {
-        let outcome = self.judge(exit);
-        // A refused session must not be offered for resuming again.
-        let refused = outcome.reason == Reason::SessionRefused.name();
-        let session = self.session.take().filter(|_| !refused);
-        outcome.with_session(session).with_usage(self.usage)
+        self.judge(exit).with_session(self.session.take()).with_usage(self.usage)
     }
 }
 
@@ -181,8 +177,4 @@ fn tool(line: &events::Line, out: &mut Outputs) {
         };
         out.tool(&item.id, &name, &summary, state);
     }
-}
-
-fn parse<'a, T: serde::Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
-    serde_json::from_str(raw.get()).ok()
 }

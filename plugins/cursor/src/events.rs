@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hostler_sdk::Usage;
-use hostler_sdk::json::{Number, Text};
+use hostler_sdk::json::{Number, Text, parse};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -164,11 +164,6 @@ impl Counts {
             cost_usd: None,
         }
     }
-}
-
-/// The value, if it has this shape.
-pub fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
-    serde_json::from_str(raw.get()).ok()
 }
 
 #[cfg(test)]

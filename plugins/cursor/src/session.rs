@@ -3,10 +3,11 @@
 //! The attempt succeeded if a `result` came that is no error, the process ended well,
 //! and not everything the agent tried was denied.
 
+use hostler_sdk::json::parse;
 use hostler_sdk::provider::{ExitStatus, Job, Line, Outputs, StreamName, Tail, one_line};
 use hostler_sdk::{Outcome, Quota, Reason, Session, Usage};
 
-use crate::events::{self, Block, Counts, Message, Tool, parse};
+use crate::events::{self, Block, Counts, Message, Tool};
 use crate::failure;
 
 /// Longest message about a failure.
@@ -81,11 +82,7 @@ impl Session for CursorSession {
     }
 
     fn finish(&mut self, exit: &ExitStatus) -> Outcome {
-        let outcome = self.judge(exit);
-        // A refused session must not be offered for resuming again.
-        let refused = outcome.reason == Reason::SessionRefused.name();
-        let session = self.session.take().filter(|_| !refused);
-        outcome.with_session(session).with_usage(self.usage)
+        self.judge(exit).with_session(self.session.take()).with_usage(self.usage)
     }
 }
 

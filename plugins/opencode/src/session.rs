@@ -3,9 +3,9 @@
 //! The attempt succeeded if its last step stopped by itself, no error came after
 //! it, and the process ended well.
 
+use hostler_sdk::json::parse;
 use hostler_sdk::provider::{ExitStatus, Job, Line, Outputs, StreamName, Tail, one_line};
 use hostler_sdk::{Outcome, Quota, Reason, Session, Usage};
-use serde_json::value::RawValue;
 
 use crate::events::{self, Failure, FailureData, Part, ToolInput, ToolState};
 use crate::failure;
@@ -90,11 +90,7 @@ impl Session for OpenCodeSession {
     }
 
     fn finish(&mut self, exit: &ExitStatus) -> Outcome {
-        let outcome = self.judge(exit);
-        // A refused session must not be offered for resuming again.
-        let refused = outcome.reason == Reason::SessionRefused.name();
-        let session = self.session.take().filter(|_| !refused);
-        outcome.with_session(session).with_usage(self.usage)
+        self.judge(exit).with_session(self.session.take()).with_usage(self.usage)
     }
 }
 
@@ -180,10 +176,6 @@ impl OpenCodeSession {
         let message = format!("OpenCode ended before it was finished ({}). {said}", exit.describe());
         Outcome::failed(reason, one_line(&message, MESSAGE_CHARS))
     }
-}
-
-fn parse<'a, T: serde::Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
-    serde_json::from_str(raw.get()).ok()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// A text; empty if it was anything else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,6 +114,11 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
+/// A value that was left as it came, if it has this shape.
+pub fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -145,6 +151,14 @@ mod tests {
         }
         let line: Line = serde_json::from_str(r#"{"text":7,"number":"7"}"#).unwrap();
         assert_eq!((&*line.text, line.number.0), ("", None));
+    }
+
+    #[test]
+    fn what_was_left_as_it_came_is_read_later_if_it_has_the_shape() {
+        let raw: &RawValue = serde_json::from_str(r#"{"text":"plain","number":2}"#).unwrap();
+        let line: Line = parse(raw).unwrap();
+        assert_eq!((&*line.text, line.number.count()), ("plain", 2));
+        assert!(parse::<Vec<u32>>(raw).is_none());
     }
 
     #[test]

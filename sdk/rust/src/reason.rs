@@ -156,9 +156,11 @@ impl Outcome {
         self
     }
 
-    /// The same outcome with the session that the next attempt can resume.
+    /// The same outcome with the session that the next attempt can resume: none if it was
+    /// just refused.
     pub fn with_session(mut self, session: Option<String>) -> Self {
-        self.session = session;
+        let refused = self.reason == Reason::SessionRefused.name();
+        self.session = session.filter(|_| !refused);
         self
     }
 
@@ -210,6 +212,14 @@ mod tests {
         assert_eq!(Reason::from_status(529), Some(Reason::Overloaded));
         assert_eq!(Reason::from_status(599), Some(Reason::Server));
         assert_eq!(Reason::from_status(600), None);
+    }
+
+    #[test]
+    fn a_session_that_was_refused_is_not_offered_again() {
+        let ended = |reason| Outcome::failed(reason, "why").with_session(Some("s".into())).session;
+        assert_eq!(ended(Reason::SessionRefused), None);
+        assert_eq!(ended(Reason::Network).as_deref(), Some("s"));
+        assert_eq!(Outcome::succeeded("").with_session(Some("s".into())).session.as_deref(), Some("s"));
     }
 
     #[test]
