@@ -5,6 +5,7 @@ mod message;
 mod plugin;
 mod policy;
 mod record;
+mod secret;
 mod setup;
 
 pub use audit::{AuditArgs, AuditCommand, EntriesArgs};
@@ -12,6 +13,7 @@ pub use message::MessageArgs;
 pub use plugin::{InstallArgs, KeysCommand, PluginArgs, PluginCommand, TryArgs};
 pub use policy::{CheckArgs, PolicyArgs, PolicyCommand};
 pub use record::{DiskArgs, ExplainArgs, GcArgs, ReplayArgs};
+pub use secret::{SecretArgs, SecretCommand};
 pub use setup::SetupArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -81,6 +83,8 @@ pub enum Command {
     Plugin(PluginArgs),
     /// Show what your organisation's policy allows
     Policy(PolicyArgs),
+    /// Keep the keys of plugins: in the system's keyring, or in a file of your own
+    Secret(SecretArgs),
     /// Show every setting and where it came from
     Config(ConfigArgs),
     /// Help on a command, or on `exit-codes`
@@ -341,8 +345,8 @@ pub struct ConfigArgs {
 pub enum ConfigCommand {
     /// Show every setting, its value and where it came from
     #[command(
-        after_help = "Precedence: flag > environment > .hostler/config.toml of the repository > your secrets.toml
-and config.toml > what an earlier program left (~/.tale-daemon/config.json) > default.
+        after_help = "Precedence: flag > environment > .hostler/config.toml of the repository > your keyring >
+your secrets.toml and config.toml > what an earlier program left (~/.tale-daemon/config.json) > default.
 
 Examples:
   host config show

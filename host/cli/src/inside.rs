@@ -7,7 +7,7 @@ use std::path::Path;
 use hostler_daemon::engine::rights::{AddressBlock, HttpRight, Origin, resolve_origin};
 use hostler_daemon::{Inside, NetworkSettings};
 
-use crate::config::fields::{Role, resolve_what_is_there};
+use crate::config::fields::{Kept, Role, resolve_what_is_there};
 use crate::config::{Layers, NetworkConfiguration};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -26,7 +26,8 @@ pub async fn widened(chosen: Chosen, layers: &Layers, context: &Context) -> Resu
         return Ok((chosen, Found::new()));
     }
     let path = context.config_file().display().to_string();
-    let (fields, _) = resolve_what_is_there(Role::Tracker, &chosen.manifest, layers, &path)?;
+    let (fields, _) =
+        resolve_what_is_there(Role::Tracker, &chosen.manifest, layers, &Kept::default(), &path)?;
     let fields =
         fields.into_iter().map(|(name, setting)| (name, setting.value.reveal().to_owned())).collect();
     let home = context.environment.get("HOME").map(Path::new);

@@ -16,6 +16,7 @@ mod failure;
 mod found;
 mod grant;
 mod inside;
+mod keyring;
 mod log;
 mod output;
 mod page;

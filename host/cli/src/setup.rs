@@ -10,7 +10,7 @@ use hostler_daemon::{PluginSettings, RepositorySettings, Settings};
 
 use crate::arguments::SettingsArgs;
 use crate::config::configuration::{self, NamedRepository, Surroundings};
-use crate::config::fields::{self, Fields, Role};
+use crate::config::fields::{self, Fields, Kept, Role};
 use crate::config::forges::{NamedForge, forges};
 use crate::config::{
     ConfigError, ConfigFile, Configuration, Key, Layers, NetworkConfiguration, Origin, SecretsFile, Setting,
@@ -20,6 +20,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::found;
+use crate::keyring::{Bounded, KeyringError};
 
 /// Set to 1, the running host's clock can be moved forward: for tests of what time does.
 const TEST_CLOCK: &str = "HOSTLER_TEST_CLOCK";
@@ -116,7 +117,37 @@ impl Setup {
     /// The fields of a plugin, with where they came from.
     pub fn fields(&self, role: Role, chosen: &Chosen, context: &Context) -> Result<Fields, Failure> {
         let user_path = context.config_file().display().to_string();
-        Ok(fields::resolve(role, &chosen.manifest, &self.layers, &user_path)?)
+        let kept = self.kept(chosen, context)?;
+        Ok(fields::resolve(role, &chosen.manifest, &self.layers, &kept, &user_path)?)
+    }
+
+    /// What the keyring has of a plugin's secrets. It is asked for those only that the
+    /// operator keeps there, and no other secret is taken in their place.
+    pub fn kept(&self, chosen: &Chosen, context: &Context) -> Result<Kept, Failure> {
+        let names = fields::in_keyring(&chosen.manifest, &self.layers)?;
+        if names.is_empty() {
+            return Ok(Kept::default());
+        }
+        let keyring = Bounded::system(&context.environment);
+        let asked = keyring.as_ref().ok_or(KeyringError::Absent).and_then(|keyring| {
+            let values = names.iter().map(|name| Ok((name.field.clone(), keyring.read(name)?)));
+            Ok((keyring.title(), values.collect::<Result<Vec<_>, KeyringError>>()?))
+        });
+        let listed = || names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let (title, values) = asked.map_err(|error| {
+            Failure::new(Exit::Configuration, format!("{} cannot be read: {error}", listed()))
+        })?;
+        let there = |(field, value): (String, Option<String>)| Some((field, value?));
+        let kept = Kept { title, values: values.into_iter().filter_map(there).collect() };
+        match names.iter().find(|name| !kept.values.contains_key(&name.field)) {
+            None => Ok(kept),
+            Some(name) => Err(Failure::new(
+                Exit::Configuration,
+                format!(
+                    "{name} should be in the keyring and is not: keep it there again with `host secret set {name}`"
+                ),
+            )),
+        }
     }
 
     /// The program that a provider starts instead of the one on `PATH`.

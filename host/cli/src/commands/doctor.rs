@@ -14,7 +14,8 @@ use rustix::fs::Access;
 use super::standing;
 use crate::arguments::DoctorArgs;
 use crate::config::NetworkConfiguration;
-use crate::config::fields::Role;
+use crate::config::Setting;
+use crate::config::fields::{FieldValue, Fields, Role};
 use crate::config::forges::NamedForge;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -300,18 +301,30 @@ fn plugin(setup: &Setup, role: Role, chosen: &Chosen, context: &Context) -> Chec
             format!("{file} is no {} plugin; `host plugin list` shows what there is", wanted.name());
         return Check::new(name, Health::Fail, finding);
     }
-    if let Err(failure) = setup.fields(role, chosen, context) {
-        return Check::new(name, Health::Fail, failure);
-    }
+    let secrets = match setup.fields(role, chosen, context) {
+        Ok(fields) => sources(chosen, &fields),
+        Err(failure) => return Check::new(name, Health::Fail, failure),
+    };
     match Grants::load(&context.home.grants()).map(|grants| grant::standing(&grants, chosen)) {
         Ok(Allowed::Yes) => Check::new(
             name,
             Health::Ok,
-            format!("version {}, allowed ({file})", chosen.manifest.plugin.version),
+            format!("version {}, allowed ({file}){secrets}", chosen.manifest.plugin.version),
         ),
-        Ok(_) => Check::new(name, Health::Warn, format!("not allowed yet; run `host plugin allow {id}`")),
+        Ok(_) => {
+            Check::new(name, Health::Warn, format!("not allowed yet; run `host plugin allow {id}`{secrets}"))
+        }
         Err(error) => Check::new(name, Health::Fail, error),
     }
+}
+
+/// Where each secret of a plugin comes from; never what it is.
+fn sources(chosen: &Chosen, fields: &Fields) -> String {
+    let secrets = chosen.manifest.config.iter().filter(|(_, field)| field.secret);
+    let id = &chosen.manifest.plugin.id;
+    let source =
+        |(name, setting): (&String, &Setting<FieldValue>)| format!("; {id}.{name} from {}", setting.origin);
+    secrets.filter_map(|(name, _)| fields.get_key_value(name)).map(source).collect::<Vec<_>>().concat()
 }
 
 /// The CLI of a provider that is allowed.

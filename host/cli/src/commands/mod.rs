@@ -16,6 +16,7 @@ mod policy;
 mod replay;
 mod run;
 mod runs;
+mod secret;
 mod setup;
 mod show;
 mod standing;
@@ -53,6 +54,7 @@ pub fn execute(command: Command, context: &Context) -> Result<ExitCode, Failure>
         Command::Doctor(args) => in_runtime(doctor::doctor(&args, context)),
         Command::Plugin(args) => done(plugin::plugin(args.command, context)),
         Command::Policy(args) => policy::policy(args.command, context),
+        Command::Secret(args) => done(secret::secret(args.command, context)),
         Command::Config(args) => done(config::config(args.command, context)),
         Command::Help(args) => done(help::help(&args)),
     }

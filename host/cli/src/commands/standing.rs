@@ -41,7 +41,13 @@ pub fn daemon_id(args: &SettingsArgs, context: &Context, tracker: &str) -> Optio
     let setup = Setup::read(args, context).ok()?;
     let chosen = setup.tracker(context).ok().filter(|chosen| chosen.manifest.plugin.id == tracker)?;
     let path = context.config_file().display().to_string();
-    let found = fields::resolve_what_is_there(Role::Tracker, &chosen.manifest, &setup.layers, &path);
+    let found = fields::resolve_what_is_there(
+        Role::Tracker,
+        &chosen.manifest,
+        &setup.layers,
+        &fields::Kept::default(),
+        &path,
+    );
     Some(found.ok()?.0.get("daemon-id")?.value.to_string())
 }
 
@@ -86,8 +92,9 @@ async fn tracker(setup: &Setup, context: &Context, server: Server) -> Result<Tra
         ..TrackerStanding::default()
     };
     let path = context.config_file().display().to_string();
+    let kept = setup.kept(&chosen, context)?;
     let (fields, missing) =
-        fields::resolve_what_is_there(Role::Tracker, &chosen.manifest, &setup.layers, &path)?;
+        fields::resolve_what_is_there(Role::Tracker, &chosen.manifest, &setup.layers, &kept, &path)?;
     standing.missing = missing.into_iter().map(|(_, error)| error.to_string()).collect();
     let shown = |(name, setting): (&String, &crate::config::Setting<fields::FieldValue>)| Shown {
         name: name.clone(),

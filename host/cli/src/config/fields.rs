@@ -1,5 +1,5 @@
 //! The fields that a plugin's manifest names: `--set` > the field's environment
-//! variable > the repository's file > your secrets > your file > an earlier program's
+//! variable > the repository's file > your keyring > your secrets > your file > an earlier program's
 //! file > the manifest's default.
 
 use std::collections::BTreeMap;
@@ -14,6 +14,7 @@ use super::file::{Given, Written};
 use super::layers::{Layers, shown};
 use super::origin::{Origin, Setting};
 use super::secrets::SecretsFile;
+use crate::keyring::SecretName;
 
 /// The value of one field. Prints itself masked if it is secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -72,15 +73,68 @@ impl Role {
     }
 }
 
+/// What the keyring has of a plugin's secrets.
+#[derive(Clone, Default)]
+pub struct Kept {
+    /// What people call the keyring.
+    pub title: &'static str,
+    /// By field.
+    pub values: BTreeMap<String, String>,
+}
+
+impl Kept {
+    fn get(&self, field: &str) -> Option<Given> {
+        let text = self.values.get(field)?.clone();
+        Some(Given { written: Written::Text(text), origin: Origin::Keyring(self.title) })
+    }
+}
+
+/// The secrets of a plugin that are to be looked for in the keyring: those that the
+/// operator keeps there, and that no variable gives.
+pub fn in_keyring(manifest: &Manifest, layers: &Layers) -> Result<Vec<SecretName>, ConfigError> {
+    let plugin = &manifest.plugin.id;
+    let mut names = Vec::new();
+    for given in layers.in_keyring(plugin) {
+        for field in list(plugin, given)? {
+            let known = manifest.config.get(&field).filter(|known| known.secret);
+            let Some(known) = known else {
+                return Err(ConfigError::NoSecret { place: given.origin.clone(), key: field });
+            };
+            let variable = known.env.as_ref().and_then(|name| layers.environment.get(name));
+            if variable.is_none() {
+                names.push(SecretName { plugin: plugin.clone(), field });
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// The names in a `[keyring]` entry.
+pub fn list(plugin: &str, given: &Given) -> Result<Vec<String>, ConfigError> {
+    let names = match &given.written {
+        Written::Value(Value::Array(items)) => {
+            items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+        }
+        _ => None,
+    };
+    names.ok_or_else(|| ConfigError::Value {
+        place: given.origin.clone(),
+        key: format!("keyring.{plugin}"),
+        value: shown(&given.written),
+        expected: "a list of secret fields, such as [\"api-key\"]".to_owned(),
+    })
+}
+
 /// Decides every field of one plugin. `user_path` is where the operator's file is
 /// or would be, for the remedy.
 pub fn resolve(
     role: Role,
     manifest: &Manifest,
     layers: &Layers,
+    kept: &Kept,
     user_path: &str,
 ) -> Result<Fields, ConfigError> {
-    let (fields, missing) = resolve_what_is_there(role, manifest, layers, user_path)?;
+    let (fields, missing) = resolve_what_is_there(role, manifest, layers, kept, user_path)?;
     missing.into_iter().next().map_or(Ok(fields), |(_, error)| Err(error))
 }
 
@@ -89,6 +143,7 @@ pub fn resolve_what_is_there(
     role: Role,
     manifest: &Manifest,
     layers: &Layers,
+    kept: &Kept,
     user_path: &str,
 ) -> Result<(Fields, Vec<(String, ConfigError)>), ConfigError> {
     let plugin = Plugin { role, manifest, user_path };
@@ -125,6 +180,7 @@ pub fn resolve_what_is_there(
             .cloned()
             .or(variable)
             .or_else(|| repository?.get(name).cloned())
+            .or_else(|| kept.get(name))
             .or_else(|| secrets?.get(name).cloned())
             .or_else(|| user?.get(name).cloned())
             .or_else(|| earlier?.get(name).cloned());

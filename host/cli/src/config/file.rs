@@ -15,7 +15,7 @@ use super::origin::Origin;
 pub const FILE_BYTES: u64 = 256 * 1024;
 
 /// Names of the tables, besides the keys.
-const TABLES: [&str; 6] = ["repos", "tracker", "providers", "forge", "retention", "network"];
+const TABLES: [&str; 7] = ["repos", "tracker", "providers", "forge", "retention", "network", "keyring"];
 
 /// Who wrote a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub struct ConfigFile {
     pub forges: Tables,
     /// `[retention]`, by name.
     pub retention: BTreeMap<String, Given>,
+    /// `[keyring]`: lists of secret fields, by plugin.
+    pub keyring: BTreeMap<String, Given>,
     /// `[network]`, by name.
     pub network: BTreeMap<String, Given>,
 }
@@ -84,6 +86,7 @@ impl ConfigFile {
             providers: Tables::new(),
             forges: Tables::new(),
             retention: BTreeMap::new(),
+            keyring: BTreeMap::new(),
             network: BTreeMap::new(),
         }
     }
@@ -156,6 +159,10 @@ impl Reader<'_> {
                 "retention" => {
                     self.refuse_repository(entry, "it decides what is deleted")?;
                     file.retention = self.values(entry)?;
+                }
+                "keyring" => {
+                    self.refuse_repository(entry, "it decides where your secrets are looked for")?;
+                    file.keyring = self.values(entry)?;
                 }
                 "network" => {
                     self.refuse_repository(entry, "it decides which way your requests take")?;

@@ -52,6 +52,13 @@ pub struct Layers {
 }
 
 impl Layers {
+    /// What the operator's files say is in the keyring of a plugin's secrets.
+    pub fn in_keyring(&self, plugin: &str) -> Vec<&Given> {
+        let secrets = self.secrets.iter().filter_map(|file| file.keyring.get(plugin));
+        let user = self.user_file.iter().filter_map(|file| file.keyring.get(plugin));
+        secrets.chain(user).collect()
+    }
+
     /// The strongest word on one value.
     pub fn given(&self, key: Key) -> Option<Given> {
         self.given_list(key).map(|mut words| words.swap_remove(0))

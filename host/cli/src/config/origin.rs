@@ -21,6 +21,8 @@ pub enum Origin {
         /// Counts from 1.
         line: usize,
     },
+    /// The operating system's keyring, by what people call it.
+    Keyring(&'static str),
     /// A file of the program that Hostler takes over from.
     Earlier(PathBuf),
     /// Nobody said anything, so it is what is on this machine.
@@ -38,6 +40,7 @@ impl fmt::Display for Origin {
             Self::Flag(flag) => f.write_str(flag),
             Self::Environment(name) => f.write_str(name),
             Self::File { path, line } => write!(f, "{} line {line}", path.display()),
+            Self::Keyring(title) => write!(f, "the keyring ({title})"),
             Self::Earlier(path) => write!(f, "{}", path.display()),
             Self::Found => f.write_str("found on this machine"),
             Self::Default => f.write_str("default"),

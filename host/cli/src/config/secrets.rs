@@ -1,6 +1,7 @@
 //! `secrets.toml`: the secret fields of plugins, in a file of their own that only its
 //! owner can read.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,8 @@ pub struct SecretsFile {
     pub tracker: Tables,
     /// `[providers.ID]`.
     pub providers: Tables,
+    /// `[keyring]`: lists of secret fields that are kept there and not here, by plugin.
+    pub keyring: BTreeMap<String, Given>,
 }
 
 impl SecretsFile {
@@ -45,10 +48,12 @@ impl SecretsFile {
         let forges =
             file.forges.values().filter_map(|table| table.values().next()).map(|given| ("forge", given));
         let retention = file.retention.values().next().map(|given| ("retention", given));
-        if let Some((key, given)) = keys.chain(repositories).chain(forges).chain(retention).next() {
+        let network = file.network.values().next().map(|given| ("network", given));
+        let mut all = keys.chain(repositories).chain(forges).chain(retention).chain(network);
+        if let Some((key, given)) = all.next() {
             return Err(foreign(key, given));
         }
-        Ok(Self { path: file.path, tracker: file.tracker, providers: file.providers })
+        Ok(Self { path: file.path, tracker: file.tracker, providers: file.providers, keyring: file.keyring })
     }
 }
 
@@ -103,9 +108,12 @@ mod tests {
         let parse = |text: &str| SecretsFile::parse(Path::new("/s.toml"), text);
         let told = parse("slots = 3").unwrap_err().to_string();
         assert!(told.starts_with("/s.toml line 1: `slots` does not belong here"), "{told}");
-        for table in
-            ["[repos]\na = \"/a\"", "[forge.\"a.b\"]\nkind = \"github\"", "[retention]\nlogs = \"1d\""]
-        {
+        for table in [
+            "[repos]\na = \"/a\"",
+            "[forge.\"a.b\"]\nkind = \"github\"",
+            "[retention]\nlogs = \"1d\"",
+            "[network]\nobserve = true",
+        ] {
             let told = parse(table).unwrap_err().to_string();
             assert!(told.starts_with("/s.toml line 2: ") && told.contains("does not belong here"), "{told}");
         }

@@ -292,7 +292,7 @@ fn manifest() -> Manifest {
 }
 
 fn fields_of(layers: &Layers) -> Result<Fields, ConfigError> {
-    fields::resolve(Role::Tracker, &manifest(), layers, USER)
+    fields::resolve(Role::Tracker, &manifest(), layers, &fields::Kept::default(), USER)
 }
 
 fn set(pairs: &[(&str, &str)]) -> Flags {
@@ -447,4 +447,36 @@ fn for_tale_more_than_safe_needs_a_word_of_the_operator() {
     assert_eq!(resolve(&layers).unwrap().permission_ceiling.value, Permission::FullAuto);
     layers.flags = flags(&[(Key::Permission, "full-auto")]);
     assert!(complaint(&layers).contains("above permission-ceiling `safe` (default)"));
+}
+
+#[test]
+fn the_keyring_is_asked_for_what_is_kept_there_unless_a_variable_gives_it() {
+    let wanted = |layers: &Layers| {
+        let names = fields::in_keyring(&manifest(), layers);
+        names.map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let kept = |text: &str| Layers { user_file: Some(user(text).unwrap()), ..Layers::default() };
+    assert_eq!(wanted(&kept("[keyring]\nother = [\"token\"]")).unwrap(), [""; 0]);
+    let mut layers = kept("[keyring]\ntrakkar = [\"token\"]");
+    assert_eq!(wanted(&layers).unwrap(), ["trakkar.token"]);
+    layers.environment = environment(&[("TRAKKAR_TOKEN", "hunter2")]);
+    assert_eq!(wanted(&layers).unwrap(), [""; 0]);
+    let told = wanted(&kept("[keyring]\ntrakkar = [\"api-url\"]")).unwrap_err().to_string();
+    assert!(told.contains("line 2") && told.contains("`api-url` does not belong here"), "{told}");
+    let told = wanted(&kept("[keyring]\ntrakkar = \"token\"")).unwrap_err().to_string();
+    assert!(told.contains("`keyring.trakkar`") && told.contains("a list of secret fields"), "{told}");
+    let told = repository("[keyring]\ntrakkar = [\"token\"]").unwrap_err().to_string();
+    assert!(told.contains("a repository may not set `keyring`"), "{told}");
+}
+
+#[test]
+fn what_the_keyring_has_comes_before_what_stands_in_a_file() {
+    let text = "[tracker.trakkar]\napi-url = \"https://t.example\"\ntoken = \"of the file\"";
+    let layers = Layers { user_file: Some(user(text).unwrap()), ..Layers::default() };
+    let values = [("token".to_owned(), "of the keyring".to_owned())].into();
+    let kept = fields::Kept { title: "Secret Service", values };
+    let fields = fields::resolve(Role::Tracker, &manifest(), &layers, &kept, USER).unwrap();
+    assert_eq!(fields["token"].value.reveal(), "of the keyring");
+    assert_eq!(fields["token"].origin.to_string(), "the keyring (Secret Service)");
+    assert_eq!(fields_of(&layers).unwrap()["token"].value.reveal(), "of the file");
 }

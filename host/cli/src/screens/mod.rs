@@ -18,6 +18,7 @@ pub mod replay;
 pub mod run_line;
 pub mod run_words;
 pub mod runs;
+pub mod secrets;
 pub mod settings;
 pub mod setup;
 pub mod show;

@@ -3,7 +3,7 @@
 
 mod interview;
 mod known;
-mod save;
+pub mod save;
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use self::known::{Known, Place};
 use super::standing::{self, Server};
 use crate::arguments::{SettingsArgs, SetupArgs};
 use crate::config::edit::{Change, edited};
-use crate::config::fields::{Role, resolve_what_is_there};
+use crate::config::fields::{Kept, Role, resolve_what_is_there};
 use crate::config::file::read_text;
 use crate::config::{ConfigFile, Configuration, Key, Layers, SecretsFile, Whose, tale_daemon};
 use crate::context::Context;
@@ -195,7 +195,8 @@ fn check(written: &Files, chosen: &Chosen, known: &Known<'_>, context: &Context)
     }
     Configuration::resolve(&layers, &known.machine)?;
     let path = written.config_path.display().to_string();
-    let (_, missing) = resolve_what_is_there(Role::Tracker, &chosen.manifest, &layers, &path)?;
+    let (_, missing) =
+        resolve_what_is_there(Role::Tracker, &chosen.manifest, &layers, &Kept::default(), &path)?;
     // A key may come later from the environment.
     let is_secret = |name: &String| chosen.manifest.config.get(name).is_some_and(|field| field.secret);
     missing.into_iter().find(|(name, _)| !is_secret(name)).map_or(Ok(()), |(_, error)| Err(error.into()))

@@ -1,0 +1,66 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use super::super::Bounded;
+use super::super::played::{play, private_bus};
+use super::super::tests::name;
+use super::*;
+
+fn keyring(address: &str) -> Bounded {
+    Bounded::new(Arc::new(System { address: address.to_owned() }))
+}
+
+#[test]
+fn secrets_are_kept_by_a_secret_service_on_a_real_bus() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(bus) = private_bus(folder.path()) else { return };
+    let played = play(&bus.address, false);
+    let keyring = keyring(&bus.address);
+    let (one, other) = (name("tale", "api-key"), name("trakkar", "token"));
+    assert_eq!(keyring.read(&one), Ok(None));
+    keyring.write(&one, "first").unwrap();
+    keyring.write(&other, "gr\u{fc}n, and a \"quote\"").unwrap();
+    keyring.write(&one, "second").unwrap();
+    assert_eq!(keyring.read(&one), Ok(Some("second".to_owned())));
+    assert_eq!(keyring.read(&other), Ok(Some("gr\u{fc}n, and a \"quote\"".to_owned())));
+    keyring.remove(&one).unwrap();
+    keyring.remove(&one).unwrap();
+    assert_eq!(keyring.read(&one), Ok(None));
+    assert!(keyring.read(&other).unwrap().is_some());
+    drop(bus);
+    played.join().unwrap();
+}
+
+#[test]
+fn a_service_that_wants_a_person_first_is_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(bus) = private_bus(folder.path()) else { return };
+    let _played = play(&bus.address, true);
+    assert_eq!(keyring(&bus.address).write(&name("tale", "api-key"), "x"), Err(KeyringError::Locked));
+}
+
+#[test]
+fn a_bus_without_a_secret_service_and_no_bus_are_told_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = format!("unix:path={}", folder.path().join("nowhere").display());
+    assert_eq!(keyring(&nowhere).read(&name("a", "b")), Err(KeyringError::Absent));
+    let Some(bus) = private_bus(folder.path()) else { return };
+    assert_eq!(keyring(&bus.address).read(&name("a", "b")), Err(KeyringError::Absent));
+}
+
+#[test]
+fn the_sessions_bus_is_the_one_that_is_named_or_the_usual_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    let runtime = folder.path().display().to_string();
+    let address =
+        |pairs: &[(&str, &str)]| System::in_environment(&environment(pairs)).map(|found| found.address);
+    assert_eq!(address(&[("XDG_RUNTIME_DIR", &runtime)]), None);
+    std::fs::write(folder.path().join("bus"), "").unwrap();
+    assert_eq!(address(&[("XDG_RUNTIME_DIR", &runtime)]), Some(format!("unix:path={runtime}/bus")));
+    let named = [("XDG_RUNTIME_DIR", runtime.as_str()), ("DBUS_SESSION_BUS_ADDRESS", "unix:path=/b")];
+    assert_eq!(address(&named), Some("unix:path=/b".to_owned()));
+}

@@ -1,0 +1,160 @@
+//! `host secret`: where keys are kept, and that nothing shows them.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+#[path = "../src/keyring/bus_address.rs"]
+mod bus_address;
+#[allow(dead_code)]
+#[path = "../src/keyring/dbus.rs"]
+mod dbus;
+#[path = "../../components/tests/plugins/guest.rs"]
+mod guest;
+mod machine;
+#[path = "machine/secret_service.rs"]
+mod secret_service;
+
+use std::os::unix::fs::PermissionsExt;
+
+use guest::Guest;
+use machine::{Machine, assert_fails};
+use secret_service::{play, private_bus};
+
+const BOARD: &str = r#"
+[plugin]
+id = "board"
+name = "Board"
+version = "0.1.0"
+contract = "hostler:plugin@0.1.0"
+description = "Takes tasks from a board."
+[config.token]
+type = "string"
+required = true
+secret = true
+env = "BOARD_TOKEN"
+[[http]]
+origin = "https://board.example.com"
+methods = ["GET"]
+[[secret]]
+handle = "token"
+from = "token"
+header = "Authorization"
+form = "Bearer {}"
+origin = "https://board.example.com"
+"#;
+
+/// What must be seen nowhere but where it is kept.
+const CANARY: &str = "canary-of-the-board-4711";
+
+fn machine() -> Machine {
+    let machine = Machine::new();
+    let plugins = machine.path("data/hostler/plugins");
+    std::fs::create_dir_all(&plugins).unwrap();
+    std::fs::write(plugins.join("board.wasm"), Guest::tracker().manifest(Some(BOARD)).build()).unwrap();
+    machine
+}
+
+/// Gives the secret on standard input; what is said about it.
+fn set(machine: &Machine, args: &[&str], value: &str) -> (i32, String) {
+    let output = machine.host(args).write_stdin(value).output().unwrap();
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    assert!(!said.contains(CANARY), "{said}");
+    (output.status.code().unwrap(), said)
+}
+
+/// Where `host config show` says that the token comes from.
+fn origin(machine: &Machine) -> String {
+    let (exit, out, err) = machine.run(&["config", "show", "--plugin", "board", "--json"]);
+    assert_eq!(exit, 0, "{err}");
+    assert!(!out.contains(CANARY), "{out}");
+    let shown: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let settings = shown["settings"].as_array().unwrap();
+    let token = settings.iter().find(|one| one["name"] == "tracker.board.token").unwrap();
+    token["origin"].as_str().unwrap().to_owned()
+}
+
+fn secrets_file(machine: &Machine) -> String {
+    let path = machine.path("config/hostler/secrets.toml");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn without_a_keyring_a_secret_goes_into_a_file_that_only_its_owner_reads() {
+    let mut machine = machine();
+    let (exit, said) = set(&machine, &["secret", "set", "board.token"], &format!("{CANARY}\n"));
+    assert_eq!(exit, 0, "{said}");
+    assert!(said.contains("secrets.toml, which only you can read"), "{said}");
+    assert!(secrets_file(&machine).contains(&format!("token = \"{CANARY}\"")));
+    assert!(origin(&machine).contains("secrets.toml line"));
+    machine.set("BOARD_TOKEN", "another");
+    assert_eq!(origin(&machine), "BOARD_TOKEN");
+    let (_, said) = set(&machine, &["secret", "set", "board.token"], CANARY);
+    assert!(said.contains("While BOARD_TOKEN is set, that is used instead."), "{said}");
+    machine.set("BOARD_TOKEN", CANARY);
+    let listed = machine.run(&["secret", "list"]).1;
+    let line = listed.lines().find(|line| line.starts_with("board.token ")).unwrap();
+    assert!(line.ends_with(" BOARD_TOKEN") && !listed.contains(CANARY), "{listed}");
+    assert_eq!(machine.run(&["secret", "remove", "board.token"]).0, 0);
+    assert!(!secrets_file(&machine).contains(CANARY));
+}
+
+#[test]
+fn a_secret_in_the_keyring_stands_in_no_file_and_comes_from_there() {
+    let mut machine = machine();
+    let Some(bus) = private_bus(&machine.path("work")) else { return };
+    let _played = play(&bus.address, false);
+    set(&machine, &["secret", "set", "board.token"], "an old one");
+    machine.set("DBUS_SESSION_BUS_ADDRESS", bus.address.as_str());
+    let (exit, said) = set(&machine, &["secret", "set", "board.token"], CANARY);
+    assert_eq!(exit, 0, "{said}");
+    assert!(said.contains("kept in the keyring (Secret Service)"), "{said}");
+    let file = secrets_file(&machine);
+    assert!(file.contains("[keyring]\nboard = [\"token\"]"), "{file}");
+    assert!(!file.contains(CANARY) && !file.contains("an old one"), "{file}");
+    assert_eq!(origin(&machine), "the keyring (Secret Service)");
+    assert!(machine.run(&["secret", "list"]).1.contains("the keyring (Secret Service)"));
+    let doctor = machine.run(&["doctor", "--plugin", "board"]).1;
+    assert!(doctor.contains("board.token from the keyring (Secret Service)"), "{doctor}");
+    assert!(!doctor.contains(CANARY), "{doctor}");
+    let (exit, out, err) = machine.run(&["secret", "remove", "board.token"]);
+    assert_eq!(exit, 0, "{out}{err}");
+    assert_fails(&machine, &["config", "show", "--plugin", "board"], 3, &["needs `token`"]);
+    assert!(!secrets_file(&machine).contains("token"));
+}
+
+#[test]
+fn a_keyring_that_is_gone_is_told_and_no_other_secret_is_taken() {
+    let machine = machine();
+    machine.write(
+        "config/hostler/secrets.toml",
+        &format!("[tracker.board]\ntoken = \"{CANARY}\"\n[keyring]\nboard = [\"token\"]\n"),
+    );
+    let path = machine.path("config/hostler/secrets.toml");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let sentence = ["board.token cannot be read: no keyring runs here"];
+    assert_fails(&machine, &["config", "show", "--plugin", "board"], 3, &sentence);
+}
+
+#[test]
+fn a_locked_keyring_is_told_with_the_way_around_it() {
+    let mut machine = machine();
+    let Some(bus) = private_bus(&machine.path("work")) else { return };
+    let _played = play(&bus.address, true);
+    machine.set("DBUS_SESSION_BUS_ADDRESS", bus.address.as_str());
+    let (exit, said) = set(&machine, &["secret", "set", "board.token"], CANARY);
+    assert_eq!(exit, 3, "{said}");
+    assert!(said.contains("the keyring is locked") && said.contains("--file"), "{said}");
+    assert!(!machine.path("config/hostler/secrets.toml").exists());
+    let (exit, said) = set(&machine, &["secret", "set", "board.token", "--file"], CANARY);
+    assert_eq!(exit, 0, "{said}");
+}
+
+#[test]
+fn what_is_no_secret_is_refused_with_those_there_are() {
+    let machine = machine();
+    assert_fails(&machine, &["secret", "set", "board"], 2, &["`tale.api-key`"]);
+    assert_fails(&machine, &["secret", "set", "board.url"], 2, &["no secret `url`; it has `token`"]);
+    let (exit, said) = set(&machine, &["secret", "set", "board.token"], "\n");
+    assert_eq!(exit, 2);
+    assert!(said.contains("the secret is empty"), "{said}");
+}
