@@ -11,6 +11,8 @@ use hostler_engine::rights::{AddressBlock, HttpRight, Rights, SecretRight};
 use hostler_workspaces::{ForgeAnswer, ForgeHosts, ForgeHttp, ForgeKind, ForgeRepository, ForgeRequest};
 use tokio::runtime::Handle;
 
+use super::answers::Answers;
+
 /// All that opening a pull request needs.
 const METHODS: [&str; 4] = ["GET", "POST", "PATCH", "PUT"];
 
@@ -38,6 +40,8 @@ pub struct Forges {
     tokens: BTreeMap<String, Secret>,
     network: Network,
     runtime: Handle,
+    /// What was asked for before.
+    answers: Answers,
 }
 
 impl Forges {
@@ -47,7 +51,8 @@ impl Forges {
         let hosts =
             settings.iter().fold(ForgeHosts::default(), |hosts, forge| hosts.with(&forge.host, forge.kind));
         let token = |forge: &ForgeSettings| Some((forge.host.to_ascii_lowercase(), forge.token.clone()?));
-        Self { hosts, tokens: settings.iter().filter_map(token).collect(), network, runtime }
+        let tokens = settings.iter().filter_map(token).collect();
+        Self { hosts, tokens, network, runtime, answers: Answers::default() }
     }
 
     /// Which hosts are which forge, besides the well-known.
@@ -119,15 +124,21 @@ impl ForgeHttp for Forges {
     fn send(&self, repository: &ForgeRepository, request: &ForgeRequest) -> Result<ForgeAnswer, String> {
         let gate = self.gate(repository)?;
         let json = "application/json".to_owned();
+        let mut headers = vec![("accept".to_owned(), json.clone()), ("content-type".to_owned(), json)];
+        let reads = request.method == "GET";
+        if let Some(tag) = self.answers.tag(&request.url).filter(|_| reads) {
+            headers.push(("if-none-match".to_owned(), tag));
+        }
         let effect = PluginEffect::Http(HttpRequest {
             method: request.method.to_owned(),
             url: request.url.clone(),
-            headers: vec![("accept".to_owned(), json.clone()), ("content-type".to_owned(), json)],
+            headers,
             body: request.body.as_ref().map(|body| body.to_string().into_bytes()).unwrap_or_default(),
             credential: Some(TOKEN.to_owned()),
             timeout: None,
         });
         match self.runtime.block_on(gate.carry_out(effect)) {
+            Ok(PluginReply::Http(answer)) if reads => Ok(self.answers.settle(&request.url, answer)),
             Ok(PluginReply::Http(answer)) => Ok(ForgeAnswer { status: answer.status, body: answer.body }),
             Ok(_) => Err("the answer is none of HTTP".to_owned()),
             Err(problem) => Err(problem.message),
@@ -158,18 +169,28 @@ mod tests {
         Forges::new(&[settings], Network::default(), runtime.clone())
     }
 
+    const FRESH: &str = "200 OK\r\netag: \"a\"\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
+
+    const UNCHANGED: &str = "304 Not Modified\r\nconnection: close\r\n\r\n";
+
+    /// The head of a request.
+    fn head(line: &mut impl Read) -> String {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let mut byte = [0];
+            line.read_exact(&mut byte).unwrap();
+            head.push(char::from(byte[0]));
+        }
+        head
+    }
+
     /// A server that answers once, with what it was asked.
     fn echo() -> (String, std::thread::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let thread = std::thread::spawn(move || {
             let (mut line, _) = listener.accept().unwrap();
-            let mut asked = String::new();
-            while !asked.ends_with("\r\n\r\n") {
-                let mut byte = [0];
-                line.read_exact(&mut byte).unwrap();
-                asked.push(char::from(byte[0]));
-            }
+            let asked = head(&mut line);
             let body = asked.clone();
             write!(line, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
             asked
@@ -193,6 +214,36 @@ mod tests {
             assert!(asked.contains(wanted), "{asked}");
             assert!(!String::from_utf8_lossy(&answer.body).contains("t0p-secret"));
         }
+    }
+
+    /// A server that answers twice: with a tag, and that nothing has changed since.
+    fn tags() -> (String, std::thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let thread = std::thread::spawn(move || {
+            let mut asked = String::new();
+            for answer in [FRESH, UNCHANGED] {
+                let (mut line, _) = listener.accept().unwrap();
+                asked = head(&mut line);
+                write!(line, "HTTP/1.1 {answer}").unwrap();
+            }
+            asked
+        });
+        (origin, thread)
+    }
+
+    #[test]
+    fn what_has_not_changed_is_asked_for_by_its_tag_and_read_as_before() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (origin, server) = tags();
+        let repository = repository(ForgeKind::GitHub, &origin);
+        let forges = forges(&repository.authority, ForgeKind::GitHub, runtime.handle());
+        let request = ForgeRequest { method: "GET", url: repository.pull_requests(), body: None };
+        let first = forges.send(&repository, &request).unwrap();
+        let second = forges.send(&repository, &request).unwrap();
+        assert_eq!((second.status, &second.body), (200, &first.body));
+        let asked = server.join().unwrap();
+        assert!(asked.contains("if-none-match: \"a\""), "{asked}");
     }
 
     #[test]
