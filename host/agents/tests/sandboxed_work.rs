@@ -8,7 +8,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use hostler_agents::{Access, HomePath, Sandbox};
+use hostler_agents::{Access, HomePath, Sandbox, Walls};
 use hostler_engine::outcome::EndReason;
 use hostler_engine::sandbox::Tier;
 use support::machine::{Machine, User};
@@ -110,6 +110,27 @@ async fn of_a_home_each_place_is_as_it_was_granted_however_they_lie_in_one_anoth
         assert_eq!(real(".tool/state/new").as_deref(), Some("new\n"), "{user:?}");
         assert_eq!(real(".cache"), None, "what it leaves in its own home is not in the real one");
         assert!(machine.path("private/home/.cache").exists());
+    }
+}
+
+#[tokio::test]
+async fn a_workspace_is_seen_in_the_middle_of_what_is_hidden_and_nothing_else_is() {
+    let script = "ls -A $ROOT; echo changed > file && ! echo x > $ROOT/new && echo done";
+    for user in User::all() {
+        for (tier, seen) in [(Tier::Basic, &["work"][..]), (Tier::Contained, &["home", "work"])] {
+            let machine = Machine::new(*user);
+            let hide = |walls: Walls| Walls { hidden: vec![machine.root.clone()], ..walls };
+            let sandbox = match machine.sandbox(tier) {
+                Sandbox::Contained(walls, network) => Sandbox::Contained(hide(walls), network),
+                Sandbox::Basic(walls) => Sandbox::Basic(hide(walls)),
+                Sandbox::None => unreachable!("it was asked for"),
+            };
+            let Some(mut agent) = machine.start(machine.launch(sandbox, script)).await else { continue };
+            let heard = hear(&mut agent).await;
+            assert_eq!(heard.stdout, [seen, &["done"]].concat(), "{user:?} in {tier}: {heard:?}");
+            assert_eq!(fs::read_to_string(machine.path("work/file")).unwrap(), "changed\n");
+            assert!(!machine.path("new").exists());
+        }
     }
 }
 
