@@ -11,8 +11,8 @@ use hostler_engine::run::{Run, Workspace};
 use hostler_engine::task::{RunId, slug};
 use hostler_workspaces as workspaces;
 use hostler_workspaces::{
-    Cancel, FETCH_LIMIT, FETCH_REUSE, Fetch, ObjectId, Order, RemoteError, Removal, RemovalProof, Repository,
-    Restored, WorkspaceError,
+    Cancel, FETCH_LIMIT, FETCH_REUSE, Fetch, Isolation, ObjectId, Order, RemoteError, Removal, RemovalProof,
+    Repository, Restored, WorkspaceError,
 };
 
 use crate::collection::CollectionLock;
@@ -208,6 +208,7 @@ impl Ordered<'_> {
             place: place.clone(),
             branch,
             start,
+            isolation: Isolation::Worktree,
         };
         let [wished, suffixed, own] =
             branch_names(&self.order.branch, self.run.id.short(), self.order.number);

@@ -8,7 +8,7 @@ use crate::files::{self, reached_without_links};
 use crate::landing_error::LandingError;
 use crate::lock::Lock;
 use crate::object_id::ObjectId;
-use crate::order::Workspace;
+use crate::order::{Isolation, Workspace};
 use crate::private_gitdir::Store;
 use crate::repository::Repository;
 use crate::snapshot::Omitted;
@@ -42,11 +42,12 @@ impl Repository {
         let branch = &workspace.order.branch;
         let tip = inspection.tip.ok_or_else(|| LandingError::BranchGone { branch: branch.clone() })?;
         if !inspection.uncommitted() {
+            self.show_to_agent(workspace, &inspection, tip)?;
             return Ok(Committed { head: tip, made: false, omitted: inspection.snapshot.omitted });
         }
         let head = self.new_commit(inspection.snapshot.tree, &[tip], &subject(title))?;
         self.move_branch(branch, tip, head, "commit: remaining work, by the host")?;
-        self.refresh_index(workspace, &inspection)?;
+        self.show_to_agent(workspace, &inspection, head)?;
         Ok(Committed { head, made: true, omitted: inspection.snapshot.omitted })
     }
 
@@ -91,25 +92,37 @@ impl Repository {
 
     /// Who the operator is. A name is only text, so the repository may say it.
     fn identity(&self) -> Result<(String, String), WorkspaceError> {
-        let repository = self.refs()?;
-        let local = repository.config().and_then(|config| config.open_level(git2::ConfigLevel::Local)).ok();
-        let setting = |key: &str| {
-            let own = local.as_ref().and_then(|config| config.get_string(key).ok());
-            own.or_else(|| self.operators_setting(key))
-                .map(|text| one_line(&text))
-                .filter(|text| !text.is_empty())
-        };
         Ok((
-            setting("user.name").unwrap_or_else(|| NOBODY.0.to_owned()),
-            setting("user.email").unwrap_or_else(|| NOBODY.1.to_owned()),
+            self.own_setting("user.name").unwrap_or_else(|| NOBODY.0.to_owned()),
+            self.own_setting("user.email").unwrap_or_else(|| NOBODY.1.to_owned()),
         ))
     }
 
-    /// Lets the worktree's own git see that everything is committed. Where the
+    /// A line of the repository's own configuration, or else of the operator's.
+    pub(crate) fn own_setting(&self, key: &str) -> Option<String> {
+        let local = self.refs().and_then(|repository| {
+            let config = repository.config().and_then(|it| it.open_level(git2::ConfigLevel::Local));
+            config.map_err(WorkspaceError::repository("read the configuration", self.common_dir()))
+        });
+        let own = local.ok().and_then(|config| config.get_string(key).ok());
+        own.or_else(|| self.operators_setting(key))
+            .map(|text| one_line(&text))
+            .filter(|text| !text.is_empty())
+    }
+
+    /// Lets the agent's own git see that everything is committed, on `head`. Where the
     /// agent has put links in the way, its index stays as it is.
-    fn refresh_index(&self, workspace: &Workspace, inspection: &Inspection) -> Result<(), WorkspaceError> {
+    fn show_to_agent(
+        &self,
+        workspace: &Workspace,
+        inspection: &Inspection,
+        head: ObjectId,
+    ) -> Result<(), WorkspaceError> {
+        if workspace.order.isolation == Isolation::Clone && !self.advance_clone(workspace, head)? {
+            return Ok(());
+        }
         let index: &Path = &workspace.git_dir.join("index");
-        if reached_without_links(index, self.common_dir()) {
+        if reached_without_links(index, workspace.git_top()) {
             files::copy_index(&inspection.private.snapshot_index(), index)?;
         }
         Ok(())

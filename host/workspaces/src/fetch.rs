@@ -121,7 +121,7 @@ impl Repository {
         }
         self.offer_haves(&tracking)?;
         let refspec = format!("+refs/heads/{branch}:{FETCHED_REF}");
-        let incoming = Incoming::begin(&self.common_dir().join("objects"))?;
+        let incoming = Incoming::begin(&self.common_dir().join("objects"), "fetch")?;
         let receiving = Conversation { store: Some(incoming.path()), ..*conversation };
         receiving.run(&[
             "fetch",

@@ -57,6 +57,9 @@ pub(crate) struct Scope {
     pub(crate) objects: Option<PathBuf>,
     /// Attributes are read from this commit, never from files.
     pub(crate) attributes: ObjectId,
+    /// Most bytes of memory that git may ask for at once, where an agent's objects say
+    /// how much it is.
+    pub(crate) max_allocation: Option<u64>,
 }
 
 impl Git {
@@ -212,6 +215,9 @@ impl Git {
         if let Some(objects) = &scope.objects {
             command.env("GIT_OBJECT_DIRECTORY", objects);
         }
+        if let Some(bytes) = scope.max_allocation {
+            command.env("GIT_ALLOC_LIMIT", bytes.to_string());
+        }
         self.execute(command, &subcommand(arguments), call)
     }
 
@@ -316,6 +322,7 @@ mod tests {
             index: folder.join("index"),
             objects: None,
             attributes: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
+            max_allocation: None,
         }
     }
 

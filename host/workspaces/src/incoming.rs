@@ -10,10 +10,10 @@ use crate::error::WorkspaceError;
 use crate::files::{self, ensure_real_dir, occupied};
 
 /// `git prune` knows the beginning of the name and removes what a crash left.
-const FOLDER: &str = "tmp_objdir-hostler-fetch";
+const PREFIX: &str = "tmp_objdir-hostler-";
 
-/// An object store of short life; gone when dropped. One at a time per
-/// repository: the caller holds the lock of fetches.
+/// An object store of short life; gone when dropped. One of a name at a time per
+/// repository: the caller holds the lock for it.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     path: PathBuf,
@@ -22,8 +22,8 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     /// Makes an empty one that sees the objects of `store`.
-    pub(crate) fn begin(store: &Path) -> Result<Self, WorkspaceError> {
-        let path = store.join(FOLDER);
+    pub(crate) fn begin(store: &Path, name: &str) -> Result<Self, WorkspaceError> {
+        let path = store.join(format!("{PREFIX}{name}"));
         if files::is_real_dir(&path) {
             fs::remove_dir_all(&path).map_err(WorkspaceError::io("delete", &path))?;
         }
@@ -69,7 +69,7 @@ impl Incoming {
 impl Drop for Incoming {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "not deleted; the next fetch tries again");
+            tracing::warn!(path = %self.path.display(), %error, "not deleted; the next one of its name tries again");
         }
     }
 }
@@ -90,7 +90,7 @@ mod tests {
     fn what_is_accepted_moves_and_what_is_not_goes() {
         let store = tempfile::tempdir().unwrap();
         for accepted in [false, true] {
-            let incoming = Incoming::begin(store.path()).unwrap();
+            let incoming = Incoming::begin(store.path(), "x").unwrap();
             fs::create_dir(incoming.path().join("ab")).unwrap();
             for name in ["ab/cdef", "pack/pack-1.idx", "pack/pack-1.pack"] {
                 fs::write(incoming.path().join(name), "x").unwrap();
@@ -103,16 +103,17 @@ mod tests {
             for name in ["ab/cdef", "pack/pack-1.idx", "pack/pack-1.pack"] {
                 assert_eq!(store.path().join(name).exists(), accepted, "{name}");
             }
-            assert!(!store.path().join(FOLDER).exists());
+            assert!(!store.path().join("tmp_objdir-hostler-x").exists());
         }
     }
 
     #[test]
     fn a_link_in_its_place_is_refused_and_not_followed() {
         let (store, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        std::os::unix::fs::symlink(other.path(), store.path().join(FOLDER)).unwrap();
-        assert!(matches!(Incoming::begin(store.path()), Err(WorkspaceError::UnsafePath { .. })));
-        assert!(store.path().join(FOLDER).is_symlink());
+        let link = store.path().join("tmp_objdir-hostler-x");
+        std::os::unix::fs::symlink(other.path(), &link).unwrap();
+        assert!(matches!(Incoming::begin(store.path(), "x"), Err(WorkspaceError::UnsafePath { .. })));
+        assert!(link.is_symlink());
         assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
     }
 }

@@ -1,7 +1,8 @@
 //! Git workspaces: where an agent works, what it changed, and when it may go.
 //!
 //! A [`Repository`] is the user's checkout. [`Repository::prepare`] turns an
-//! [`Order`] into a [`Workspace`]: a git worktree with a branch of its own.
+//! [`Order`] into a [`Workspace`]: a git worktree with a branch of its own, or a clone
+//! whose commits [`Repository::collect`] takes over.
 //! [`Repository::changes`] and [`Repository::patch`] say what differs from the
 //! commit it started from ([`Repository::review`] both at once),
 //! [`Repository::preserve`] records work that was not
@@ -23,10 +24,15 @@
 //!
 //! Every call blocks; the caller chooses the thread.
 
+mod ancestry;
 mod base;
 mod branch;
 mod cancel;
 mod changes;
+mod clone;
+mod clone_refs;
+mod collect;
+mod collect_error;
 mod commit;
 mod error;
 mod exclude;
@@ -37,6 +43,7 @@ mod forge_api;
 mod forge_repository;
 mod gh;
 mod git;
+mod import;
 mod incoming;
 mod inventory;
 mod landing;
@@ -63,11 +70,15 @@ mod repository;
 mod restore;
 mod safety;
 mod snapshot;
+mod tree_size;
+mod untrusted;
 
 pub use base::{Base, MIN_ID_DIGITS};
 pub use branch::MAX_BRANCH_BYTES;
 pub use cancel::Cancel;
 pub use changes::{ChangeKind, Changes, FileChange, Lines, Patch};
+pub use collect::Collected;
+pub use collect_error::CollectError;
 pub use commit::{Committed, MAX_SUBJECT};
 pub use error::WorkspaceError;
 pub use fetch::{FETCH_LIMIT, FETCH_REUSE, Fetch, Fetched};
@@ -82,7 +93,7 @@ pub use look::{LookError, MAX_PAGES};
 pub use merge::Merged;
 pub use object_id::{InvalidObjectId, ObjectId};
 pub use operator::Operator;
-pub use order::{MAX_FOLDER_BYTES, Order, Place, Workspace};
+pub use order::{Isolation, MAX_FOLDER_BYTES, Order, Place, Workspace};
 pub use preserve::Preserved;
 pub use push::{PUSH_LIMIT, Push, Pushed};
 pub use remote_error::RemoteError;
@@ -91,3 +102,4 @@ pub use remove::{Removal, RemovalProof};
 pub use repository::{Condition, Repository};
 pub use restore::Restored;
 pub use snapshot::{MAX_FILE_BYTES, Omission, Omitted};
+pub use untrusted::UntrustedError;

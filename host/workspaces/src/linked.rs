@@ -8,7 +8,7 @@ use crate::error::WorkspaceError;
 use crate::exclude::add_line;
 use crate::files::{occupied, reached_without_links};
 use crate::lock::Lock;
-use crate::order::Workspace;
+use crate::order::{Isolation, Workspace};
 use crate::private_gitdir::PrivateGitDir;
 use crate::repository::Repository;
 
@@ -74,6 +74,10 @@ impl Repository {
         let line = format!("/{path}");
         self.exclude(&line)?;
         add_line(&private.exclude_file(), &line)?;
+        let own = workspace.git_dir.join("info/exclude");
+        if workspace.order.isolation == Isolation::Clone && reached_without_links(&own, &workspace.path) {
+            add_line(&own, &line)?;
+        }
         match symlink(&source, &target) {
             Ok(()) => Ok(Linked::Made),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Linked::Present),

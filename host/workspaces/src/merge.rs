@@ -97,17 +97,6 @@ impl Repository {
         Ok(Merged { head: merged, already_merged: false })
     }
 
-    fn is_ancestor(
-        &self,
-        workspace: &Workspace,
-        old: ObjectId,
-        new: ObjectId,
-    ) -> Result<bool, WorkspaceError> {
-        let private = PrivateGitDir::of(workspace, &self.desk_of(workspace)?);
-        let scope = private.scope(&private.base_index(), Store::Private);
-        self.git.ask(&scope, &["merge-base", "--is-ancestor", &old.to_string(), &new.to_string()])
-    }
-
     fn try_merge(
         &self,
         workspace: &Workspace,
@@ -138,7 +127,7 @@ impl Repository {
     }
 
     /// A checkout of the branch, the main one first.
-    fn checked_out(&self, branch: &str) -> Option<PathBuf> {
+    pub(crate) fn checked_out(&self, branch: &str) -> Option<PathBuf> {
         let wanted = format!("ref: refs/heads/{branch}");
         let is_on = |git_dir: &Path| one_line(&git_dir.join("HEAD")).is_some_and(|line| line == wanted);
         let main = self.common_dir().parent().filter(|_| self.common_dir().ends_with(".git"));

@@ -1,6 +1,6 @@
 //! What the engine orders and what it gets.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,19 @@ pub enum Place {
     Folder(String),
 }
 
+/// What the agent's git works with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// A git worktree. Its commits are in the user's repository at once; for that the
+    /// agent must be able to write to that repository.
+    #[default]
+    Worktree,
+    /// A repository of its own inside the workspace, for an agent that can write
+    /// nowhere else. `Repository::collect` takes its commits over.
+    Clone,
+}
+
 /// A workspace to prepare. The same order always gives the same workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -41,9 +54,13 @@ pub struct Order {
     pub branch: String,
     /// The commit to start from.
     pub start: ObjectId,
+    /// What the agent's git works with. A workspace that is there already keeps what
+    /// it was made with.
+    #[serde(default)]
+    pub isolation: Isolation,
 }
 
-/// A prepared worktree, as the host keeps it in its records.
+/// A prepared workspace, as the host keeps it in its records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workspace {
     /// The order it was made for.
@@ -52,9 +69,20 @@ pub struct Workspace {
     pub path: PathBuf,
     /// The repository's common git directory.
     pub common_dir: PathBuf,
-    /// This worktree's own directory inside `common_dir`. The agent can write
-    /// there; the host never believes what it says.
+    /// This worktree's own directory inside `common_dir`, or the clone's inside `path`.
+    /// The agent can write there; the host never believes what it says.
     pub git_dir: PathBuf,
+}
+
+impl Workspace {
+    /// The folder that only this workspace's git directory is in: between it and the
+    /// git directory's files the host follows no link.
+    pub(crate) fn git_top(&self) -> &Path {
+        match self.order.isolation {
+            Isolation::Worktree => &self.common_dir,
+            Isolation::Clone => &self.path,
+        }
+    }
 }
 
 impl Order {
@@ -85,6 +113,11 @@ impl Order {
             });
         }
         Ok(())
+    }
+
+    /// Whether two orders are for the same workspace.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        *self == Self { isolation: self.isolation, ..other.clone() }
     }
 
     pub(crate) fn owner(&self) -> String {

@@ -14,7 +14,7 @@ use crate::files::{self, ensure_real_dir, is_real_dir, occupied, reached_without
 use crate::git::CHECKOUT_LIMIT;
 use crate::lock::Lock;
 use crate::object_id::ObjectId;
-use crate::order::{Order, Workspace};
+use crate::order::{Isolation, Order, Workspace};
 use crate::private_gitdir::{PrivateGitDir, Store};
 use crate::process::Call;
 use crate::receipt::{Receipt, Stage};
@@ -49,7 +49,7 @@ impl Repository {
                     }
                     None => self.begin(order, &desk)?,
                 };
-                self.claim(&receipt.workspace)?;
+                self.claim(&receipt.workspace, &desk)?;
                 receipt
             }
         };
@@ -91,14 +91,19 @@ impl Repository {
         if branch_target(&repository, &order.branch)?.is_some() || is_in_the_way(&repository, &order.branch) {
             return Err(WorkspaceError::BranchTaken { branch: order.branch.clone() });
         }
+        let git_dir = match order.isolation {
+            Isolation::Worktree => self.free_record(&order.folder),
+            Isolation::Clone => path.join(".git"),
+        };
         let receipt = Receipt {
             stage: Stage::Started,
             drop_branch_at: None,
+            collected: None,
             workspace: Workspace {
                 order: order.clone(),
                 path,
                 common_dir: self.common_dir().to_owned(),
-                git_dir: self.free_record(&order.folder),
+                git_dir,
             },
         };
         receipt.write(desk)?;
@@ -118,12 +123,27 @@ impl Repository {
 
     /// Makes what other processes can see. Every step may have been done
     /// before a crash; the receipt says that it was us.
-    fn claim(&self, workspace: &Workspace) -> Result<(), WorkspaceError> {
+    fn claim(&self, workspace: &Workspace, desk: &Path) -> Result<(), WorkspaceError> {
         self.exclude(&place_line(&workspace.order.place))?;
         self.make_folders(workspace)?;
         ensure_real_dir(&workspace.path)?;
         self.make_branch(&workspace.order)?;
-        write_record(workspace, &workspace.path)
+        self.make_git_dir(workspace, &workspace.path, desk, workspace.order.start)
+    }
+
+    /// Makes what the agent's git works with; the workspace's folder may still be
+    /// elsewhere, at `folder`.
+    pub(crate) fn make_git_dir(
+        &self,
+        workspace: &Workspace,
+        folder: &Path,
+        desk: &Path,
+        tip: ObjectId,
+    ) -> Result<(), WorkspaceError> {
+        match workspace.order.isolation {
+            Isolation::Worktree => write_record(workspace, folder),
+            Isolation::Clone => self.make_clone(workspace, folder, desk, tip),
+        }
     }
 
     pub(crate) fn make_folders(&self, workspace: &Workspace) -> Result<(), WorkspaceError> {
@@ -132,6 +152,9 @@ impl Repository {
             ensure_real_dir(parent)?;
         }
         ensure_real_dir(&root)?;
+        if workspace.order.isolation == Isolation::Clone {
+            return Ok(());
+        }
         ensure_real_dir(&self.common_dir().join("worktrees"))?;
         ensure_real_dir(&workspace.git_dir)
     }
@@ -176,7 +199,7 @@ impl Repository {
 
 /// Makes the two sides of a worktree known to each other. The folder may
 /// still be elsewhere, at `folder`.
-pub(crate) fn write_record(workspace: &Workspace, folder: &Path) -> Result<(), WorkspaceError> {
+fn write_record(workspace: &Workspace, folder: &Path) -> Result<(), WorkspaceError> {
     let link = |path: &Path| format!("{}\n", path.display()).into_bytes();
     let order = &workspace.order;
     let record = &workspace.git_dir;
@@ -194,9 +217,12 @@ pub(crate) fn write_record(workspace: &Workspace, folder: &Path) -> Result<(), W
 /// leaves them behind, and every later one refuses to work because of them.
 fn remove_stale_locks(workspace: &Workspace) -> Result<(), WorkspaceError> {
     let own = ["index.lock", "HEAD.lock"].map(|name| workspace.git_dir.join(name));
-    let branch = workspace.common_dir.join("refs/heads").join(format!("{}.lock", workspace.order.branch));
-    for lock in own.into_iter().chain([branch]) {
-        if reached_without_links(&lock, &workspace.common_dir) {
+    let branch = format!("refs/heads/{}.lock", workspace.order.branch);
+    let shared = workspace.common_dir.join(&branch);
+    let locks = own.map(|lock| (lock, workspace.git_top()));
+    let locks = locks.into_iter().chain([(shared, workspace.common_dir.as_path())]);
+    for (lock, top) in locks.chain([(workspace.git_dir.join(&branch), workspace.git_top())]) {
+        if reached_without_links(&lock, top) {
             match fs::remove_file(&lock) {
                 Ok(()) => tracing::info!(path = %lock.display(), "stale lock removed"),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -210,7 +236,7 @@ fn remove_stale_locks(workspace: &Workspace) -> Result<(), WorkspaceError> {
 /// The receipt of this order, if the host has begun with it.
 fn receipt_for(order: &Order, desk: &Path) -> Result<Option<Receipt>, WorkspaceError> {
     match Receipt::read(desk)? {
-        Some(receipt) if receipt.workspace.order != *order => Err(WorkspaceError::FolderTaken {
+        Some(receipt) if !receipt.workspace.order.is_same(order) => Err(WorkspaceError::FolderTaken {
             path: receipt.workspace.path,
             owner: receipt.workspace.order.owner(),
         }),

@@ -15,7 +15,7 @@ use crate::object_id::ObjectId;
 use crate::order::Workspace;
 
 /// Copied exclude patterns are cut here; real files have a few lines.
-const MAX_EXCLUDE_BYTES: u64 = 64 * 1024;
+pub(crate) const MAX_EXCLUDE_BYTES: u64 = 64 * 1024;
 
 /// Checking out pays for more than one process only on idle cores; four gave
 /// most of the gain measured.
@@ -89,6 +89,7 @@ impl PrivateGitDir {
                 Store::Repository => Some(self.repository_objects.clone()),
             },
             attributes: self.base,
+            max_allocation: None,
         }
     }
 
@@ -174,7 +175,7 @@ pub(crate) fn shallow_list(common_dir: &Path) -> Result<Option<String>, Workspac
 
 /// The content of a regular file, empty if there is none; anything else at the
 /// path (link, FIFO) counts as none.
-fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, WorkspaceError> {
+pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, WorkspaceError> {
     if !path.symlink_metadata().is_ok_and(|data| data.is_file()) {
         return Ok(Vec::new());
     }

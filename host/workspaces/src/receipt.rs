@@ -33,6 +33,9 @@ pub(crate) struct Receipt {
     /// commit, because everything in it is elsewhere.
     #[serde(default)]
     pub(crate) drop_branch_at: Option<ObjectId>,
+    /// For a clone: what the host put on the run's branch last.
+    #[serde(default)]
+    pub(crate) collected: Option<ObjectId>,
 }
 
 const FILE: &str = "receipt.json";
@@ -47,6 +50,28 @@ impl Receipt {
             Err(error) => return Err(WorkspaceError::io("read", path)(error)),
         };
         serde_json::from_slice(&text).map(Some).map_err(|source| WorkspaceError::Receipt { path, source })
+    }
+
+    /// The receipt of a complete workspace.
+    pub(crate) fn of(workspace: &Workspace, desk: &Path) -> Result<Self, WorkspaceError> {
+        let known = |it: &Self| it.stage == Stage::Ready && it.workspace == *workspace;
+        Self::read(desk)?
+            .filter(known)
+            .ok_or_else(|| WorkspaceError::NotOurs { path: workspace.path.clone(), state: desk.to_owned() })
+    }
+
+    /// Notes what the run's branch is on because of the host. The caller holds the
+    /// desk's lock.
+    pub(crate) fn note_collected(
+        workspace: &Workspace,
+        desk: &Path,
+        head: ObjectId,
+    ) -> Result<(), WorkspaceError> {
+        let receipt = Self::of(workspace, desk)?;
+        if receipt.collected == Some(head) {
+            return Ok(());
+        }
+        Self { collected: Some(head), ..receipt }.write(desk)
     }
 
     /// Writes the receipt durably.

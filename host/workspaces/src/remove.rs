@@ -9,7 +9,7 @@ use crate::error::WorkspaceError;
 use crate::files::{ensure_real_dir, is_real_dir, occupied};
 use crate::lock::Lock;
 use crate::object_id::ObjectId;
-use crate::order::{Place, Workspace};
+use crate::order::{Isolation, Place, Workspace};
 use crate::private_gitdir::Store;
 use crate::receipt::{Receipt, Stage};
 use crate::repository::Repository;
@@ -127,7 +127,7 @@ impl Repository {
         let inspection = self.inspect(workspace, Store::Private)?;
         let tip = inspection.tip.ok_or_else(|| unproven("its branch is gone or names no commit"))?;
         check_nothing_omitted(&inspection)?;
-        check_head(workspace, tip)?;
+        self.check_committed(workspace, tip)?;
         if *proof == RemovalProof::Preserved {
             return self.check_preserved(workspace, &inspection, tip);
         }
@@ -136,10 +136,10 @@ impl Repository {
         }
         match proof {
             RemovalProof::Merged { into } => {
-                self.check_merged(workspace, &inspection, tip, into)?;
+                self.check_merged(workspace, tip, into)?;
             }
             RemovalProof::Pushed { into } => {
-                self.check_merged(workspace, &inspection, tip, into)?;
+                self.check_merged(workspace, tip, into)?;
                 return Ok(Some(workspace.order.start));
             }
             _ if tip == workspace.order.start => {}
@@ -161,13 +161,7 @@ impl Repository {
         Ok(Some(workspace.order.start))
     }
 
-    fn check_merged(
-        &self,
-        workspace: &Workspace,
-        inspection: &Inspection,
-        tip: ObjectId,
-        into: &str,
-    ) -> Result<(), Doubt> {
+    fn check_merged(&self, workspace: &Workspace, tip: ObjectId, into: &str) -> Result<(), Doubt> {
         let repository = self.refs()?;
         let target = repository
             .find_reference(into)
@@ -179,10 +173,19 @@ impl Repository {
             return Err(unproven("a branch is no proof of its own merge"));
         }
         let target = target.peel_to_commit().map_err(|_| unproven(format!("`{into}` names no commit")))?.id();
-        let scope = inspection.private.scope(&inspection.private.base_index(), Store::Private);
-        let (tip, target) = (tip.to_string(), target.to_string());
-        let merged = self.git.ask(&scope, &["merge-base", "--is-ancestor", &tip, &target])?;
-        if merged { Ok(()) } else { Err(unproven(format!("its commits are not in `{into}`"))) }
+        if self.is_ancestor(workspace, tip, target.into())? {
+            Ok(())
+        } else {
+            Err(unproven(format!("its commits are not in `{into}`")))
+        }
+    }
+
+    /// Checks that every commit of the agent's is on the run's branch, which is on `tip`.
+    pub(crate) fn check_committed(&self, workspace: &Workspace, tip: ObjectId) -> Result<(), Doubt> {
+        match workspace.order.isolation {
+            Isolation::Worktree => check_head(workspace, tip),
+            Isolation::Clone => self.check_collected(workspace, tip),
+        }
     }
 
     fn trash(&self, place: &Place) -> PathBuf {
@@ -238,6 +241,10 @@ impl Repository {
     }
 
     pub(crate) fn delete_record(&self, workspace: &Workspace) -> Result<(), Doubt> {
+        if workspace.order.isolation == Isolation::Clone {
+            // It went with the folder.
+            return Ok(());
+        }
         let record = &workspace.git_dir;
         let records = self.common_dir().join("worktrees");
         if record.parent() != Some(&records) || !is_real_dir(&records) {
@@ -279,7 +286,7 @@ pub(crate) fn check_nothing_omitted(inspection: &Inspection) -> Result<(), Doubt
 /// Commits made on a detached `HEAD` are on no branch. The agent can write this
 /// file, but only to its own loss: another branch's name there keeps nothing
 /// from view that the comparison of files does not see.
-pub(crate) fn check_head(workspace: &Workspace, tip: ObjectId) -> Result<(), Doubt> {
+fn check_head(workspace: &Workspace, tip: ObjectId) -> Result<(), Doubt> {
     let path = workspace.git_dir.join("HEAD");
     if !path.symlink_metadata().is_ok_and(|data| data.is_file()) {
         return Err(unproven("its HEAD is gone"));

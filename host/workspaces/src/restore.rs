@@ -7,8 +7,8 @@ use crate::files::{self, ensure_real_dir, is_real_dir, occupied};
 use crate::git::CHECKOUT_LIMIT;
 use crate::lock::Lock;
 use crate::object_id::ObjectId;
-use crate::order::Workspace;
-use crate::prepare::{branch_target, write_record};
+use crate::order::{Isolation, Workspace};
+use crate::prepare::branch_target;
 use crate::private_gitdir::{PrivateGitDir, Store};
 use crate::process::Call;
 use crate::receipt::{Receipt, Stage};
@@ -58,10 +58,17 @@ impl Repository {
             fs::remove_dir_all(&aside).map_err(WorkspaceError::io("delete", &aside))?;
         }
         ensure_real_dir(&aside)?;
-        write_record(workspace, &aside)?;
+        self.make_git_dir(workspace, &aside, &desk, tip.unwrap_or(workspace.order.start))?;
         drop(lock);
-        let staged = Workspace { path: aside.clone(), ..workspace.clone() };
+        let git_dir = match workspace.order.isolation {
+            Isolation::Worktree => workspace.git_dir.clone(),
+            Isolation::Clone => aside.join(".git"),
+        };
+        let staged = Workspace { path: aside.clone(), git_dir, ..workspace.clone() };
         self.fill(&staged, &PrivateGitDir::of(&staged, &desk), tip)?;
+        if let Some(tip) = tip {
+            Receipt::note_collected(workspace, &desk, tip)?;
+        }
         fs::rename(&aside, &workspace.path).map_err(WorkspaceError::io("move to", &workspace.path))?;
         tracing::info!(path = %workspace.path.display(), "workspace made again");
         Ok(tip.map_or(Restored::FromStart, Restored::FromBranch))

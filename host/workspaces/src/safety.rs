@@ -1,11 +1,10 @@
 //! Whether a workspace could go without any work being lost, and why not.
 
-use crate::changes::Inspection;
 use crate::error::WorkspaceError;
 use crate::object_id::ObjectId;
 use crate::order::Workspace;
 use crate::private_gitdir::Store;
-use crate::remove::{Doubt, RemovalProof, check_head, check_nothing_omitted, unproven};
+use crate::remove::{Doubt, RemovalProof, check_nothing_omitted, unproven};
 use crate::repository::Repository;
 
 /// Refs that are asked whether they hold the work: one git command each, so a
@@ -37,7 +36,7 @@ impl Repository {
         let inspection = self.inspect(workspace, Store::Private)?;
         let tip = inspection.tip.ok_or_else(|| unproven("its branch is gone or names no commit"))?;
         check_nothing_omitted(&inspection)?;
-        check_head(workspace, tip)?;
+        self.check_committed(workspace, tip)?;
         if inspection.uncommitted() {
             return Err(unproven("it holds work that is not committed"));
         }
@@ -45,7 +44,7 @@ impl Repository {
             return Ok(RemovalProof::NoChanges);
         }
         for into in self.refs_that_may_hold(&workspace.order.branch)? {
-            if self.holds(&inspection, &into, tip)? {
+            if self.holds(workspace, &into, tip)? {
                 return Ok(if DEFAULT_REFS.contains(&into.as_str()) {
                     RemovalProof::Merged { into }
                 } else {
@@ -85,10 +84,10 @@ impl Repository {
         Ok(names)
     }
 
-    fn holds(&self, inspection: &Inspection, into: &str, tip: ObjectId) -> Result<bool, WorkspaceError> {
-        let Some(target) = crate::base::commit_of(&self.refs()?, into) else { return Ok(false) };
-        let scope = inspection.private.scope(&inspection.private.base_index(), Store::Private);
-        let (tip, target) = (tip.to_string(), target.to_string());
-        self.git.ask(&scope, &["merge-base", "--is-ancestor", &tip, &target])
+    fn holds(&self, workspace: &Workspace, into: &str, tip: ObjectId) -> Result<bool, WorkspaceError> {
+        match crate::base::commit_of(&self.refs()?, into) {
+            Some(target) => self.is_ancestor(workspace, tip, target),
+            None => Ok(false),
+        }
     }
 }

@@ -9,7 +9,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use hostler_workspaces::{Base, Changes, Lines, Order, Place, Removal, RemovalProof, Repository, Workspace};
+use hostler_workspaces::{
+    Base, Changes, Isolation, Lines, Order, Place, Removal, RemovalProof, Repository, Workspace,
+};
 use scene::{Scene, command, git, write};
 
 struct Trap {
@@ -200,6 +202,7 @@ fn no_operation_of_the_host_springs_a_trap_and_the_changes_are_true() {
             place: Place::default(),
             branch: "next".to_owned(),
             start,
+            isolation: Isolation::Worktree,
         })
         .unwrap();
     assert_eq!(fs::read_to_string(next.path.join("filtered.evil")).unwrap(), "one\n");

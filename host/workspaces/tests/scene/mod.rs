@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hostler_workspaces::{Base, Order, Place, Repository, Workspace};
+use hostler_workspaces::{Base, Isolation, Order, Place, Repository, Workspace};
 use tempfile::TempDir;
 
 pub struct Scene {
@@ -68,6 +68,7 @@ pub fn order(repository: &Repository, folder: &str) -> Order {
         place: Place::default(),
         branch: format!("hostler/{folder}"),
         start: repository.resolve(&Base::Head).unwrap(),
+        isolation: Isolation::Worktree,
     }
 }
 
