@@ -197,10 +197,7 @@ fn tip_of(conversation: &Conversation<'_>, branch: &str) -> Result<ObjectId, Rem
     if !crate::branch::is_valid(branch) {
         return Err(missing());
     }
-    let name = format!("refs/heads/{branch}");
-    let listing = conversation.run(&["ls-remote", REMOTE, &name])?;
-    let found = listing.lines().filter_map(|line| line.split_once('\t')).find(|(_, it)| *it == name);
-    found.and_then(|(id, _)| id.parse().ok()).ok_or_else(missing)
+    conversation.tip(branch)?.ok_or_else(missing)
 }
 
 /// Asks the remote which of its branches is the default one, and where it is.

@@ -16,6 +16,7 @@ use crate::cancel::Cancel;
 use crate::error::WorkspaceError;
 use crate::files;
 use crate::git::Link;
+use crate::object_id::ObjectId;
 use crate::order::Workspace;
 use crate::private_gitdir::shallow_list;
 use crate::process::{Broken, Call, Output};
@@ -117,6 +118,14 @@ impl Conversation<'_> {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         Err(self.failure(&output))
+    }
+
+    /// Asks the remote where one of its branches is; `None` if it has no such branch.
+    pub(crate) fn tip(&self, branch: &str) -> Result<Option<ObjectId>, RemoteError> {
+        let name = format!("refs/heads/{branch}");
+        let listing = self.run(&["ls-remote", REMOTE, &name])?;
+        let found = listing.lines().filter_map(|line| line.split_once('\t')).find(|(_, it)| *it == name);
+        Ok(found.and_then(|(id, _)| id.parse().ok()))
     }
 
     pub(crate) fn failure(&self, output: &Output) -> RemoteError {

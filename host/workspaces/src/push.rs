@@ -91,7 +91,7 @@ impl Repository {
         let mut output = send(&conversation(), branch, head, None)?;
         let mut verdict = judge(&output, branch);
         if verdict == Verdict::NotForward {
-            let there = tip_there(&conversation(), branch)?;
+            let there = conversation().tip(branch)?;
             let Some(old) = there.filter(|tip| earlier.0.contains(tip)) else {
                 let url = remote.for_push().to_string();
                 return Err(RemoteError::Diverged { url, branch: branch.clone() }.into());
@@ -164,13 +164,6 @@ fn send(
     arguments.extend(lease.as_deref());
     arguments.extend([REMOTE, refspec.as_str()]);
     conversation.try_run(&arguments)
-}
-
-fn tip_there(conversation: &Conversation<'_>, branch: &str) -> Result<Option<ObjectId>, RemoteError> {
-    let name = format!("refs/heads/{branch}");
-    let listing = conversation.run(&["ls-remote", REMOTE, &name])?;
-    let found = listing.lines().filter_map(|line| line.split_once('\t')).find(|(_, it)| *it == name);
-    Ok(found.and_then(|(id, _)| id.parse().ok()))
 }
 
 /// Reads `git push --porcelain`: `flag TAB from:to TAB summary`.
