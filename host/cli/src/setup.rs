@@ -216,6 +216,7 @@ impl Setup {
             once,
             environment: context.environment.clone(),
             containment: self.configuration.containment.value,
+            isolation: self.configuration.isolation.value,
             test_clock: context.environment.get(TEST_CLOCK).is_some_and(|value| value == "1"),
             base: context.folder.clone(),
         })

@@ -11,12 +11,12 @@ use hostler_engine::run::Run;
 use hostler_engine::step::Step;
 use hostler_engine::{Action, Effect, Input};
 use hostler_journal::audit::Event;
-use hostler_workspaces::{RemoteError, WorkspaceError};
+use hostler_workspaces::{CollectError, RemoteError};
 
 use crate::attempt;
 use crate::finishing::land::land;
 use crate::finishing::tidy::tidy;
-use crate::place::Prepared;
+use crate::place::{Found, Prepared};
 use crate::plugins::judgement;
 use crate::rooms::Rooms;
 use crate::view::Notice;
@@ -102,11 +102,12 @@ async fn prepare(rooms: &Rooms, run: &Run, at: Step, order: WorkspaceOrder) {
         None => Err(Problem::permanent("its repository is not configured any more")),
         Some(place) => {
             let (home, run, cancel) = (rooms.home.clone(), run.clone(), rooms.cancel.clone());
-            let organisation = Arc::clone(&rooms.organisation);
+            let (organisation, isolation) = (Arc::clone(&rooms.organisation), rooms.isolation);
             let work = move || {
                 let allowed = organisation.check_place(&place);
                 allowed.map_err(|why| Problem::permanent(format!("{why}.")))?;
-                place.prepare(&home, &run, &order, &cancel).map_err(|error| unprepared(&error))
+                let prepared = place.prepare(&home, &run, &order, isolation, &cancel);
+                prepared.map_err(|error| unprepared(&error))
             };
             crate::blocking::run(work)
                 .await
@@ -128,22 +129,31 @@ fn unprepared(error: &RemoteError) -> Problem {
     if error.is_temporary() { Problem::transient(message) } else { Problem::permanent(message) }
 }
 
-fn problem(error: &WorkspaceError) -> Problem {
-    Problem::permanent(format!("The workspace could not be used: {error}."))
+fn problem(error: &CollectError) -> Problem {
+    Problem::permanent(match error {
+        CollectError::Workspace(error) => format!("The workspace could not be used: {error}."),
+        refused => format!("{refused}."),
+    })
 }
 
 async fn collect(rooms: &Rooms, run: &Run, at: Step) {
-    let changes = match (rooms.place_of(run), &run.workspace) {
+    let found = match (rooms.place_of(run), &run.workspace) {
         (Some(place), Some(workspace)) => {
             let (record, patch_file) = (workspace.record.clone(), rooms.home.patch(&run.id));
-            crate::blocking::run(move || place.changes(&record, &patch_file))
+            crate::blocking::run(move || place.collect(&record, &patch_file))
                 .await
                 .map_err(|error| Problem::transient(error.to_string()))
                 .and_then(|looked| looked.map_err(|error| problem(&error)))
         }
         // An attempt that never had a workspace has changed nothing.
-        _ => Ok(Changes::default()),
+        _ => Ok(Found { changes: Changes::default(), note: None }),
     };
+    let changes = found.map(|Found { changes, note }| {
+        if let Some(note) = note {
+            rooms.show(Notice::Host { message: format!("{}: {note}", run.task.key), warning: true });
+        }
+        changes
+    });
     if let Err(problem) = &changes {
         let message = format!("{}: what changed is not known: {problem}", run.task.key);
         rooms.show(Notice::Host { message, warning: true });

@@ -156,6 +156,7 @@ impl Host {
             cancel: Cancel::new(),
             agents: agents(&settings.shim),
             containment: settings.containment,
+            isolation: settings.isolation,
             plain_environment: plain_environment(&settings),
             notices,
             inbox,

@@ -52,7 +52,7 @@ pub use hostler_agents::{
 pub use hostler_broker::{GateError, Inside, Proxy, ProxyError, Secret};
 pub use hostler_engine as engine;
 pub use hostler_policy as policy;
-pub use hostler_workspaces::{Condition, ForgeKind, Repository, WorkspaceError};
+pub use hostler_workspaces::{Condition, ForgeKind, Isolation, Repository, WorkspaceError};
 pub use plugins::admission::Candidate;
 pub use plugins::{
     consent, effective, grants, install_folder, installing, keys, lockfile, permit, providers, proving,

@@ -11,8 +11,8 @@ use hostler_engine::run::{Run, Workspace};
 use hostler_engine::task::{RunId, slug};
 use hostler_workspaces as workspaces;
 use hostler_workspaces::{
-    Cancel, FETCH_LIMIT, FETCH_REUSE, Fetch, Isolation, ObjectId, Order, RemoteError, Removal, RemovalProof,
-    Repository, Restored, WorkspaceError,
+    Cancel, CollectError, FETCH_LIMIT, FETCH_REUSE, Fetch, Isolation, ObjectId, Order, RemoteError, Removal,
+    RemovalProof, Repository, Restored, WorkspaceError,
 };
 
 use crate::collection::CollectionLock;
@@ -40,6 +40,14 @@ pub struct Prepared {
     pub note: Option<String>,
 }
 
+/// What an agent has left in its workspace.
+pub struct Found {
+    /// Against where it started.
+    pub changes: Changes,
+    /// One sentence, if some of it is not on the run's branch.
+    pub note: Option<String>,
+}
+
 /// Where work is done. Cheap to clone; its methods block.
 #[derive(Clone)]
 pub enum Place {
@@ -51,12 +59,14 @@ pub enum Place {
 
 impl Place {
     /// Makes the ordered workspace, or opens it again. The same order gives the same
-    /// workspace, also after a crash. `cancel` calls a fetch off.
+    /// workspace, also after a crash; one that is there keeps its isolation. `cancel`
+    /// calls a fetch off.
     pub fn prepare(
         &self,
         home: &Home,
         run: &Run,
         order: &WorkspaceOrder,
+        isolation: Isolation,
         cancel: &Cancel,
     ) -> Result<Prepared, RemoteError> {
         let repository = match self {
@@ -66,7 +76,7 @@ impl Place {
         // While an earlier worktree is taken up, nothing may remove it.
         let held = goes_on(order).then(|| hold(home)).flatten();
         let earlier = held.as_ref().and_then(|_| earlier_workspace(home, run, order.session.as_deref()));
-        let order = Ordered { repository, home, run, order, cancel };
+        let order = Ordered { repository, home, run, order, isolation, cancel };
         let (made, continued, note) = match earlier {
             Some(earlier) => order.go_on(earlier)?,
             None => (order.make()?, false, None),
@@ -90,12 +100,13 @@ impl Place {
         Some((repository, opened(record)?))
     }
 
-    /// What changed in a workspace; the patch goes into `patch_file`. Of a plain
-    /// folder nothing is known.
-    pub fn changes(&self, record: &str, patch_file: &Path) -> Result<Changes, WorkspaceError> {
+    /// Takes over what was committed, and says what changed; the patch goes into
+    /// `patch_file`. Of a plain folder nothing is known. No agent works there any more.
+    pub fn collect(&self, record: &str, patch_file: &Path) -> Result<Found, CollectError> {
         let (Self::Git(repository), Some(workspace)) = (self, opened(record)) else {
-            return Ok(Changes::default());
+            return Ok(Found { changes: Changes::default(), note: None });
         };
+        let collected = repository.collect(&workspace)?;
         let (found, patch) = repository.review(&workspace, PATCH_BYTES)?;
         if let Err(error) = crate::files::note(patch_file, &patch.text) {
             tracing::warn!("the patch is not kept in {}: {error}", patch_file.display());
@@ -103,12 +114,13 @@ impl Place {
         for omitted in &found.omitted {
             tracing::warn!("not counted among the changes: {omitted:?}");
         }
-        Ok(Changes {
+        let changes = Changes {
             head: found.head.map(|id| id.to_string()),
             files: found.files.iter().map(file_change).collect(),
             commits: found.commits,
             uncommitted: found.uncommitted,
-        })
+        };
+        Ok(Found { changes, note: collected.note })
     }
 
     /// Removes a worktree in which nothing was changed, if that can be proven.
@@ -151,6 +163,7 @@ struct Ordered<'a> {
     home: &'a Home,
     run: &'a Run,
     order: &'a WorkspaceOrder,
+    isolation: Isolation,
     cancel: &'a Cancel,
 }
 
@@ -208,7 +221,7 @@ impl Ordered<'_> {
             place: place.clone(),
             branch,
             start,
-            isolation: Isolation::Worktree,
+            isolation: self.isolation,
         };
         let [wished, suffixed, own] =
             branch_names(&self.order.branch, self.run.id.short(), self.order.number);

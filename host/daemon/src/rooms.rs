@@ -10,7 +10,7 @@ use hostler_components::operation::AgentEnvironment;
 use hostler_engine::Input;
 use hostler_engine::run::Run;
 use hostler_engine::task::RunId;
-use hostler_workspaces::Cancel;
+use hostler_workspaces::{Cancel, Isolation};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::attempt::environments::Environments;
@@ -58,6 +58,8 @@ pub struct Rooms {
     pub agents: Agents,
     /// How an attempt's processes are held together.
     pub containment: Containment,
+    /// What the git of agents works with in workspaces that are made from now on.
+    pub isolation: Isolation,
     /// What commands see of the environment that are nobody's agent: nothing secret.
     pub plain_environment: Vec<(OsString, OsString)>,
     /// For progress on screens.

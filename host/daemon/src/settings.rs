@@ -9,6 +9,7 @@ use hostler_broker::{GateError, Inside, Network, Proxy};
 use hostler_engine::policy::Policy;
 use hostler_engine::rights::Origin;
 use hostler_policy::Places;
+use hostler_workspaces::Isolation;
 
 use crate::finishing::forge::ForgeSettings;
 use crate::home::Home;
@@ -22,6 +23,8 @@ pub struct Settings {
     pub shim: Vec<PathBuf>,
     /// How an attempt's processes are held together.
     pub containment: Containment,
+    /// What the git of agents works with.
+    pub isolation: Isolation,
     /// For people, and for trackers.
     pub name: String,
     /// Where tasks come from.

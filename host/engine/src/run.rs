@@ -291,22 +291,32 @@ impl Run {
         self.go(now, State::Collecting, Action::Collect)
     }
 
-    /// It is known what changed. A failed look changes nothing that was known.
+    /// It is known what changed. A failed look changes nothing that was known, and work
+    /// that nobody can see is not done, whatever the agent says.
     pub fn collected(
         &mut self,
         now: Timestamp,
         changes: Result<Changes, Problem>,
         policy: &Policy,
     ) -> Option<Effect> {
-        if let Ok(changes) = changes {
-            self.changes = changes;
-        }
+        let unseen = match changes {
+            Ok(changes) => {
+                self.changes = changes;
+                None
+            }
+            Err(problem) => Some(problem),
+        };
         let succeeded = self.attempts.last().is_some_and(|attempt| attempt.outcome.succeeded());
         if self.stop.is_some() {
             return self.finish(now);
         }
-        if succeeded {
-            return self.judge(now);
+        match unseen {
+            Some(problem) if succeeded => {
+                let message = format!("The work is kept, but what it is is not known: {}", problem.message);
+                return self.fail(now, "collecting", message);
+            }
+            None if succeeded => return self.judge(now),
+            _ => {}
         }
         match self.facts(now, policy).and_then(|facts| facts.settled()) {
             Some(decision) => self.decide(now, decision),

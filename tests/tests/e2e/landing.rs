@@ -119,6 +119,22 @@ fn work_that_passes_its_test_becomes_a_pull_request_and_its_worktree_goes() {
 }
 
 #[test]
+fn work_in_a_clone_becomes_a_pull_request_and_the_clone_goes() {
+    let mut steps = work(&["hello.txt"]);
+    steps.insert(2, Step::commit("Write hello.txt"));
+    steps.insert(3, Step::write("loose.txt", "done\n"));
+    let scene = Scene::with(&Script::always(steps));
+    let scene = Scene { stage: scene.stage.variable("HOSTLER_ISOLATION", "clone"), ..scene };
+    scene.task("verify: test -d .git\nlanding: pull-request");
+    scene.run_once(&[]);
+    scene.assert_proposed_once();
+    scene.assert_worktree_gone_and_branch_kept();
+    let request = &scene.forge.pull_requests(REPOSITORY)[0];
+    assert_eq!(scene.at_forge(&request.head, "loose.txt"), "done\n");
+    assert_eq!(scene.stage.run("hello")["verified"]["passed"], true);
+}
+
+#[test]
 fn gh_opens_the_pull_request_where_it_is_signed_in() {
     let scene = Scene::without_token(&Script::always(work(&["hello.txt"])));
     let authority = scene.forge.authority();

@@ -10,6 +10,7 @@ mod stage;
 mod abuse;
 mod audit;
 mod chaos;
+mod clones;
 mod collection;
 mod conversation;
 mod crashes;

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use hostler_daemon::Containment;
 use hostler_daemon::engine::follow_up::FollowUp;
 use hostler_daemon::engine::landing::LandingKind;
 use hostler_daemon::engine::plan::Permission;
 use hostler_daemon::engine::policy::{self, Policy, VerifyRule};
 use hostler_daemon::engine::time::Millis;
+use hostler_daemon::{Containment, Isolation};
 
 use super::error::ConfigError;
 use super::file::{Given, Tables};
@@ -57,6 +57,8 @@ pub struct Configuration {
     pub cpu_limit: Setting<Option<u32>>,
     /// How the processes of an attempt are held together.
     pub containment: Setting<Containment>,
+    /// What the git of agents works with.
+    pub isolation: Setting<Isolation>,
     /// Landings allowed, as far as the tracker plugin's grant goes.
     pub landings: Setting<Vec<LandingKind>>,
     /// Whether verify commands are run, as far as the grant goes.
@@ -109,6 +111,7 @@ impl Configuration {
             memory_limit: layers.read(Key::MemoryLimit, value::bytes, None)?,
             cpu_limit: layers.read(Key::CpuLimit, value::processors, None)?,
             containment: layers.read(Key::Containment, value::containment, Containment::Auto)?,
+            isolation: layers.read(Key::Isolation, value::isolation, Isolation::Worktree)?,
             landings: layers.read(Key::Landing, value::landings, value::ALL_LANDINGS.to_vec())?,
             verify: layers.read(Key::Verify, value::verify, VerifyRule::Allow)?,
             verify_limit: layers.read(

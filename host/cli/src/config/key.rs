@@ -37,6 +37,8 @@ pub enum Key {
     CpuLimit,
     /// How the processes of an attempt are held together.
     Containment,
+    /// What the git of agents works with.
+    Isolation,
     /// How far finished work may land.
     Landing,
     /// Whether verify commands of trackers are run.
@@ -55,7 +57,7 @@ pub enum Key {
 
 impl Key {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Plugin,
         Self::Provider,
         Self::Model,
@@ -70,6 +72,7 @@ impl Key {
         Self::MemoryLimit,
         Self::CpuLimit,
         Self::Containment,
+        Self::Isolation,
         Self::Landing,
         Self::Verify,
         Self::VerifyLimit,
@@ -96,6 +99,7 @@ impl Key {
             Self::MemoryLimit => "memory-limit",
             Self::CpuLimit => "cpu-limit",
             Self::Containment => "containment",
+            Self::Isolation => "isolation",
             Self::Landing => "landing",
             Self::Verify => "verify",
             Self::VerifyLimit => "verify-limit",

@@ -1,11 +1,11 @@
 //! Reads single values. An error is what was expected instead.
 
-use hostler_daemon::Containment;
 use hostler_daemon::engine::follow_up::FollowUp;
 use hostler_daemon::engine::landing::LandingKind;
 use hostler_daemon::engine::plan::Permission;
 use hostler_daemon::engine::policy::VerifyRule;
 use hostler_daemon::engine::time::Millis;
+use hostler_daemon::{Containment, Isolation};
 
 /// More agents at once than any one machine does.
 pub const MAX_SLOTS: u32 = 256;
@@ -118,6 +118,22 @@ pub const fn containment_word(containment: Containment) -> &'static str {
     }
 }
 
+/// `worktree` or `clone`.
+pub fn isolation(text: &str) -> Read<Isolation> {
+    [Isolation::Worktree, Isolation::Clone]
+        .into_iter()
+        .find(|isolation| isolation_word(*isolation) == text.trim())
+        .ok_or_else(|| "one of `worktree`, `clone`".to_owned())
+}
+
+/// As it stands in a file.
+pub const fn isolation_word(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Worktree => "worktree",
+        Isolation::Clone => "clone",
+    }
+}
+
 /// US dollars, or `none`.
 pub fn dollars(text: &str) -> Read<Option<f64>> {
     let expected = || "an amount in US dollars such as 2.50, or `none`".to_owned();
@@ -222,6 +238,8 @@ mod tests {
         }
         assert_eq!(containment(" sweep "), Ok(Containment::Sweep));
         assert!(containment("jail").is_err());
+        assert_eq!(isolation("clone "), Ok(Isolation::Clone));
+        assert!(isolation("copy").is_err());
     }
 
     #[test]

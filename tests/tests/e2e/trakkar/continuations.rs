@@ -50,6 +50,33 @@ fn a_reply_goes_on_in_the_same_folder_on_the_same_branch_and_in_the_same_session
 }
 
 #[test]
+fn a_reply_goes_on_in_the_clone_of_the_run_before_and_in_a_worktree_where_that_was_one() {
+    for (first_kind, then) in [("clone", "clone"), ("worktree", "clone"), ("clone", "worktree")] {
+        let mut steps = gives_up().to_vec();
+        steps.insert(1, Step::commit("Half of it"));
+        let script = Script::new().attempt(steps).attempt(works_on("hello.txt"));
+        let scene = Scene::playing(&script);
+        let scene = Scene { stage: scene.stage.variable("HOSTLER_ISOLATION", first_kind), ..scene };
+        let (task, first) = scene.delegate("Write hello.txt");
+        let host = scene.start(&[]);
+        scene.wait_for(&first, "failed", &host);
+        scene.drain(host);
+        let folder = scene.starts()[0].cwd.clone();
+        let scene = Scene { stage: scene.stage.variable("HOSTLER_ISOLATION", then), ..scene };
+        assert_eq!(folder.join(".git").is_dir(), first_kind == "clone");
+        let second = scene.reply(&task, "Go on.");
+        let host = scene.start(&[]);
+        scene.wait_for(&second, "pr_opened", &host);
+        scene.drain(host);
+        assert_eq!(scene.starts()[1].cwd, folder, "{first_kind}, then {then}");
+        let [request] = &scene.pull_requests()[..] else { panic!("{:?}", scene.pull_requests()) };
+        for file in ["half.txt", "hello.txt"] {
+            assert_eq!(scene.at_the_forge(&request.head, file), "written by the agent\n");
+        }
+    }
+}
+
+#[test]
 fn a_reply_to_a_run_that_changed_nothing_and_told_no_session_goes_on_in_its_folder() {
     let script = Script::new().attempt([Step::exit(3)]).attempt(does_its_task());
     let scene = Scene::playing(&script);

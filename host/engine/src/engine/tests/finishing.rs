@@ -106,6 +106,18 @@ fn without_a_change_there_is_nothing_to_judge_or_land() {
 }
 
 #[test]
+fn work_that_nobody_can_see_is_no_success_whatever_the_agent_says() {
+    let mut world = world();
+    world.running_as("a", wish(0));
+    world.ended("a", success());
+    let at = world.at("a");
+    world.tell(Input::Collected { at, changes: Err(Problem::permanent("Its commits were refused.")) });
+    let report = world.report("a");
+    assert_eq!((report.state.name(), report.reason.as_str()), ("failed", "collecting"));
+    assert!(report.message.ends_with("Its commits were refused."), "{}", report.message);
+}
+
+#[test]
 fn a_landing_is_tried_so_often_and_not_once_more() {
     let mut world = world();
     world.done_with("a", wish(0));
