@@ -1,12 +1,14 @@
 //! Invariants I1, I3, I5 and I8 under arbitrary sequences of inputs: answers that
-//! come late, twice or not at all, restarts at any moment, leases that move.
+//! come late, twice or not at all, restarts at any moment, leases that move. And what
+//! comes back from a pull request reaches one agent, and the tracker a few times at most.
 
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hostler_engine::follow_up::{Check, CheckState, FollowUp, MAX_CONTINUATIONS, Seen, Standing};
 use hostler_engine::input::Offer;
-use hostler_engine::landing::{Landed, Landing, LandingKind, Verification, Verify};
+use hostler_engine::landing::{Landed, Landing, LandingKind, PullRequest, Verification, Verify};
 use hostler_engine::outcome::{Class, Outcome, OutcomeState, Usage};
 use hostler_engine::plan::Wish;
 use hostler_engine::policy::{Policy, VerifyRule};
@@ -32,6 +34,7 @@ enum Move {
     Renew { which: u8, fence: u8 },
     LoseLease { which: u8, fence: u8 },
     Cancel { which: u8 },
+    Look { which: u8, what: u8 },
     Pass { seconds: u16 },
     Restart,
     Drain,
@@ -50,6 +53,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         2 => (any::<u8>(), 0..5_u8).prop_map(|(which, fence)| Move::Renew { which, fence }),
         2 => (any::<u8>(), 0..5_u8).prop_map(|(which, fence)| Move::LoseLease { which, fence }),
         1 => any::<u8>().prop_map(|which| Move::Cancel { which }),
+        6 => (any::<u8>(), any::<u8>()).prop_map(|(which, what)| Move::Look { which, what }),
         4 => any::<u16>().prop_map(|seconds| Move::Pass { seconds }),
         2 => Just(Move::Restart),
         1 => Just(Move::Drain),
@@ -69,6 +73,8 @@ struct World {
     live: BTreeSet<(RunId, u32, String)>,
     record: Vec<(Timestamp, String)>,
     floor: BTreeMap<RunId, (usize, u64, Millis)>,
+    /// Which run was given what came back.
+    given: BTreeMap<String, RunId>,
 }
 
 fn task(id: u8) -> Task {
@@ -79,7 +85,8 @@ fn task(id: u8) -> Task {
 fn policy() -> Policy {
     Policy {
         slots: 3,
-        landings: vec![LandingKind::Push],
+        landings: vec![LandingKind::Push, LandingKind::PullRequest],
+        follow_up: FollowUp::All,
         verify: VerifyRule::Allow,
         repositories: vec!["main".to_owned()],
         providers: vec!["agent".to_owned()],
@@ -97,6 +104,7 @@ impl World {
             live: BTreeSet::new(),
             record: vec![],
             floor: BTreeMap::new(),
+            given: BTreeMap::new(),
         };
         world.tell(Input::Configured { policy: policy(), trackers: vec!["t".to_owned()] });
         world
@@ -110,9 +118,31 @@ impl World {
         let effects = self.engine.apply(self.now, input);
         for effect in &effects {
             self.note_start(effect);
+            self.check_follow_up(effect);
         }
         self.open.extend(effects);
         self.check_nothing_goes_backwards();
+        self.check_given_once();
+    }
+
+    /// Nobody is told to go on with what an agent works on, nor for ever.
+    fn check_follow_up(&self, effect: &Effect) {
+        let Action::FollowUp { run, told } = &effect.action else { return };
+        assert!(self.live.iter().all(|(_, _, task)| *task != run.task.id), "an agent has it: {run:?}");
+        let words = self.engine.pull_requests().find(|watched| watched.run.run == run.run).unwrap();
+        assert!(words.continuations < MAX_CONTINUATIONS && words.words == told.number, "{words:?}");
+    }
+
+    /// What came back is given to one run, once.
+    fn check_given_once(&mut self) {
+        for run in self.engine.runs() {
+            let mut seen = BTreeSet::new();
+            for check in &run.brought.checks {
+                assert!(seen.insert(&check.id), "{} has {} twice", run.id, check.id);
+                let given = self.given.entry(check.id.clone()).or_insert_with(|| run.id.clone());
+                assert_eq!(*given, run.id, "{} was given to two runs", check.id);
+            }
+        }
     }
 
     /// I1: from here on a process may live, until its end is proven.
@@ -198,6 +228,7 @@ impl World {
                     self.tell(Input::StopAsked { run });
                 }
             }
+            Move::Look { which, what } => self.look(which, what),
             Move::Pass { seconds } => {
                 self.now = self.now + Millis::seconds(u64::from(seconds));
                 self.tell(Input::Tick);
@@ -209,6 +240,31 @@ impl World {
             }
             Move::Drain => self.tell(Input::Drain),
             Move::StopNow => self.tell(Input::StopNow),
+        }
+    }
+
+    /// A look at a pull request, mostly open and on our commit, with some checks.
+    fn look(&mut self, which: u8, what: u8) {
+        // Many looks come after a quiet minute: only then is anything told.
+        if !what.is_multiple_of(4) {
+            self.take(&Move::Pass { seconds: 60 });
+        }
+        let watched: Vec<_> = self.engine.pull_requests().collect();
+        let Some(watched) = watched.get(usize::from(which) % watched.len().max(1)) else { return };
+        let standing = if what == 0 { Standing::Merged } else { Standing::Open };
+        let head = if what == 1 { "foreign".to_owned() } else { watched.heads.last().unwrap().clone() };
+        let check = |number: u8| Check {
+            id: format!("{}-{}", watched.run.task.id, number),
+            name: "build".to_owned(),
+            state: if what.is_multiple_of(7) { CheckState::Pending } else { CheckState::Failed },
+            conclusion: String::new(),
+            summary: String::new(),
+            link: String::new(),
+        };
+        let seen = Seen { standing, head, checks: (0..what / 32).map(check).collect(), remarks: vec![] };
+        let run = watched.run.run.clone();
+        if let Some(seen) = watched.news(&seen, FollowUp::All, self.now) {
+            self.tell(Input::PullRequestSeen { run, seen });
         }
     }
 
@@ -278,8 +334,11 @@ impl World {
                 Input::Verified { at, found: if well { Ok(found) } else { Err(trouble) } }
             }
             Action::Land => {
-                let kind = "pushed".to_owned();
-                let landed = Landed { kind, url: None, number: None, head: None, note: String::new() };
+                let plan = self.engine.run(&at.run).and_then(|run| run.plan.clone());
+                let requests = plan.is_some_and(|plan| plan.landing.kind() == LandingKind::PullRequest);
+                let kind = if requests { "pull-request" } else { "pushed" }.to_owned();
+                let (number, head) = (requests.then_some(7), Some(at.run.0.clone()));
+                let landed = Landed { kind, url: None, number, head, note: String::new() };
                 Input::Landed { at, landed: if well { Ok(landed) } else { Err(trouble) } }
             }
             Action::Advise => {
@@ -304,7 +363,11 @@ fn wish(how: u8) -> Wish {
     let verify = Verify { command: "true".to_owned(), time: None, feed_back: u32::from(how % 3) };
     Wish {
         verify: how.is_multiple_of(2).then_some(verify),
-        landing: if how.is_multiple_of(5) { Landing::Push } else { Landing::Leave },
+        landing: match how % 5 {
+            0 => Landing::Push,
+            1 | 2 => Landing::PullRequest(PullRequest::default()),
+            _ => Landing::Leave,
+        },
         ..Wish::default()
     }
 }
