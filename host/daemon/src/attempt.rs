@@ -5,6 +5,7 @@
 //! a `listener`. `feed` and `records` are what a later host needs to go on, `keep` is
 //! how long the agent may go on without one, `ending` is how it all came out.
 
+mod accounted;
 mod adopting;
 mod ending;
 pub mod environments;

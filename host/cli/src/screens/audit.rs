@@ -96,12 +96,14 @@ fn deed(event: &Event) -> String {
             digest,
             permission,
             permission_by,
+            capped_by,
             containment,
             sandbox,
             ..
         } => {
+            let cap = capped_by.as_ref().map_or_else(String::new, |line| format!(" (no more by {line})"));
             format!(
-                "attempt {attempt}: {provider} {} ({command}), {permission} by {permission_by}, containment \
+                "attempt {attempt}: {provider} {} ({command}), {permission} by {permission_by}{cap}, containment \
                  {containment}, sandbox {sandbox}",
                 short(digest)
             )
@@ -164,7 +166,7 @@ mod tests {
             format!(r#""kind":"revoke","plugin":"tale","digest":"{digest}","by":{{"user":"ada (uid 1000)","how":"no terminal"}}"#),
             r#""kind":"withdrawn","plugin":"tale""#.to_owned(),
             r#""kind":"denied","plugin":"tale","effect":"http","reason":"http-origin","times":10"#.to_owned(),
-            format!(r#""kind":"launch","run":"{RUN}","attempt":1,"program":"/usr/bin/claude","command":"start","slots":{{"prompt":"{digest}"}},"provider":"claude-code","digest":"{digest}","permission":"auto-edits","permission_by":"operator","containment":"auto","sandbox":"none""#),
+            format!(r#""kind":"launch","run":"{RUN}","attempt":1,"program":"/usr/bin/claude","command":"start","slots":{{"prompt":"{digest}"}},"provider":"claude-code","digest":"{digest}","permission":"auto-edits","permission_by":"operator","capped_by":"line 12 of /etc/hostler/policy.toml","containment":"auto","sandbox":"none""#),
             format!(r#""kind":"verify","run":"{RUN}","command":"{digest}""#),
             format!(r#""kind":"verified","run":"{RUN}","command":"{digest}","passed":false,"exit":3"#),
             format!(r#""kind":"landing","run":"{RUN}","landing":"pull-request","repository":"app","branch":"hostler/hello-21ace263","to":"https://github.com/acme/api.git""#),

@@ -11,13 +11,13 @@ use hostler_engine::outcome::{Class, Outcome};
 use hostler_engine::plan::Plan;
 use hostler_engine::prompt;
 use hostler_engine::run::{HeldLease, Run};
-use hostler_engine::sandbox::Tier;
 use hostler_engine::step::Step;
 use hostler_engine::time::Timestamp;
 use hostler_engine::{Input, follow_up};
-use hostler_journal::audit::{AuditError, Event};
+use hostler_journal::audit::Event;
 use hostler_policy::PolicyError;
 
+use super::accounted::{About, command_denied, not_audited};
 use super::ending::not_done;
 use super::listener::Listener;
 use super::listening::Listening;
@@ -27,7 +27,6 @@ use crate::attempt::reading::Reading;
 use crate::plugins::judgement;
 use crate::plugins::providers::Provider;
 use crate::plugins::store::Build;
-use crate::record::audited::{fingerprint, word};
 use crate::rooms::Rooms;
 
 /// An attempt whose command line is known.
@@ -52,46 +51,6 @@ fn could_not_start(message: impl std::fmt::Display) -> Outcome {
 /// A policy is mended sooner or later; a run need not be given up for it at once.
 fn unusable(error: &PolicyError) -> Outcome {
     Outcome::failed("policy", Class::Retryable, format!("The agent was not started: {error}."))
-}
-
-/// An agent that nobody could account for does not start; the disk may have room again.
-fn not_audited(error: &AuditError) -> Outcome {
-    Outcome::failed("could-not-start", Class::Retryable, format!("The agent could not be started: {error}."))
-}
-
-/// What is about to be started. Values may hold prompts, so only their hashes are told.
-fn launch_entry(
-    rooms: &Rooms,
-    run: &Run,
-    attempt: u32,
-    plan: &Plan,
-    provider: &Provider,
-    invocation: &Invocation,
-) -> Event {
-    let slot = |(name, value): &(String, String)| (name.clone(), fingerprint(value));
-    Event::Launch {
-        run: run.id.0.clone(),
-        attempt,
-        program: provider.program().display().to_string(),
-        command: invocation.command.clone(),
-        slots: invocation.slots.iter().map(slot).collect(),
-        provider: provider.plugin.id().to_owned(),
-        digest: provider.plugin.digest().to_string(),
-        permission: plan.permission.name().to_owned(),
-        permission_by: word(plan.permission_by),
-        containment: word(rooms.containment),
-        sandbox: Tier::None.name().to_owned(),
-    }
-}
-
-/// A command line that the grant does not cover: once per attempt at most.
-fn command_denied(provider: &Provider) -> Event {
-    Event::Denied {
-        plugin: provider.plugin.id().to_owned(),
-        effect: "launch".to_owned(),
-        reason: "command-line".to_owned(),
-        times: 1,
-    }
 }
 
 fn plugin_failed(message: impl std::fmt::Display) -> Outcome {
@@ -142,7 +101,9 @@ impl Starting {
                 return Err(could_not_start(error));
             }
         };
-        let audited = launch_entry(rooms, run, attempt, plan, &provider, &invocation);
+        let sandbox = Sandbox::None;
+        let about = About { rooms, run, attempt, plan, provider: &provider };
+        let audited = about.launch(&job, &invocation, &sandbox, &policies);
         let launch = Launch {
             run: run.id.0.clone(),
             attempt,
@@ -156,7 +117,7 @@ impl Starting {
             stdin: stdin(invocation),
             limits: limits(plan),
             containment: rooms.containment,
-            sandbox: Sandbox::None,
+            sandbox,
             secrets: rooms.secrets_of(&run.id),
         };
         Ok(Self { rooms: Arc::clone(rooms), run: run.clone(), attempt, provider, job, launch, audited })

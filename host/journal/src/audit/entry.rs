@@ -131,6 +131,8 @@ pub enum Event {
         permission: String,
         /// Whose word that is: `tracker` or `operator`.
         permission_by: String,
+        /// The line of the organisation's policy that allows no more than that.
+        capped_by: Option<String>,
         /// How its processes are held together.
         containment: String,
         /// What it can reach on this machine.
