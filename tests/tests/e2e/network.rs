@@ -140,6 +140,10 @@ fn a_plugin_that_needs_more_than_its_grant_is_refused_and_observed_only_on_deman
     let refused = scene.stage.sandbox.host(&["run", "--plugin", "tale", "--once"]);
     assert!(refused.stderr.contains("does not cover the path"), "{refused:?}");
     assert!(scene.server.requests().is_empty());
+    let audit = scene.stage.sandbox.host(&["audit", "--kind", "denied", "--json"]).stdout;
+    let entry: serde_json::Value = serde_json::from_str(audit.lines().next().unwrap()).unwrap();
+    let told = ["plugin", "effect", "reason"].map(|field| entry[field].as_str().unwrap_or_default());
+    assert_eq!(told, ["tale", "http", "http-path"], "{audit}");
 
     let mut host = scene.start_with(&["--observe"]);
     scene.wait_for(&scene.run, "completed", &host);
@@ -165,4 +169,16 @@ fn a_plugin_that_needs_more_than_its_grant_is_refused_and_observed_only_on_deman
     let host = scene.start();
     scene.wait_for(&again, "completed", &host);
     scene.drain(host);
+}
+
+#[test]
+fn an_organisation_that_does_not_want_observing_has_the_last_word() {
+    let (scene, proxy) = scene();
+    let policy = scene.stage.sandbox.folder().join("policy.toml");
+    std::fs::write(&policy, "observe = false\n").unwrap();
+    let stage = scene.stage.variable("HOSTLER_POLICY", &policy.display().to_string());
+    let output = stage.sandbox.host(&["run", "--plugin", "tale", "--once", "--observe"]);
+    assert_eq!(output.code, Some(5), "{output:?}");
+    assert!(output.stderr.contains("merely observed") && output.stderr.contains("policy.toml"), "{output:?}");
+    assert!(proxy.asked().is_empty());
 }

@@ -12,7 +12,7 @@ use crate::plugins::install_folder::{Change, Step};
 use crate::plugins::keys::KeyRing;
 use crate::plugins::lockfile::{KnownSigner, LockFileError, LockedBuild, Signer, Slot};
 use crate::plugins::proving::Prover;
-use crate::plugins::update::{Update, carry_over};
+use crate::plugins::update::{Update, carry_over, keep_addresses};
 use crate::plugins::vouching::{self, SignatureRule, Vouched, signature_path};
 
 /// A plugin that came in and passed every check that needs no person and no compiler.
@@ -135,7 +135,9 @@ impl Incoming {
         change.place(&self.staged, self.id(), &digest)?;
         let mut grants = around.consent.grants()?;
         if decision == Decision::Allow && !self.may(&grants) {
-            around.consent.allow(&mut grants, &self.manifest, &digest)?;
+            let mut manifest = self.manifest.clone();
+            keep_addresses(&mut manifest, &grants);
+            around.consent.allow(&mut grants, &manifest, &digest)?;
         }
         change.made(Step::Granted);
         let grant = grants.find(self.id(), &digest).map(Grant::digest);

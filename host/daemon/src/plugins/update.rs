@@ -3,7 +3,7 @@
 use hostler_components::Manifest;
 use hostler_engine::rights::Rights;
 
-use crate::plugins::grants::Grant;
+use crate::plugins::grants::{Grant, Grants};
 
 /// How the wishes of a new build stand to an old grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,21 @@ pub fn carry_over(old: &Grant, old_manifest: &Manifest, new: &Manifest) -> Updat
     }
 }
 
+/// Lets a build keep the addresses in the operator's own network that were granted to
+/// builds of the same plugin for the same setting: they say where the operator's server
+/// is, which a new build changes nothing about.
+pub fn keep_addresses(manifest: &mut Manifest, grants: &Grants) {
+    let id = &manifest.plugin.id;
+    let before: Vec<_> =
+        grants.all().iter().filter(|grant| grant.id == *id).flat_map(|grant| &grant.rights.http).collect();
+    for right in manifest.rights.http.iter_mut().filter(|right| right.origin_from.is_some()) {
+        let same = before.iter().filter(|other| other.origin_from == right.origin_from);
+        right.addresses.extend(same.flat_map(|other| other.addresses.iter().copied()));
+        right.addresses.sort_unstable();
+        right.addresses.dedup();
+    }
+}
+
 fn in_words(name: &str, new: &Manifest) -> String {
     let field = new.config.get(name);
     let default =
@@ -51,7 +66,6 @@ fn in_words(name: &str, new: &Manifest) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::plugins::grants::Grants;
     use hostler_components::Digest;
 
     fn manifest(rest: &str) -> Manifest {
@@ -113,5 +127,27 @@ mod tests {
         }
         let helped = address("default = \"https://good.example\"\nhelp = \"Address of the server\"");
         assert!(matches!(carry_over(&granted(&old), &old, &helped), Update::CarriedOver(_)));
+    }
+
+    #[test]
+    fn addresses_of_ones_own_network_outlive_an_update_for_the_same_setting_only() {
+        let http = |origin: &str| format!("[[http]]\n{origin}\nmethods = [\"GET\"]\n");
+        let field = "[config.url]\ntype = \"string\"\n[config.other]\ntype = \"string\"\n";
+        let mut old = manifest(&format!("{field}{}", http("origin-from = \"url\"")));
+        old.rights.http[0].addresses = vec!["10.0.0.5/32".parse().unwrap()];
+        let mut grants = Grants::default();
+        grants.allow(&old, &Digest::of(b"old"));
+        let kept = |rights: &str| {
+            let mut new = manifest(&format!("{field}{rights}"));
+            keep_addresses(&mut new, &grants);
+            new.rights.http.remove(0).addresses
+        };
+        assert_eq!(kept(&http("origin-from = \"url\"")), old.rights.http[0].addresses);
+        assert_eq!(kept(&http("origin-from = \"other\"")), []);
+        assert_eq!(kept(&http("origin = \"https://a.example\"")), []);
+        let mut stranger = manifest(&format!("{field}{}", http("origin-from = \"url\"")));
+        stranger.plugin.id = "stranger".to_owned();
+        keep_addresses(&mut stranger, &grants);
+        assert_eq!(stranger.rights.http[0].addresses, []);
     }
 }

@@ -7,10 +7,12 @@ use hostler_daemon::install_folder::InstallFolder;
 use hostler_daemon::installing;
 
 use super::install::begin;
+use super::{in_runtime, with_settings};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::grant;
+use crate::inside;
 use crate::output;
 use crate::person::consent;
 use crate::question::can_ask;
@@ -40,10 +42,11 @@ pub fn roll_back(id: &str, context: &Context) -> Result<(), Failure> {
 /// Allows a build that waits what it asks for, and lets it take the place of the other.
 pub fn allow_pending(id: &str, file: &Path, yes: bool, context: &Context) -> Result<(), Failure> {
     let mut change = begin(context)?;
-    let chosen = choose(&file.display().to_string(), context)?;
+    let (chosen, found) = in_runtime(with_settings(choose(&file.display().to_string(), context)?, context))?;
     let page = context.page();
     let path = context.home.grants();
     let doubt = grant::vouched(&chosen, context)?;
+    grant::note(&inside::sentences(&found))?;
     if yes {
         grant::warn(doubt)?;
         output::write_error(draw_request(&page, &file.display().to_string(), &chosen.inspection).as_bytes())?;
