@@ -4,6 +4,7 @@ use std::path::Path;
 
 use hostler_daemon::Candidate;
 use hostler_daemon::grants::{GrantError, Grants};
+use hostler_daemon::install_folder::InstallFolder;
 
 use crate::config::{ConfigFile, Layers, Setting, Signatures, Whose};
 use crate::context::Context;
@@ -142,7 +143,8 @@ pub fn missing_grants(files: &[&Path]) -> String {
 
 /// The command that allows one plugin without a question.
 pub fn command(file: &Path) -> String {
-    format!("host plugin allow {} --yes", quoted(&file.display().to_string()))
+    let path = file.display().to_string();
+    format!("host plugin allow {} --yes", quoted(InstallFolder::name_of(file).unwrap_or(&path)))
 }
 
 #[cfg(test)]
@@ -152,6 +154,8 @@ mod tests {
     #[test]
     fn without_a_terminal_the_exact_commands_are_told() {
         let (one, two) = (Path::new("/p/folder.wasm"), Path::new("/my plugins/x.wasm"));
-        insta::assert_snapshot!(format!("{}\n{}", missing_grants(&[one]), missing_grants(&[one, two])));
+        let installed = Path::new("/p/installed/folder@0123456789abcdef.wasm");
+        let all = [missing_grants(&[one]), missing_grants(&[one, two]), missing_grants(&[installed])];
+        insta::assert_snapshot!(all.join("\n"));
     }
 }

@@ -280,7 +280,7 @@ fn nothing_chosen(kind: Kind, context: &Context) -> ConfigError {
             if names.len() == 1 { "is" } else { "are" },
             names.join(", ")
         ),
-        None => format!("none is installed; put its `.wasm` file into {}", context.home.plugins().display()),
+        None => "none is here; install one with `host plugin install FILE`".to_owned(),
     };
     ConfigError::NothingChosen { what, remedy }
 }

@@ -55,8 +55,8 @@ pub use hostler_policy as policy;
 pub use hostler_workspaces::{Condition, ForgeKind, Isolation, Repository, WorkspaceError};
 pub use plugins::admission::Candidate;
 pub use plugins::{
-    consent, effective, grants, install_folder, installing, keys, lockfile, permit, providers, proving,
-    store, trial, vouching,
+    consent, effective, grants, install_folder, install_state, installing, keys, lockfile, permit, providers,
+    proving, store, trial, vouching,
 };
 pub use record::{audit, calls, events, explained, history, replay};
 pub use settings::{NetworkSettings, PluginSettings, RepositorySettings, Settings};

@@ -6,6 +6,7 @@ pub mod consent;
 pub mod effective;
 pub mod grants;
 pub mod install_folder;
+pub mod install_state;
 mod installed;
 pub mod installing;
 pub(crate) mod judgement;

@@ -289,3 +289,30 @@ fn a_strict_host_installs_what_is_signed_and_writes_down_by_whom() {
     let lock = std::fs::read_to_string(plugins(&stage).join("plugins.lock")).unwrap();
     assert!(lock.contains("name = \"ada\""), "{lock}");
 }
+
+#[test]
+fn list_inspect_and_doctor_tell_how_installed_plugins_are() {
+    let stage = installed();
+    let folder = listed(&stage, "folder");
+    assert_eq!(
+        (&folder["installed"]["state"], &folder["installed"]["waiting"]),
+        (&"current".into(), &().into())
+    );
+    assert_eq!(listed(&stage, "codex")["installed"]["state"], "not-installed");
+    let hidden = listed(&stage, "folder.wasm")["problem"].as_str().unwrap().to_owned();
+    assert!(hidden.contains("not used"), "{hidden}");
+    stage.sandbox.host(&["plugin", "install", &build(&stage, "0.3.0", true)]);
+    assert_eq!(listed(&stage, "folder")["installed"]["waiting"], "0.3.0");
+    let shown = works(&stage, &["plugin", "inspect", "folder"]).stdout;
+    assert!(shown.contains("not signed") && shown.contains("yes, and 0.3.0 waits for your yes"), "{shown}");
+
+    let doctor = || stage.sandbox.host(&["doctor", "--plugin", "folder", "--provider", "claude-code"]);
+    let healthy = doctor();
+    assert!(healthy.stdout.contains("1 installed, each as it was"), "{healthy:?}");
+    let lock = plugins(&stage).join("plugins.lock");
+    let text = std::fs::read_to_string(&lock).unwrap();
+    std::fs::write(&lock, text.replace("hostler:plugin@0.1.0", "hostler:plugin@0.0.9")).unwrap();
+    let foreign = doctor();
+    assert_eq!(foreign.code, Some(1), "{foreign:?}");
+    assert!(foreign.stdout.contains("`folder` 0.2.0 was built against hostler:plugin@0.0.9"), "{foreign:?}");
+}

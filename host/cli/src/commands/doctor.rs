@@ -1,5 +1,7 @@
 //! `host doctor`.
 
+mod installed;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -72,6 +74,7 @@ async fn check(args: &DoctorArgs, context: &Context) -> Vec<Check> {
         Err(failure) => checks.push(Check::new("repository", Health::Fail, failure)),
     }
     checks.extend(setup.forges.iter().map(|named| forge(named, context)));
+    checks.extend(installed::installed(context));
     checks.push(match setup.tracker(context) {
         Ok(tracker) => plugin(&setup, Role::Tracker, &tracker, context),
         Err(failure) => unchosen("tracker", failure),

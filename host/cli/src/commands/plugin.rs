@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 
 use hostler_daemon::grants::Grants;
 use hostler_daemon::install_folder::InstallFolder;
+use hostler_daemon::install_state::InstallState;
+use hostler_daemon::keys::KeyRing;
 use hostler_daemon::plugins;
 use hostler_daemon::trial::{Recording, try_provider};
+use hostler_daemon::vouching::{self, Vouched};
 use serde_json::json;
 
 use super::in_runtime;
@@ -25,7 +28,7 @@ use crate::grant;
 use crate::inside;
 use crate::output;
 use crate::question::can_ask;
-use crate::screens::inspect::{Allowed, Listed, draw_inspection, draw_list, draw_request};
+use crate::screens::inspect::{Allowed, FileOrigin, Listed, draw_inspection, draw_list, draw_request};
 use crate::screens::trial::draw_trial;
 use crate::setup::{Chosen, choose, inspect};
 
@@ -51,8 +54,9 @@ fn list(as_json: bool, context: &Context) -> Result<(), Failure> {
     let grants = Grants::load(&context.home.grants())?;
     let folders = context.plugin_folders();
     let found = plugins::available(&folders)?;
-    let listed: Vec<Listed> =
+    let mut listed: Vec<Listed> =
         found.into_iter().map(|(name, file)| listed(name, &file, &grants, context)).collect();
+    listed.extend(hidden(context)?);
     if as_json {
         return output::json(&listed);
     }
@@ -60,25 +64,49 @@ fn list(as_json: bool, context: &Context) -> Result<(), Failure> {
     output::print(&draw_list(&context.page(), &listed, &folders))
 }
 
+/// Files whose names stand for something installed: they are not used.
+fn hidden(context: &Context) -> Result<Vec<Listed>, Failure> {
+    let files = InstallFolder::of(&context.home).hidden()?;
+    Ok(files
+        .into_iter()
+        .map(|file| {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let problem = format!(
+                "not used, for another build is installed: remove {0}, or install it with `host plugin install {0}`",
+                file.display()
+            );
+            unusable(name, &file, InstallState::NotInstalled, problem)
+        })
+        .collect())
+}
+
 fn listed(name: String, file: &Path, grants: &Grants, context: &Context) -> Listed {
     let shown = file.display().to_string();
+    let state = || InstallState::of(file, &inspect(&shown, context).ok()?.1.digest).ok();
+    let installed = state().unwrap_or(InstallState::Changed);
     match choose(&shown, context) {
         Ok(chosen) => Listed {
             name,
             kinds: chosen.inspection.kinds.iter().map(|kind| kind.name()).collect(),
             version: chosen.manifest.plugin.version.clone(),
             allowed: grant::standing(grants, &chosen),
+            installed,
             file: shown,
             problem: None,
         },
-        Err(failure) => Listed {
-            name,
-            kinds: Vec::new(),
-            version: String::new(),
-            allowed: Allowed::Refused,
-            file: shown,
-            problem: Some(failure.to_string()),
-        },
+        Err(failure) => unusable(name, file, installed, failure.to_string()),
+    }
+}
+
+fn unusable(name: String, file: &Path, installed: InstallState, problem: String) -> Listed {
+    Listed {
+        name,
+        kinds: Vec::new(),
+        version: String::new(),
+        allowed: Allowed::Refused,
+        installed,
+        file: file.display().to_string(),
+        problem: Some(problem),
     }
 }
 
@@ -91,11 +119,21 @@ fn show(name: &str, as_json: bool, context: &Context) -> Result<(), Failure> {
         }
         _ => Allowed::Refused,
     };
+    // Keys that cannot be used keep nobody from looking at a file.
+    let signature = match KeyRing::load(&context.home.keys()) {
+        Ok(ring) => vouching::look(&file, &inspection.digest, &ring)?,
+        Err(error) => Vouched::Unusable { problem: error.to_string() },
+    };
+    let origin = FileOrigin { signature, installed: InstallState::of(&file, &inspection.digest)? };
     let file = file.display().to_string();
     if as_json {
-        return output::json(&json!({ "file": file, "allowed": allowed, "inspection": inspection }));
+        let FileOrigin { signature, installed } = origin;
+        return output::json(&json!({
+            "file": file, "allowed": allowed, "signature": signature, "installed": installed,
+            "inspection": inspection,
+        }));
     }
-    output::print(&draw_inspection(&context.page(), &file, &inspection, allowed))
+    output::print(&draw_inspection(&context.page(), &file, &inspection, allowed, &origin))
 }
 
 fn allow(name: &str, yes: bool, context: &Context) -> Result<(), Failure> {

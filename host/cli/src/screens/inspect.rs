@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
+use hostler_daemon::install_state::InstallState;
 use hostler_daemon::plugins::{ConfigField, Inspection, Kind};
+use hostler_daemon::vouching::Vouched;
 use serde::Serialize;
 
 use crate::page::Page;
@@ -38,8 +40,48 @@ impl Allowed {
 /// Digits of a digest that tell builds apart for people.
 const SHORT_DIGEST: usize = 12;
 
+/// Where a plugin file comes from: who vouches for it, and whether it was installed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileOrigin {
+    /// What the signature beside it says.
+    pub signature: Vouched,
+    /// How it stands to what was installed.
+    pub installed: InstallState,
+}
+
+fn signature(found: &Vouched) -> Cell {
+    match found {
+        Vouched::Good { signer, .. } => {
+            Cell::new(format!("by {signer}, for exactly this file")).tone(Tone::Good)
+        }
+        Vouched::None => Cell::new("not signed"),
+        Vouched::UnknownKey { key } => Cell::new(format!("by the key {key}, which you do not know")),
+        Vouched::Wrong { signer } => Cell::new(format!("this is not what {signer} signed")).tone(Tone::Bad),
+        Vouched::Unusable { problem } => Cell::new(problem).tone(Tone::Bad),
+    }
+}
+
+fn installed(state: &InstallState) -> Cell {
+    match state {
+        InstallState::NotInstalled => Cell::new("no").tone(Tone::Quiet),
+        InstallState::Current { waiting: None, .. } => Cell::new("yes").tone(Tone::Good),
+        InstallState::Current { waiting: Some(version), .. } => {
+            Cell::new(format!("yes, and {version} waits for your yes")).tone(Tone::Warning)
+        }
+        InstallState::Previous => Cell::new("the build before the current one"),
+        InstallState::Pending => Cell::new("waits for your yes").tone(Tone::Warning),
+        InstallState::Changed => Cell::new("changed since it was installed").tone(Tone::Bad),
+    }
+}
+
 /// What a plugin file is, in full.
-pub fn draw_inspection(page: &Page, file: &str, found: &Inspection, allowed: Allowed) -> String {
+pub fn draw_inspection(
+    page: &Page,
+    file: &str,
+    found: &Inspection,
+    allowed: Allowed,
+    origin: &FileOrigin,
+) -> String {
     let mut out = title(page, found, file);
     let (word, tone) = allowed.words();
     let imports = if found.imports.is_empty() {
@@ -55,6 +97,8 @@ pub fn draw_inspection(page: &Page, file: &str, found: &Inspection, allowed: All
         row("contract", Cell::new(found.contract.as_deref().unwrap_or("none"))),
         row("imports", imports),
         row("grant", Cell::new(word).tone(tone)),
+        row("signature", signature(&origin.signature)),
+        row("installed", installed(&origin.installed)),
     ];
     let problem = found.refusal.as_ref().or(found.manifest_error.as_ref());
     rows.extend(problem.map(|problem| row("problem", Cell::new(problem).tone(Tone::Bad))));
@@ -150,6 +194,8 @@ pub struct Listed {
     pub version: String,
     /// How the grants stand.
     pub allowed: Allowed,
+    /// How its file stands to what was installed.
+    pub installed: InstallState,
     /// Its file.
     pub file: String,
     /// Why it cannot be used.
@@ -160,7 +206,7 @@ pub struct Listed {
 pub fn draw_list(page: &Page, plugins: &[Listed], folders: &[String]) -> String {
     if plugins.is_empty() {
         return format!(
-            "No plugins. Put `.wasm` files into {}.\n",
+            "No plugins. Install some with `host plugin install FILE`, or put `.wasm` files into {}.\n",
             folders.first().map_or("", String::as_str)
         );
     }
@@ -171,10 +217,11 @@ pub fn draw_list(page: &Page, plugins: &[Listed], folders: &[String]) -> String 
             Cell::new(plugin.kinds.join(" and ")),
             Cell::new(&plugin.version),
             Cell::new(word).tone(tone),
+            installed(&plugin.installed),
             Cell::new(plugin.problem.as_ref().unwrap_or(&plugin.file)),
         ]
     });
-    let head = heading(&["PLUGIN", "KIND", "VERSION", "GRANT", "FILE"]);
+    let head = heading(&["PLUGIN", "KIND", "VERSION", "GRANT", "INSTALLED", "FILE"]);
     draw(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), page.paint, page.width)
 }
 
@@ -229,9 +276,42 @@ mod tests {
         }
     }
 
+    fn origin() -> FileOrigin {
+        FileOrigin { signature: Vouched::None, installed: InstallState::NotInstalled }
+    }
+
+    #[test]
+    fn who_vouches_for_a_file_and_whether_it_was_installed_is_told_in_words() {
+        let signatures = [
+            Vouched::Good { signer: "ada".to_owned(), comment: String::new() },
+            Vouched::None,
+            Vouched::UnknownKey { key: "0123456789ABCDEF".to_owned() },
+            Vouched::Wrong { signer: "ada".to_owned() },
+            Vouched::Unusable { problem: "it is no minisign signature".to_owned() },
+        ];
+        let current = |waiting| InstallState::Current { at: "2026-11-20T15:08:43Z".to_owned(), waiting };
+        let states = [
+            InstallState::NotInstalled,
+            current(None),
+            current(Some("0.2.0".to_owned())),
+            InstallState::Previous,
+            InstallState::Pending,
+            InstallState::Changed,
+        ];
+        let rows = signatures.iter().map(signature).chain(states.iter().map(installed));
+        let rows: Vec<Vec<Cell>> = rows.map(|cell| vec![cell]).collect();
+        insta::assert_snapshot!(draw(&rows, page().paint, None));
+    }
+
     #[test]
     fn an_inspection_shows_what_the_binary_proves_and_what_the_manifest_asks() {
-        insta::assert_snapshot!(draw_inspection(&page(), "/p/trakkar.wasm", &inspection(), Allowed::No));
+        insta::assert_snapshot!(draw_inspection(
+            &page(),
+            "/p/trakkar.wasm",
+            &inspection(),
+            Allowed::No,
+            &origin()
+        ));
     }
 
     #[test]
@@ -245,7 +325,13 @@ mod tests {
             refusal: Some("the component imports `wasi:cli/run@0.2.0`".to_owned()),
             ..inspection()
         };
-        insta::assert_snapshot!(draw_inspection(&page(), "/p/evil.wasm", &found, Allowed::Refused));
+        insta::assert_snapshot!(draw_inspection(
+            &page(),
+            "/p/evil.wasm",
+            &found,
+            Allowed::Refused,
+            &origin()
+        ));
     }
 
     #[test]
@@ -260,6 +346,7 @@ mod tests {
             kinds: vec!["tracker"],
             version: "1.2.0".to_owned(),
             allowed,
+            installed: InstallState::NotInstalled,
             file: format!("/p/{name}.wasm"),
             problem: problem.map(str::to_owned),
         };

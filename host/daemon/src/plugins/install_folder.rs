@@ -87,6 +87,13 @@ impl InstallFolder {
         LockFile::load(&self.root)
     }
 
+    /// The name that stands for a file, if it is a build: whoever reads it in a sentence
+    /// can type it.
+    pub fn name_of(file: &Path) -> Option<&str> {
+        Self::around(file)?;
+        file.file_name()?.to_str()?.split_once('@').map(|(id, _)| id)
+    }
+
     /// Where a build stands.
     pub fn build(&self, id: &str, digest: &Digest) -> PathBuf {
         let digits = digest.to_string();
