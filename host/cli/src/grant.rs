@@ -32,12 +32,18 @@ pub fn standing(grants: &Grants, chosen: &Chosen) -> Allowed {
 /// be told elsewhere, and first of all that a grant would not help.
 pub fn vouched(chosen: &Chosen, context: &Context) -> Result<Option<String>, Failure> {
     let rule = signatures(context)?;
-    if let Some(by) = candidate(chosen, context).judge(&context.policies.read()).denied_by() {
-        let file = chosen.file.display();
-        return Ok(Some(format!("your organisation's policy denies {file}, whatever you allow ({by})")));
+    if let Some(denied) = denied(&candidate(chosen, context), &chosen.file, context) {
+        return Ok(Some(denied));
     }
     let doubt = rule.value.rule().check(&chosen.file, &chosen.inspection.digest, &context.home.keys())?;
     Ok(rule.value.doubt().or(doubt))
+}
+
+/// That a policy denies a plugin, which people know as `file`.
+pub fn denied(candidate: &Candidate, file: &Path, context: &Context) -> Option<String> {
+    let verdict = candidate.judge(&context.policies.read());
+    let by = verdict.denied_by()?;
+    Some(format!("your organisation's policy denies {}, whatever you allow ({by})", file.display()))
 }
 
 /// The plugin as policies look at it.

@@ -30,18 +30,18 @@ pub fn draw_growth(page: &Page, plugin: Arrived<'_>, than: &str, more: &[String]
 }
 
 /// What became of a plugin that came in, in one sentence.
-pub fn outcome_line(plugin: Arrived<'_>, standing: &Standing, decision: Decision) -> String {
+pub fn outcome_line(plugin: Arrived<'_>, standing: &Standing, decision: &Decision) -> String {
     let name = format!("{} {}", plugin.id, one_line(plugin.version));
     match (decision, standing) {
-        (Decision::Allow, Standing::CarriedOver { from }) => {
+        (Decision::Keep, _) => waits(plugin, ""),
+        (Decision::Use { .. }, Standing::CarriedOver { from, .. }) => {
             let from = one_line(from);
             format!("{name} is installed; it asks for no more than {from} was allowed, and is allowed that.")
         }
-        (Decision::Allow, _) => format!("{name} is installed and allowed."),
-        (Decision::AskLater, _) => {
+        (Decision::Use { grant: None }, Standing::New) => {
             format!("{name} is installed and not allowed yet: `host plugin allow {}`.", plugin.id)
         }
-        (Decision::Keep, _) => waits(plugin, ""),
+        (Decision::Use { .. }, _) => format!("{name} is installed and allowed."),
     }
 }
 
@@ -78,13 +78,14 @@ mod tests {
 
     #[test]
     fn every_outcome_of_an_installation_is_one_sentence() {
-        let carried = Standing::CarriedOver { from: "0.1.0".to_owned() };
+        let carried = Standing::CarriedOver { from: "0.1.0".to_owned(), rights: Box::default() };
         let grown = Standing::AsksForMore { than: "0.1.0".to_owned(), more: Vec::new() };
+        let granted = Decision::Use { grant: Some(Box::default()) };
         let lines = [
-            outcome_line(NEW, &Standing::New, Decision::Allow),
-            outcome_line(NEW, &carried, Decision::Allow),
-            outcome_line(NEW, &Standing::New, Decision::AskLater),
-            outcome_line(NEW, &grown, Decision::Keep),
+            outcome_line(NEW, &Standing::New, &granted),
+            outcome_line(NEW, &carried, &granted),
+            outcome_line(NEW, &Standing::New, &Decision::Use { grant: None }),
+            outcome_line(NEW, &grown, &Decision::Keep),
             waits(NEW, "0.1.0"),
             nobody_to_ask("demo", Path::new("/my plugins/demo.wasm")),
         ];

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use hostler_components::{Digest, Fingerprint, Inspection, LoadError, Manifest, inspect, read_file};
+use hostler_engine::rights::Rights;
 
 use crate::failure::Failure;
 use crate::plugins::consent::Consent;
@@ -12,7 +13,7 @@ use crate::plugins::install_folder::{Change, Step};
 use crate::plugins::keys::KeyRing;
 use crate::plugins::lockfile::{KnownSigner, LockFileError, LockedBuild, Signer, Slot};
 use crate::plugins::proving::Prover;
-use crate::plugins::update::{Update, carry_over, keep_addresses};
+use crate::plugins::update::{Update, carry_over};
 use crate::plugins::vouching::{self, SignatureRule, Vouched, signature_path};
 
 /// A plugin that came in and passed every check that needs no person and no compiler.
@@ -41,6 +42,8 @@ pub enum Standing {
     CarriedOver {
         /// The version of the current build.
         from: String,
+        /// What it may do by that.
+        rights: Box<Rights>,
     },
     /// It asks for more than the current build may do.
     AsksForMore {
@@ -52,12 +55,13 @@ pub enum Standing {
 }
 
 /// What is made of an incoming plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It becomes current and may do what it asks for.
-    Allow,
-    /// It becomes current, and whoever uses it first is asked.
-    AskLater,
+    /// It becomes current.
+    Use {
+        /// What it may do from now on; without it, what it may do already.
+        grant: Option<Box<Rights>>,
+    },
     /// It waits beside the current build.
     Keep,
 }
@@ -97,6 +101,16 @@ impl Incoming {
         &self.manifest.plugin.id
     }
 
+    /// Its own copy, with its signature beside it.
+    pub fn staged(&self) -> &Path {
+        &self.staged
+    }
+
+    /// SHA-256 of it.
+    pub const fn digest(&self) -> Digest {
+        self.fingerprint.file
+    }
+
     /// How it stands to what is installed and granted. Reads the current build.
     pub fn standing(&self, change: &Change, grants: &Grants) -> Standing {
         if self.may(grants) {
@@ -108,7 +122,7 @@ impl Incoming {
         };
         let version = manifest.plugin.version.clone();
         match carry_over(old, &manifest, &self.manifest) {
-            Update::CarriedOver(_) => Standing::CarriedOver { from: version },
+            Update::CarriedOver(rights) => Standing::CarriedOver { from: version, rights },
             Update::AsksForMore(more) => Standing::AsksForMore { than: version, more },
         }
     }
@@ -128,16 +142,15 @@ impl Incoming {
     pub fn install(
         self,
         change: &mut Change,
-        decision: Decision,
+        decision: &Decision,
         around: &Circumstances<'_>,
     ) -> Result<(), Failure> {
         let digest = self.fingerprint.file;
         change.place(&self.staged, self.id(), &digest)?;
         let mut grants = around.consent.grants()?;
-        if decision == Decision::Allow && !self.may(&grants) {
-            let mut manifest = self.manifest.clone();
-            keep_addresses(&mut manifest, &grants);
-            around.consent.allow(&mut grants, &manifest, &digest)?;
+        if let Decision::Use { grant: Some(rights) } = decision {
+            let granted = Manifest { rights: (**rights).clone(), ..self.manifest.clone() };
+            around.consent.allow(&mut grants, &granted, &digest)?;
         }
         change.made(Step::Granted);
         let grant = grants.find(self.id(), &digest).map(Grant::digest);
@@ -157,7 +170,7 @@ impl Incoming {
         let mut lock = change.lock().clone();
         match decision {
             Decision::Keep => lock.keep_pending(self.id(), build)?,
-            Decision::Allow | Decision::AskLater => lock.make_current(self.id(), build),
+            Decision::Use { .. } => lock.make_current(self.id(), build),
         }
         change.commit(lock)
     }

@@ -1,14 +1,15 @@
 //! What a new build of a plugin may do by what the build before it was granted.
 
 use hostler_components::Manifest;
-use hostler_engine::rights::Rights;
+use hostler_engine::rights::{AddressBlock, HttpRight, Rights};
 
-use crate::plugins::grants::{Grant, Grants};
+use crate::plugins::grants::Grant;
 
 /// How the wishes of a new build stand to an old grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {
-    /// It asks for no more: it gets exactly what it asks for.
+    /// It asks for no more: it gets what it asks for, and the addresses that the operator
+    /// added to the same places.
     CarriedOver(Box<Rights>),
     /// It asks for more, told in lines for people, and gets nothing.
     AsksForMore(Vec<String>),
@@ -30,26 +31,30 @@ pub fn carry_over(old: &Grant, old_manifest: &Manifest, new: &Manifest) -> Updat
     };
     let fields = new.guarded_fields();
     more.extend(fields.iter().filter(|name| changed(name)).map(|name| in_words(name, new)));
-    if more.is_empty() {
-        Update::CarriedOver(Box::new(new.rights.clone()))
-    } else {
-        Update::AsksForMore(more)
+    if !more.is_empty() {
+        return Update::AsksForMore(more);
     }
+    let mut rights = new.rights.clone();
+    rights
+        .http
+        .iter_mut()
+        .for_each(|right| add_operators_addresses(right, &old.rights, &old_manifest.rights));
+    Update::CarriedOver(Box::new(rights))
 }
 
-/// Lets a build keep the addresses in the operator's own network that were granted to
-/// builds of the same plugin for the same setting: they say where the operator's server
-/// is, which a new build changes nothing about.
-pub fn keep_addresses(manifest: &mut Manifest, grants: &Grants) {
-    let id = &manifest.plugin.id;
-    let before: Vec<_> =
-        grants.all().iter().filter(|grant| grant.id == *id).flat_map(|grant| &grant.rights.http).collect();
-    for right in manifest.rights.http.iter_mut().filter(|right| right.origin_from.is_some()) {
-        let same = before.iter().filter(|other| other.origin_from == right.origin_from);
-        right.addresses.extend(same.flat_map(|other| other.addresses.iter().copied()));
-        right.addresses.sort_unstable();
-        right.addresses.dedup();
-    }
+/// Opens a right to the special addresses that were granted for the same origin and that
+/// no build asked for: the operator's own network does not change with a plugin.
+fn add_operators_addresses(right: &mut HttpRight, granted: &Rights, asked: &Rights) {
+    let to_same = |rights: &Rights| -> Vec<AddressBlock> {
+        let same =
+            |other: &&HttpRight| other.origin == right.origin && other.origin_from == right.origin_from;
+        rights.http.iter().filter(same).flat_map(|other| other.addresses.iter().copied()).collect()
+    };
+    let (mut added, of_plugin) = (to_same(granted), to_same(asked));
+    added.retain(|block| !of_plugin.contains(block));
+    right.addresses.append(&mut added);
+    right.addresses.sort_unstable();
+    right.addresses.dedup();
 }
 
 fn in_words(name: &str, new: &Manifest) -> String {
@@ -66,6 +71,7 @@ fn in_words(name: &str, new: &Manifest) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::plugins::grants::Grants;
     use hostler_components::Digest;
 
     fn manifest(rest: &str) -> Manifest {
@@ -113,6 +119,17 @@ mod tests {
     }
 
     #[test]
+    fn addresses_that_the_operator_added_stay_and_those_a_build_gave_up_do_not() {
+        let asks = |addresses: &str| manifest(&format!("{}addresses = [{addresses}]\n", http("\"GET\"")));
+        let (old, new) = (asks("\"127.0.0.1/32\""), asks(""));
+        let mut grant = granted(&old);
+        grant.rights.http[0].addresses.push("10.0.0.5/32".parse().unwrap());
+        let Update::CarriedOver(rights) = carry_over(&grant, &old, &new) else { panic!("it asks for less") };
+        assert_eq!(rights.http[0].addresses, ["10.0.0.5/32".parse().unwrap()]);
+        assert_eq!(rights.beyond(&grant.rights), [""; 0]);
+    }
+
+    #[test]
     fn a_right_whose_setting_now_leads_elsewhere_is_growth() {
         let old = address("default = \"https://good.example\"");
         for field in
@@ -127,27 +144,5 @@ mod tests {
         }
         let helped = address("default = \"https://good.example\"\nhelp = \"Address of the server\"");
         assert!(matches!(carry_over(&granted(&old), &old, &helped), Update::CarriedOver(_)));
-    }
-
-    #[test]
-    fn addresses_of_ones_own_network_outlive_an_update_for_the_same_setting_only() {
-        let http = |origin: &str| format!("[[http]]\n{origin}\nmethods = [\"GET\"]\n");
-        let field = "[config.url]\ntype = \"string\"\n[config.other]\ntype = \"string\"\n";
-        let mut old = manifest(&format!("{field}{}", http("origin-from = \"url\"")));
-        old.rights.http[0].addresses = vec!["10.0.0.5/32".parse().unwrap()];
-        let mut grants = Grants::default();
-        grants.allow(&old, &Digest::of(b"old"));
-        let kept = |rights: &str| {
-            let mut new = manifest(&format!("{field}{rights}"));
-            keep_addresses(&mut new, &grants);
-            new.rights.http.remove(0).addresses
-        };
-        assert_eq!(kept(&http("origin-from = \"url\"")), old.rights.http[0].addresses);
-        assert_eq!(kept(&http("origin-from = \"other\"")), []);
-        assert_eq!(kept(&http("origin = \"https://a.example\"")), []);
-        let mut stranger = manifest(&format!("{field}{}", http("origin-from = \"url\"")));
-        stranger.plugin.id = "stranger".to_owned();
-        keep_addresses(&mut stranger, &grants);
-        assert_eq!(stranger.rights.http[0].addresses, []);
     }
 }

@@ -2,22 +2,27 @@
 
 use std::path::{Path, PathBuf};
 
+use hostler_daemon::Candidate;
+use hostler_daemon::engine::rights::Rights;
 use hostler_daemon::grants::Grants;
 use hostler_daemon::install_folder::{Change, InstallFolder, Step};
 use hostler_daemon::installing::{Circumstances, Decision, Incoming, Standing};
 use hostler_daemon::proving::Prover;
 use hostler_daemon::vouching::SignatureRule;
 
+use super::{in_runtime, with_settings};
 use crate::arguments::InstallArgs;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::grant;
+use crate::inside;
 use crate::output;
 use crate::person::{carried_over, consent};
 use crate::question::{can_ask, confirmed};
 use crate::screens::inspect::draw_request;
 use crate::screens::install::{Arrived, draw_growth, nobody_to_ask, outcome_line};
+use crate::setup::Chosen;
 
 /// The number of a step after which the process kills itself: for tests of crashes.
 const TEST_KILL_AFTER: &str = "HOSTLER_TEST_KILL_AFTER";
@@ -84,10 +89,10 @@ struct Desk<'a> {
 impl Desk<'_> {
     fn install(&self, change: &mut Change, source: &Path) -> Result<Decision, Failure> {
         let (home, grants) = (&self.context.home, self.context.home.grants());
-        let incoming = Incoming::stage(change, source, self.rule, &home.keys())?;
-        grant::warn(incoming.doubt.clone())?;
+        let mut incoming = Incoming::stage(change, source, self.rule, &home.keys())?;
+        grant::warn(self.denied(&incoming).or_else(|| incoming.doubt.clone()))?;
         let standing = incoming.standing(change, &Grants::load(&grants)?);
-        let decision = self.decide(&incoming, &standing)?;
+        let decision = self.decide(&mut incoming, &standing)?;
         incoming.prove(change, &self.prover)?;
         let plugin = incoming.manifest.plugin.clone();
         let consent = match standing {
@@ -95,29 +100,63 @@ impl Desk<'_> {
             _ => consent(self.args.yes, self.context),
         };
         let around = Circumstances { consent: &consent, now: now(), host: env!("CARGO_PKG_VERSION") };
-        incoming.install(change, decision, &around)?;
+        incoming.install(change, &decision, &around)?;
         let arrived = Arrived { id: &plugin.id, version: &plugin.version };
-        output::line(outcome_line(arrived, &standing, decision))?;
+        output::line(outcome_line(arrived, &standing, &decision))?;
         Ok(decision)
+    }
+
+    /// That the organisation does not let it be used, whatever is installed.
+    fn denied(&self, incoming: &Incoming) -> Option<String> {
+        let candidate = Candidate {
+            id: incoming.id().to_owned(),
+            digest: incoming.digest(),
+            file: incoming.staged().to_owned(),
+            keys: self.context.home.keys(),
+        };
+        grant::denied(&candidate, &incoming.source, self.context)
     }
 
     /// Asks where something is to be agreed to and somebody is there. Growth is never
     /// agreed to by a script.
-    fn decide(&self, incoming: &Incoming, standing: &Standing) -> Result<Decision, Failure> {
+    fn decide(&self, incoming: &mut Incoming, standing: &Standing) -> Result<Decision, Failure> {
         let asks = can_ask() && !self.args.yes && !self.args.ask_later;
         match standing {
-            Standing::Granted | Standing::CarriedOver { .. } => Ok(Decision::Allow),
+            Standing::Granted => Ok(Decision::Use { grant: None }),
+            Standing::CarriedOver { rights, .. } => Ok(Decision::Use { grant: Some(rights.clone()) }),
             Standing::AsksForMore { than, more } => {
                 self.show_growth(incoming, than, more)?;
-                let agreed = asks && confirmed("\nAllow this build of the plugin to do so?");
-                Ok(if agreed { Decision::Allow } else { Decision::Keep })
+                if !asks {
+                    return Ok(Decision::Keep);
+                }
+                let rights = self.with_settings(incoming)?;
+                let agreed = confirmed("\nAllow this build of the plugin to do so?");
+                Ok(if agreed { Decision::Use { grant: Some(rights) } } else { Decision::Keep })
             }
-            Standing::New if self.args.ask_later => Ok(Decision::AskLater),
+            Standing::New if self.args.ask_later => Ok(Decision::Use { grant: None }),
             Standing::New => {
+                let rights = self.with_settings(incoming)?;
                 self.show_request(incoming)?;
-                self.agreed_to(incoming, asks).map(|()| Decision::Allow)
+                self.agreed_to(incoming, asks)?;
+                Ok(Decision::Use { grant: Some(rights) })
             }
         }
+    }
+
+    /// What it is to be allowed: what it asks for, with the addresses of its tracker in
+    /// the person's own network.
+    fn with_settings(&self, incoming: &mut Incoming) -> Result<Box<Rights>, Failure> {
+        let chosen = Chosen {
+            file: incoming.source.clone(),
+            inspection: incoming.inspection.clone(),
+            manifest: incoming.manifest.clone(),
+        };
+        let (chosen, found) = in_runtime(with_settings(chosen, self.context))?;
+        if self.args.yes || can_ask() {
+            grant::note(&inside::sentences(&found))?;
+        }
+        incoming.inspection = chosen.inspection;
+        Ok(Box::new(chosen.manifest.rights))
     }
 
     fn agreed_to(&self, incoming: &Incoming, asks: bool) -> Result<(), Failure> {
