@@ -137,6 +137,10 @@ fn a_failed_check_has_the_task_go_on_in_the_same_pull_request_until_all_is_well(
     assert!(shown.contains("pull request #1 is open; checks: 1 passed; the task went on once"), "{shown}");
     scene.drain(host);
     assert_eq!((scene.runs_of(&task), scene.starts().len()), (2, 2));
+    let replayed = scene.stage.sandbox.host(&["replay", &task, "--json"]);
+    let replayed: serde_json::Value = serde_json::from_str(&replayed.stdout).unwrap();
+    let parts = replayed["parts"].as_array().unwrap();
+    assert!(!parts.is_empty() && parts.iter().all(|part| part["result"] == "equal"), "{replayed}");
 }
 
 #[test]
