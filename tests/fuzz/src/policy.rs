@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hostler_engine::landing::LandingKind;
 use hostler_engine::rights::Origin;
+use hostler_engine::sandbox::Endpoint;
 use hostler_policy::{Member, PluginFacts, Policies, Policy, Program, RepositoryFacts, Verdict};
 
 /// Any text is a policy or allows nothing. A policy never allows what none would deny
@@ -40,7 +41,7 @@ fn answers(policies: &Policies) -> Vec<Verdict> {
     for address in ["https://a.example", "https://x.b.example:8443", "http://127.0.0.1"] {
         let Ok(origin) = Origin::of(address) else { continue };
         answers.push(policies.origin(&origin));
-        answers.push(policies.network(&origin.host, origin.port));
+        answers.extend(Endpoint::new(&origin.host, origin.port).map(|to| policies.network(&to)));
     }
     for path in ["/usr/bin/claude", "relative/../claude"] {
         answers.push(policies.program(Program { path: Path::new(path), real: None }));
