@@ -39,6 +39,8 @@ pub fn fuzz(root: &Path, options: &Options) -> anyhow::Result<()> {
     build.env("RUSTC_WORKSPACE_WRAPPER", folder.join("instrument"));
     // A fuzzer wants other code than the tests: each keeps what it built.
     build.env("CARGO_TARGET_DIR", root.join("target/fuzz"));
+    // What is built once in a while is not worth gigabytes of what was built before.
+    build.env("CARGO_INCREMENTAL", "0");
     succeed(&mut build)?;
     let failed: Vec<String> =
         targets.into_iter().filter(|target| run(root, &folder, target, options.seconds).is_err()).collect();

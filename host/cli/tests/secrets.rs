@@ -14,6 +14,7 @@ mod machine;
 mod secret_service;
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use guest::Guest;
 use machine::{Machine, assert_fails};
@@ -72,6 +73,21 @@ fn origin(machine: &Machine) -> String {
     token["origin"].as_str().unwrap().to_owned()
 }
 
+/// Every file of the machine in which the secret stands.
+fn files_with_canary(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, kind) = (entry.path(), entry.file_type().unwrap());
+        if kind.is_dir() {
+            found.extend(files_with_canary(&path));
+        } else if kind.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            found.extend(bytes.windows(CANARY.len()).any(|here| here == CANARY.as_bytes()).then_some(path));
+        }
+    }
+    found
+}
+
 fn secrets_file(machine: &Machine) -> String {
     let path = machine.path("config/hostler/secrets.toml");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -85,6 +101,7 @@ fn without_a_keyring_a_secret_goes_into_a_file_that_only_its_owner_reads() {
     assert_eq!(exit, 0, "{said}");
     assert!(said.contains("secrets.toml, which only you can read"), "{said}");
     assert!(secrets_file(&machine).contains(&format!("token = \"{CANARY}\"")));
+    assert_eq!(files_with_canary(&machine.path("")), [machine.path("config/hostler/secrets.toml")]);
     assert!(origin(&machine).contains("secrets.toml line"));
     machine.set("BOARD_TOKEN", "another");
     assert_eq!(origin(&machine), "BOARD_TOKEN");
@@ -116,6 +133,7 @@ fn a_secret_in_the_keyring_stands_in_no_file_and_comes_from_there() {
     let doctor = machine.run(&["doctor", "--plugin", "board"]).1;
     assert!(doctor.contains("board.token from the keyring (Secret Service)"), "{doctor}");
     assert!(!doctor.contains(CANARY), "{doctor}");
+    assert!(files_with_canary(&machine.path("")).is_empty(), "{:?}", files_with_canary(&machine.path("")));
     let (exit, out, err) = machine.run(&["secret", "remove", "board.token"]);
     assert_eq!(exit, 0, "{out}{err}");
     assert_fails(&machine, &["config", "show", "--plugin", "board"], 3, &["needs `token`"]);
