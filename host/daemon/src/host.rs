@@ -128,7 +128,7 @@ impl Host {
         remote_check::every_place_has_one(&tracker, &places)?;
         let operators = granted_policy(&settings, &tracker, &providers, &places);
         let policy = organisation::cut(&operators, &policies);
-        let mut ready = Ready { doubts, ..ready(&tracker, &providers, &settings, &places, &policy)? };
+        let mut ready = ready(doubts, &tracker, &providers, &settings, &places, &policy)?;
         let journal_path = home.journal();
         let recovery::Found { journal, engine, last, audit } =
             crate::blocking::run(move || recovery::open(&journal_path)).await??;
@@ -517,6 +517,7 @@ async fn open_places(settings: &Settings) -> Result<BTreeMap<String, Place>, Fai
 }
 
 fn ready(
+    doubts: Vec<String>,
     tracker: &Installed,
     providers: &[Provider],
     settings: &Settings,
@@ -539,7 +540,7 @@ fn ready(
         providers: providers.iter().map(|provider| provider.view.clone()).collect(),
         repositories,
         policy: policy.clone(),
-        doubts: Vec::new(),
+        doubts: doubts.into_iter().chain(providers.iter().filter_map(Provider::withheld)).collect(),
     })
 }
 

@@ -108,6 +108,13 @@ const fn default_verify_time() -> Millis {
     DEFAULT_VERIFY_TIME
 }
 
+impl Policy {
+    /// The most that any agent may do here unasked, whoever says so.
+    pub fn most_permission(&self) -> Permission {
+        self.organisation.map_or(self.permission_ceiling, |ceiling| ceiling.min(self.permission_ceiling))
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {

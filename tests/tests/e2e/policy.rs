@@ -115,7 +115,10 @@ fn an_origin_is_cut_off_at_the_gate_while_the_host_runs_and_comes_back_with_the_
 fn agents_may_do_no_more_than_the_organisation_allows_and_show_says_who_set_it() {
     let (stage, agent) = ready("[agents]\npermission-ceiling = \"safe\"\nenvironment = []\n");
     let stage = stage.variable("ANTHROPIC_API_KEY", "key-of-ann");
-    assert_eq!(stage.run_once(&["--permission", "full-auto"]).code, Some(0));
+    let ran = stage.run_once(&["--permission", "full-auto"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("policy keeps ANTHROPIC_API_KEY from the agents of claude-code"), "{ran:?}");
+    assert!(ran.stdout.contains("safe, never more (your organisation's policy)"), "{ran:?}");
     let run = stage.run("hello");
     assert_eq!(
         (run["permission"].as_str(), run["permission_by"].as_str()),

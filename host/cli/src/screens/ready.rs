@@ -50,11 +50,13 @@ fn provider_cell(provider: &ProviderView) -> Cell {
 }
 
 fn permission(policy: &Policy) -> String {
-    let (default, ceiling) = (policy.permission_default.name(), policy.permission_ceiling.name());
+    let most = policy.most_permission();
+    let (default, ceiling) = (policy.permission_default.min(most).name(), most.name());
+    let whose = if most < policy.permission_ceiling { " (your organisation's policy)" } else { "" };
     if default == ceiling {
-        format!("{default}, never more")
+        format!("{default}, never more{whose}")
     } else {
-        format!("{default}, a task may ask for up to {ceiling}")
+        format!("{default}, a task may ask for up to {ceiling}{whose}")
     }
 }
 
@@ -70,6 +72,16 @@ fn limits(limits: &Limits) -> String {
 mod tests {
     use super::*;
     use crate::page::tests::page;
+    use hostler_daemon::engine::plan::Permission;
+
+    #[test]
+    fn what_the_organisation_cuts_is_not_promised() {
+        let operators = Policy { permission_ceiling: Permission::FullAuto, ..Policy::default() };
+        let under = |organisation| permission(&Policy { organisation, ..operators.clone() });
+        assert_eq!(under(None), "auto-edits, a task may ask for up to full-auto");
+        assert_eq!(under(Some(Permission::FullAuto)), under(None));
+        assert_eq!(under(Some(Permission::Safe)), "safe, never more (your organisation's policy)");
+    }
 
     #[test]
     fn a_start_says_what_will_be_done_where_and_by_whom() {

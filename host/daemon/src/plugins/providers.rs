@@ -43,6 +43,7 @@ pub struct Provider {
     template: Option<Template>,
     program: PathBuf,
     environment: Vec<(OsString, OsString)>,
+    withheld: Vec<OsString>,
 }
 
 impl Provider {
@@ -76,7 +77,8 @@ impl Provider {
         let program = find_program(named.as_os_str(), &path.unwrap_or_default())
             .map_err(|error| Failure::Program(format!("the provider `{id}` cannot start: {error}")))?;
         organisation.check_program(&program)?;
-        let environment = organisation.allowed_environment(environment, &right.set_env);
+        let seen = organisation.allowed_environment(environment.clone(), &right.set_env);
+        let withheld = environment.into_iter().filter(|given| !seen.contains(given)).map(|(name, _)| name);
         let mut provider = Self {
             view: ProviderView {
                 name: id,
@@ -91,7 +93,8 @@ impl Provider {
             right,
             template,
             program,
-            environment,
+            withheld: withheld.collect(),
+            environment: seen,
         };
         provider.ask_version().await?;
         Ok(provider)
@@ -137,6 +140,7 @@ impl Provider {
             template: self.template.clone(),
             program: self.program.clone(),
             environment: self.environment.clone(),
+            withheld: self.withheld.clone(),
         }
     }
 
@@ -148,6 +152,14 @@ impl Provider {
     /// Absolute path of the program.
     pub fn program(&self) -> PathBuf {
         self.program.clone()
+    }
+
+    /// What the organisation keeps from its agents although the operator granted it, in a
+    /// sentence: a CLI without its key fails in ways that tell nothing of that.
+    pub fn withheld(&self) -> Option<String> {
+        let names: Vec<_> = self.withheld.iter().map(|name| name.to_string_lossy()).collect();
+        let names = Some(names.join(", ")).filter(|names| !names.is_empty())?;
+        Some(format!("Your organisation's policy keeps {names} from the agents of {}.", self.view.name))
     }
 
     /// Variables whose values the grant fixes.

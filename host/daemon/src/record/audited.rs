@@ -114,7 +114,7 @@ impl Audited {
         let started = Event::HostStarted {
             tracker: ready.tracker.clone(),
             providers: ready.policy.providers.clone(),
-            permission_ceiling: ready.policy.permission_ceiling.name().to_owned(),
+            permission_ceiling: ready.policy.most_permission().name().to_owned(),
             containment: word(containment),
         };
         self.before(started).await?;
