@@ -10,6 +10,7 @@ use hostler_agents::is_always_seen;
 use hostler_broker::Ceiling;
 use hostler_engine::policy::Policy;
 use hostler_engine::rights::Origin;
+use hostler_engine::sandbox::Tier;
 use hostler_policy::{Line, Places, Policies, Program, RepositoryFacts, Stamp, Verdict};
 use hostler_workspaces::Repository;
 
@@ -55,6 +56,11 @@ impl Organisation {
         let real = std::fs::canonicalize(path).ok();
         let verdict = self.now().program(Program { path, real: real.as_deref() });
         allowed(&verdict, || format!("the program {}", path.display()))
+    }
+
+    /// Whether an agent may be started in a sandbox of this tier.
+    pub fn check_sandbox(&self, tier: Tier) -> Result<(), Failure> {
+        allowed(&self.now().sandbox(tier), || format!("agents in the sandbox `{tier}`"))
     }
 
     /// The variables that agents may see: those that every program needs, those whose
@@ -183,6 +189,15 @@ mod tests {
         let (_place, _, strict) = organisation(text);
         let cut = cut(&operators, &strict.now());
         assert_eq!((cut.organisation, cut.landings), (Some(Permission::Safe), vec![LandingKind::Merge]));
+    }
+
+    #[test]
+    fn no_agent_starts_in_less_of_a_sandbox_than_the_organisation_asks_for() {
+        let (_place, _, organisation) = organisation("[agents]\nminimum-sandbox = \"basic\"\n");
+        let told = organisation.check_sandbox(Tier::None).unwrap_err().to_string();
+        assert!(told.contains("the sandbox `none`") && told.contains("line 2 of "), "{told}");
+        assert!(organisation.check_sandbox(Tier::Basic).is_ok());
+        assert!(organisation.check_sandbox(Tier::Contained).is_ok());
     }
 
     #[test]

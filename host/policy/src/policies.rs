@@ -137,6 +137,15 @@ impl Policies {
         self.strictest(Bound::open(Tier::None), Policy::sandbox, Tier::Contained, |new, old| new > old)
     }
 
+    /// Whether agents may be started in a sandbox of this tier.
+    pub fn sandbox(&self, tier: Tier) -> Verdict {
+        let Bound { value, by } = self.minimum_sandbox();
+        match by {
+            Some(by) if tier < value => Verdict::Denied { by },
+            by => Verdict::Allowed { by },
+        }
+    }
+
     /// How much signatures matter at least.
     pub fn signatures(&self) -> Bound<Signatures> {
         let open = Bound::open(Signatures::Off);

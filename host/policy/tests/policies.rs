@@ -234,6 +234,9 @@ fn the_first_policy_that_says_no_is_told_and_the_strictest_value_with_its_line()
     assert_eq!((bound.value, bound.by.unwrap().to_string()), (Permission::Safe, "line 4 of /1.toml".into()));
     assert_eq!(denied_by(&both.permits(Permission::AutoEdits)), "line 4 of /1.toml");
     assert!(!is_denied(&both.permits(Permission::Safe)));
+    let sandboxed = policies(&["[agents]\nminimum-sandbox = \"basic\"\n"]);
+    assert_eq!(denied_by(&sandboxed.sandbox(Tier::None)), "line 2 of /0.toml");
+    assert!(!is_denied(&sandboxed.sandbox(Tier::Basic)) && !is_denied(&sandboxed.sandbox(Tier::Contained)));
     let one = policies(&["[agents]\npermission-ceiling = \"full-auto\"\n"]);
     assert_eq!(one.permission().by.unwrap().number, Some(2), "who says the same as nobody is told, too");
 }

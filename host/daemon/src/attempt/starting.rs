@@ -130,7 +130,8 @@ impl Starting {
         if let Err(why) = provider.permit().check() {
             return could_not_start(why);
         }
-        if let Err(why) = rooms.organisation.check_program(&launch.program) {
+        let allowed = rooms.organisation.check_program(&launch.program);
+        if let Err(why) = allowed.and_then(|()| rooms.organisation.check_sandbox(launch.sandbox.tier())) {
             return could_not_start(why);
         }
         let reading = Reading::start(Arc::clone(&provider.plugin), job).await;
