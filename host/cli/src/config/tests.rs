@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use hostler_daemon::Isolation;
 use hostler_daemon::engine::plan::Permission;
 use hostler_daemon::engine::time::Millis;
 use hostler_daemon::plugins::Manifest;
@@ -83,6 +84,7 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
         memory-limit = "4G"
         cpu-limit = 2
         containment = "sweep"
+        isolation = "clone"
         landing = "push"
         verify = "ignore"
         verify-limit = "5m"
@@ -107,6 +109,7 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
         ("HOSTLER_MEMORY_LIMIT", "4G"),
         ("HOSTLER_CPU_LIMIT", "2"),
         ("HOSTLER_CONTAINMENT", "sweep"),
+        ("HOSTLER_ISOLATION", "clone"),
         ("HOSTLER_LANDING", "push"),
         ("HOSTLER_VERIFY", "ignore"),
         ("HOSTLER_VERIFY_LIMIT", "5m"),
@@ -125,6 +128,8 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
     assert_eq!((from_file.policy().limits.memory, from_file.policy().limits.cpus), (Some(4 << 30), Some(2)));
     assert_eq!(from_file.policy().follow_up.name(), "reviews");
     assert_eq!(from_file.containment.value, from_environment.containment.value);
+    assert_eq!(from_file.isolation.value, Isolation::Clone);
+    assert_eq!(from_environment.isolation.value, from_file.isolation.value);
     assert_eq!(from_environment.name.value, "desk");
     assert_eq!(from_file.signatures.value.rule(), SignatureRule::Off);
     assert_eq!(from_environment.signatures.value, from_file.signatures.value);
