@@ -54,7 +54,10 @@ impl HostSandbox {
         }
         private(&folder.path().join("run"));
         let standing = folder.path().join("home");
-        Self { folder, marker, program, variables: Vec::new(), standing }
+        // What agents write beside their work is how most tests see them; the tests of
+        // sandboxes ask for one.
+        let variables = vec![("HOSTLER_SANDBOX".to_owned(), "none".to_owned())];
+        Self { folder, marker, program, variables, standing }
     }
 
     /// Starts every later `host` in this folder instead of the home folder.

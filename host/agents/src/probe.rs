@@ -28,7 +28,8 @@ const TRIAL_LIMIT: Duration = Duration::from_secs(10);
 const PORT: u16 = 1;
 
 /// What a trial does: writes where it may, and tries to where it may not.
-const TRIAL: &str = "echo written > inside; echo written > \"$0\"";
+/// It begins when it is told to: by then its way out was asked for.
+const TRIAL: &str = "read -r _; echo written > inside; echo written > \"$0\"";
 
 /// Which sandboxes a machine can build.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +70,8 @@ impl Agents {
     async fn build(&self, tier: Tier, place: &Path) -> Result<(), String> {
         let mut agent = self.start(launch(tier, place)).await.map_err(|error| why(&error))?;
         let way_out = agent.listener().await;
+        // One that does not hear it ends too late, and is told as one that could not write.
+        let _ = agent.handle().write_stdin(1, b"\n".to_vec()).await;
         if timeout(TRIAL_LIMIT, ended(&mut agent)).await.is_err() {
             agent.handle().end(EndReason::TimedOut, Duration::ZERO).await;
             ended(&mut agent).await;
@@ -108,7 +111,7 @@ fn launch(tier: Tier, place: &Path) -> Launch {
         env: vec![("HOME".into(), place.join("home").into())],
         cwd: place.join("work"),
         folder: place.join("attempt"),
-        stdin: Stdin::Closed,
+        stdin: Stdin::Open(Vec::new()),
         limits: Limits::default(),
         containment: Containment::Auto,
         sandbox: match tier {

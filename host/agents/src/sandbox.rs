@@ -55,6 +55,9 @@ pub struct Walls {
     /// What it does not see: other workspaces, the host's own state, keys. What is
     /// not there is no trouble.
     pub hidden: Vec<PathBuf>,
+    /// What it reads, also where something of its own stands before it: below `/tmp` and
+    /// below its home. What is not there is no trouble.
+    pub readable: Vec<PathBuf>,
     /// What of the real home appears in the private one; in `contained` only. Who
     /// may change a place may do so however often it is also named as readable.
     pub home: Vec<HomePath>,

@@ -139,6 +139,9 @@ pub struct SettingsArgs {
     /// What holds an attempt's processes together: auto, namespace or sweep [default: auto]
     #[arg(long, value_name = "HOW")]
     pub containment: Option<String>,
+    /// How far agents are walled in: auto, none, basic or contained [default: auto]
+    #[arg(long, value_name = "TIER")]
+    pub sandbox: Option<String>,
     /// How far finished work may land: granted, leave, push, pull-request or merge [default: granted]
     #[arg(long, value_name = "KIND")]
     pub landing: Option<String>,
@@ -388,6 +391,7 @@ impl SettingsArgs {
             (Key::MemoryLimit, &self.memory_limit),
             (Key::CpuLimit, &self.cpu_limit),
             (Key::Containment, &self.containment),
+            (Key::Sandbox, &self.sandbox),
             (Key::Landing, &self.landing),
             (Key::Verify, &self.verify),
             (Key::VerifyLimit, &self.verify_limit),

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use hostler_daemon::install_folder::InstallFolder;
 use hostler_daemon::plugins::{self, Inspection, Kind, Manifest};
+use hostler_daemon::sandbox::{Outside, SandboxSettings};
 use hostler_daemon::{PluginSettings, RepositorySettings, Settings};
 
 use crate::arguments::SettingsArgs;
+use crate::config::agents;
 use crate::config::configuration::{self, NamedRepository, Surroundings};
 use crate::config::fields::{self, Fields, Kept, Role};
 use crate::config::forges::{NamedForge, forges};
@@ -37,6 +39,8 @@ pub struct Setup {
     pub forges: Vec<NamedForge>,
     /// The way to trackers and forges.
     pub network: NetworkConfiguration,
+    /// What agents reach from inside a sandbox.
+    pub outside: Outside,
     /// The settings files, and whether they are there.
     pub files: Vec<(PathBuf, bool)>,
 }
@@ -87,7 +91,8 @@ impl Setup {
         }
         let forges = forges(layers.user_file.as_ref())?;
         let network = NetworkConfiguration::resolve(&layers, home)?;
-        Ok(Self { layers, configuration, repositories, forges, network, files })
+        let outside = agents::outside(layers.user_file.as_ref(), home)?;
+        Ok(Self { layers, configuration, repositories, forges, network, outside, files })
     }
 
     /// The tracker plugin, or how to choose one.
@@ -217,6 +222,10 @@ impl Setup {
             environment: context.environment.clone(),
             containment: self.configuration.containment.value,
             isolation: self.configuration.isolation.value,
+            sandbox: SandboxSettings {
+                wish: self.configuration.sandbox.value,
+                outside: self.outside.clone(),
+            },
             test_clock: context.environment.get(TEST_CLOCK).is_some_and(|value| value == "1"),
             base: context.folder.clone(),
         })

@@ -2,6 +2,7 @@
 
 use hostler_engine::command::{MAX_SLOT_BYTES, ProgramRight};
 use hostler_engine::rights::{HttpRight, Origin, SecretRight};
+use hostler_engine::sandbox::ModelKey;
 
 use crate::contract::CONTRACT;
 use crate::manifest::{ConfigField, FieldType, Identity, Manifest, ManifestError};
@@ -127,15 +128,21 @@ fn check_secret(manifest: &Manifest, right: &SecretRight) -> Checked {
     rule(secret, "secret.from", || {
         format!("is `{}`, which is no field of `config` with `secret = true`", shown(&right.from))
     })?;
+    check_header("secret", &right.header, &right.form)?;
+    check_origin(manifest, "secret", right.origin.as_deref(), right.origin_from.as_deref())
+}
+
+/// A secret's place in a request: which header, and what stands around it.
+fn check_header(table: &str, header: &str, form: &str) -> Checked {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    rule(!right.header.is_empty() && right.header.bytes().all(token), "secret.header", || {
-        format!("is `{}`, which is no name of a header", shown(&right.header))
+    rule(!header.is_empty() && header.bytes().all(token), &format!("{table}.header"), || {
+        format!("is `{}`, which is no name of a header", shown(header))
     })?;
-    rule(right.form.matches("{}").count() == 1, "secret.form", || {
+    let place = format!("{table}.form");
+    rule(form.matches("{}").count() == 1, &place, || {
         "must contain `{}` exactly once, such as `Bearer {}`".to_owned()
     })?;
-    check_text("secret.form", &right.form)?;
-    check_origin(manifest, "secret", right.origin.as_deref(), right.origin_from.as_deref())
+    check_text(&place, form)
 }
 
 fn check_program(manifest: &Manifest, program: &ProgramRight) -> Checked {
@@ -171,7 +178,22 @@ fn check_program(manifest: &Manifest, program: &ProgramRight) -> Checked {
             format!("gives `{}` a `max-length` above {MAX_SLOT_BYTES}, which no system takes", shown(slot))
         })?;
     }
-    Ok(())
+    program.sandbox.model.iter().try_for_each(check_model)
+}
+
+fn check_model(model: &ModelKey) -> Checked {
+    for name in [&model.key, &model.address] {
+        rule(is_env_name(name), "program.sandbox.model", || {
+            format!("names `{}`, which is no name of an environment variable", shown(name))
+        })?;
+    }
+    if let Err(error) = Origin::of(&model.origin) {
+        return fail("program.sandbox.model", format!("has an `origin` that cannot be used: {error}"));
+    }
+    rule(model.path.is_empty() || model.path.starts_with('/'), "program.sandbox.model", || {
+        format!("has the `path` `{}`, which must begin with `/`", shown(&model.path))
+    })?;
+    check_header("program.sandbox.model", &model.header, &model.form)
 }
 
 fn check_origin(manifest: &Manifest, table: &str, fixed: Option<&str>, from: Option<&str>) -> Checked {

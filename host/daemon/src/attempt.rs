@@ -3,7 +3,8 @@
 //! `starting` brings an agent to life and `adopting` finds one that outlived its host;
 //! both end in `listening`, the one loop beside an agent, which gives what it hears to
 //! a `listener`. `feed` and `records` are what a later host needs to go on, `keep` is
-//! how long the agent may go on without one, `ending` is how it all came out.
+//! how long the agent may go on without one, `ending` is how it all came out. `sandboxed`
+//! puts walls around agents and around what judges their work.
 
 mod accounted;
 mod adopting;
@@ -16,6 +17,7 @@ mod listening;
 pub mod reading;
 mod records;
 mod rereading;
+pub mod sandboxed;
 mod starting;
 pub mod supervision;
 pub mod under_way;
@@ -58,6 +60,7 @@ pub async fn reap(rooms: Arc<Rooms>, run: Run, attempt: u32) {
 }
 
 async fn tell_end(rooms: &Rooms, run: Run, attempt: u32, outcome: Outcome) {
+    crate::sandbox::clear(&rooms.home.attempt(&run.id, attempt)).await;
     rooms.attempts.remove(&run.id, attempt);
     rooms.tell(Input::AttemptEnded { run: run.id, attempt, outcome }).await;
 }

@@ -8,16 +8,19 @@ use hostler_engine::effect::WorkspaceOrder;
 use hostler_engine::problem::Problem;
 use hostler_engine::report::{Changes, Report};
 use hostler_engine::run::Run;
+use hostler_engine::sandbox::Tier;
 use hostler_engine::step::Step;
 use hostler_engine::{Action, Effect, Input};
 use hostler_journal::audit::Event;
-use hostler_workspaces::{CollectError, RemoteError};
+use hostler_workspaces::{CollectError, Isolation, RemoteError};
 
 use crate::attempt;
+use crate::attempt::sandboxed::tier_of;
 use crate::finishing::land::land;
 use crate::finishing::tidy::tidy;
 use crate::place::{Found, Prepared};
 use crate::plugins::judgement;
+use crate::plugins::providers::Provider;
 use crate::rooms::Rooms;
 use crate::view::Notice;
 
@@ -101,8 +104,9 @@ async fn prepare(rooms: &Rooms, run: &Run, at: Step, order: WorkspaceOrder) {
     let workspace = match rooms.place_of(run) {
         None => Err(Problem::permanent("its repository is not configured any more")),
         Some(place) => {
+            let isolation = isolation(rooms, run);
             let (home, run, cancel) = (rooms.home.clone(), run.clone(), rooms.cancel.clone());
-            let (organisation, isolation) = (Arc::clone(&rooms.organisation), rooms.isolation);
+            let organisation = Arc::clone(&rooms.organisation);
             let work = move || {
                 let allowed = organisation.check_place(&place);
                 allowed.map_err(|why| Problem::permanent(format!("{why}.")))?;
@@ -124,6 +128,15 @@ async fn prepare(rooms: &Rooms, run: &Run, at: Step, order: WorkspaceOrder) {
 }
 
 /// What a remote has to do with it may pass.
+/// Where an agent writes in its workspace only, its git has to find everything there.
+fn isolation(rooms: &Rooms, run: &Run) -> Isolation {
+    let tier = |provider: Arc<Provider>| tier_of(rooms, &provider).unwrap_or_default();
+    match rooms.provider_of(run).map_or(Tier::None, tier) {
+        Tier::None => rooms.isolation,
+        Tier::Basic | Tier::Contained => Isolation::Clone,
+    }
+}
+
 fn unprepared(error: &RemoteError) -> Problem {
     let message = format!("The workspace could not be used: {error}.");
     if error.is_temporary() { Problem::transient(message) } else { Problem::permanent(message) }

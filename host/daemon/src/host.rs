@@ -1,34 +1,36 @@
 //! One host, from start to end.
 
+mod loading;
+mod terms;
+
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hostler_agents::{Agents, agent_environment};
+use hostler_agents::Agents;
+use hostler_broker::egress::{Egress, EgressLimits};
 use hostler_broker::{Gate, Limits as GateLimits, Mode, Network, Traffic};
 use hostler_components::operation::Operation;
-use hostler_components::{Kind, Runtime};
 use hostler_engine::Input;
-use hostler_engine::landing::LandingKind;
-use hostler_engine::policy::{Policy, VerifyRule};
+use hostler_engine::policy::Policy;
 use hostler_engine::problem::{Problem, ProblemKind};
-use hostler_engine::rights::Rights;
+use hostler_engine::sandbox::{Tier, Wish};
 use hostler_engine::task::Runner;
 use hostler_engine::time::Millis;
 use hostler_journal::JournalError;
 use hostler_journal::audit::Head;
 use hostler_policy::Policies;
-use hostler_workspaces::{Cancel, Operator, Repository, WorkspaceError};
+use hostler_workspaces::Cancel;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::attempt::environments::Environments;
+use self::loading::{conceal, detect, environments, load_providers, load_tracker, plain_environment};
+use self::terms::{granted_policy, open_places, with_advice};
 use crate::attempt::under_way::Attempts;
 use crate::ceiling_notice::CeilingNotice;
 use crate::clock::Clock;
-use crate::conceal::{self, Conceal};
+use crate::conceal::Conceal;
 use crate::control::{self, Desk};
 use crate::core::{Core, Situation, Summary};
 use crate::failure::Failure;
@@ -42,7 +44,7 @@ use crate::place::Place;
 use crate::plugins::builds::Builds;
 use crate::plugins::permit::Withdrawn;
 use crate::plugins::providers::Provider;
-use crate::plugins::{Installed, install, runtime};
+use crate::plugins::{Installed, runtime};
 use crate::record::audit;
 use crate::record::audited::{self, Audited};
 use crate::record::copying::{copy, copy_now_and_then};
@@ -51,7 +53,8 @@ use crate::record::recovery;
 use crate::remote_check;
 use crate::revocation;
 use crate::rooms::Rooms;
-use crate::settings::{NetworkSettings, PluginSettings, RepositorySettings, Settings};
+use crate::sandbox::Sandboxes;
+use crate::settings::{NetworkSettings, RepositorySettings, Settings};
 use crate::tracker::Tracker;
 use crate::tracker::heartbeat::heartbeat;
 use crate::tracker::lease_thread::LeaseThread;
@@ -61,10 +64,6 @@ use crate::view::Notice;
 
 /// Inputs that may wait for the engine.
 const INBOX: usize = 1024;
-
-/// A tracker does not advise more runs at once than so many: each takes a good part of
-/// a core, and whoever wants more says so here.
-const MOST_ADVISED: u32 = 16;
 
 /// Notices a slow screen may be behind.
 const NOTICES: usize = 1024;
@@ -129,17 +128,15 @@ impl Host {
         let operators = granted_policy(&settings, &tracker, &providers, &places);
         let policy = organisation::cut(&operators, &policies);
         let mut ready = ready(doubts, &tracker, &providers, &settings, &places, &policy)?;
-        let journal_path = home.journal();
-        let recovery::Found { journal, engine, last, audit } =
-            crate::blocking::run(move || recovery::open(&journal_path)).await??;
+        let recovery::Found { journal, engine, last, audit } = open_journal(&home).await?;
         let clock = Clock::start(last);
         let (notices, unheard) = broadcast::channel(NOTICES);
         let audit = begin_audit(&home, &clock, &conceal, &notices, audit).await?;
         audit.host_started(&ready, settings.containment, audited::policies(&policies), admitted).await?;
         let network = network(&settings.network, &clock, &organisation);
+        let sandboxes = sandboxes(&settings, &network).await?;
         let judge = Arc::clone(&tracker.plugin);
-        let leases = LeaseThread::start()
-            .map_err(|error| Failure::Internal(format!("no thread for the leases: {error}")))?;
+        let leases = lease_thread()?;
         let connection = connect(&tracker, &settings, &network, &clock, &leases).await?;
         let (listener, started) = (control::listen(&home)?, clock.now().0);
         let (inbox, messages) = mpsc::channel(INBOX);
@@ -157,6 +154,7 @@ impl Host {
             agents: agents(&settings.shim),
             containment: settings.containment,
             isolation: settings.isolation,
+            sandboxes,
             plain_environment: plain_environment(&settings),
             notices,
             inbox,
@@ -322,63 +320,6 @@ pub(crate) fn agents(shim: &[PathBuf]) -> Agents {
     Agents::new(program, words.map(PathBuf::into_os_string).collect())
 }
 
-fn plain_environment(settings: &Settings) -> Vec<(OsString, OsString)> {
-    agent_environment(&variables(settings), &[], &[])
-}
-
-fn variables(settings: &Settings) -> Vec<(OsString, OsString)> {
-    settings.environment.iter().map(|(name, value)| (name.into(), value.into())).collect()
-}
-
-async fn load_tracker(
-    runtime: &Runtime,
-    settings: &Settings,
-    organisation: &Arc<Organisation>,
-) -> Result<Installed, Failure> {
-    load(runtime, settings, organisation, settings.tracker.clone(), Kind::Tracker).await
-}
-
-async fn load_providers(
-    runtime: &Runtime,
-    settings: &Settings,
-    organisation: &Arc<Organisation>,
-) -> Result<Vec<Installed>, Failure> {
-    if settings.providers.is_empty() {
-        return Err(Failure::NoProvider);
-    }
-    let mut installed = Vec::new();
-    for provider in settings.providers.clone() {
-        installed.push(load(runtime, settings, organisation, provider, Kind::Provider).await?);
-    }
-    Ok(installed)
-}
-
-async fn load(
-    runtime: &Runtime,
-    settings: &Settings,
-    organisation: &Arc<Organisation>,
-    plugin: PluginSettings,
-    wanted: Kind,
-) -> Result<Installed, Failure> {
-    let (runtime, home, signatures) = (runtime.clone(), settings.home.clone(), settings.signatures);
-    let organisation = Arc::clone(organisation);
-    crate::blocking::run(move || install(&runtime, &home, signatures, &organisation, &plugin, wanted)).await?
-}
-
-/// Finds the programs of the providers.
-async fn detect(
-    installed: Vec<Installed>,
-    settings: &Settings,
-    organisation: &Organisation,
-) -> Result<Vec<Provider>, Failure> {
-    let environment = variables(settings);
-    let mut providers = Vec::new();
-    for one in installed {
-        providers.push(Provider::detect(one, &environment, organisation).await?);
-    }
-    Ok(providers)
-}
-
 /// The network of all gates; pauses on it end by the host's clock, and the organisation
 /// is asked about every request.
 fn network(settings: &NetworkSettings, clock: &Clock, organisation: &Arc<Organisation>) -> Network {
@@ -387,18 +328,19 @@ fn network(settings: &NetworkSettings, clock: &Clock, organisation: &Arc<Organis
     Network { traffic, ceiling: organisation, ..settings.network() }
 }
 
-/// Every secret that the operator gave this host.
-fn conceal(tracker: &Installed, providers: &[Provider], settings: &Settings) -> Result<Conceal, Failure> {
-    let mut secrets: Vec<OsString> =
-        conceal::settings(tracker.plugin.manifest(), &settings.tracker.config).collect();
-    secrets.extend(providers.iter().flat_map(Provider::secrets));
-    for given in &settings.providers {
-        let own = providers.iter().map(|provider| provider.plugin.manifest());
-        secrets.extend(own.flat_map(|manifest| conceal::settings(manifest, &given.config)));
-    }
-    let forges = settings.forges.iter().filter_map(|forge| forge.token.as_ref());
-    secrets.extend(forges.map(|token| OsString::from(token.to_conceal())));
-    Conceal::new(secrets).map_err(|error| Failure::Setting(error.to_string()))
+/// What this system can do to wall agents in, and what is open to them.
+async fn sandboxes(settings: &Settings, network: &Network) -> Result<Sandboxes, Failure> {
+    let possible = match settings.sandbox.wish {
+        Wish::Exactly(Tier::None) => Tier::None,
+        _ => agents(&settings.shim).probe(&settings.home.state).await.possible,
+    };
+    let egress = Egress::new(network, EgressLimits::default());
+    Ok(Sandboxes {
+        settings: settings.sandbox.clone(),
+        possible,
+        home: settings.environment.get("HOME").map(PathBuf::from),
+        egress: egress.map_err(|error| Failure::Setting(error.to_string()))?,
+    })
 }
 
 /// The connection to the tracker, on the leases' thread.
@@ -420,6 +362,15 @@ async fn connect(
 
 fn configured(rooms: &Rooms, policy: &Policy) -> Input {
     Input::Configured { policy: policy.clone(), trackers: vec![rooms.tracker.name().to_owned()] }
+}
+
+async fn open_journal(home: &Home) -> Result<recovery::Found, Failure> {
+    let path = home.journal();
+    crate::blocking::run(move || recovery::open(&path)).await?
+}
+
+fn lease_thread() -> Result<LeaseThread, Failure> {
+    LeaseThread::start().map_err(|error| Failure::Internal(format!("no thread for the leases: {error}")))
 }
 
 fn make_folders(home: &Home) -> Result<(), Failure> {
@@ -448,72 +399,6 @@ async fn begin_audit(
     let (log, clock) = (audit::log(home), clock.clone());
     let (redaction, notices) = (conceal.redaction(), notices.clone());
     crate::blocking::run(move || Audited::begin(log, clock, redaction, notices, known)).await?
-}
-
-/// What the operator allows, as far as the grant goes.
-fn granted_policy(
-    settings: &Settings,
-    tracker: &Installed,
-    providers: &[Provider],
-    places: &BTreeMap<String, Place>,
-) -> Policy {
-    Policy {
-        repositories: settings.repositories.iter().map(|repository| repository.key.clone()).collect(),
-        shared: shared(places),
-        providers: providers.iter().map(|provider| provider.view.name.clone()).collect(),
-        landings: granted_landings(&settings.policy, tracker),
-        verify: granted_verify(&settings.policy, tracker),
-        ..settings.policy.clone()
-    }
-}
-
-/// A tracker may advise how many runs at once, where nobody said a number.
-fn with_advice(policy: Policy, advised: Option<u32>) -> Policy {
-    match advised.filter(|_| policy.usual.slots) {
-        Some(slots) => Policy { slots: slots.min(MOST_ADVISED), ..policy },
-        None => policy,
-    }
-}
-
-/// The landings that the operator allows and the grant covers.
-fn granted_landings(policy: &Policy, tracker: &Installed) -> Vec<LandingKind> {
-    let granted = tracker.rights.repository.as_ref().map(|right| right.landings.clone()).unwrap_or_default();
-    policy.landings.iter().copied().filter(|kind| granted.contains(kind)).collect()
-}
-
-/// The same for commands that judge the work.
-fn granted_verify(policy: &Policy, tracker: &Installed) -> VerifyRule {
-    let granted = tracker.rights.repository.as_ref().is_some_and(|right| right.verify);
-    if policy.verify == VerifyRule::Allow && !granted { VerifyRule::Refuse } else { policy.verify }
-}
-
-/// Room for what the tracker gives to agents, if its grant covers that.
-fn environments(rights: &Rights) -> Option<Environments> {
-    let covered = rights.agent.as_ref().is_some_and(|agent| agent.environment);
-    covered.then(Environments::default)
-}
-
-fn shared(places: &BTreeMap<String, Place>) -> Vec<String> {
-    let plain = places.iter().filter(|(_, place)| matches!(place, Place::Folder(_)));
-    plain.map(|(key, _)| key.clone()).collect()
-}
-
-async fn open_places(settings: &Settings) -> Result<BTreeMap<String, Place>, Failure> {
-    let operator = Operator::new(variables(settings));
-    let mut places = BTreeMap::new();
-    for RepositorySettings { key, path, in_place } in settings.repositories.iter().cloned() {
-        let (operator, state, folder) = (operator.clone(), settings.home.workspaces(), path.clone());
-        let opened = crate::blocking::run(move || Repository::open_as(operator, &folder, &state)).await?;
-        let place = match opened {
-            Ok(repository) => Place::Git(Arc::new(repository)),
-            Err(WorkspaceError::NotARepository { .. }) if in_place && path.is_dir() => {
-                Place::Folder(std::path::absolute(&path).unwrap_or(path))
-            }
-            Err(error) => return Err(error.into()),
-        };
-        places.insert(key, place);
-    }
-    Ok(places)
 }
 
 fn ready(

@@ -35,6 +35,7 @@ mod record;
 mod remote_check;
 mod revocation;
 mod rooms;
+pub mod sandbox;
 mod settings;
 mod tracker;
 pub mod view;

@@ -10,7 +10,7 @@ use hostler_agents::is_always_seen;
 use hostler_broker::Ceiling;
 use hostler_engine::policy::Policy;
 use hostler_engine::rights::Origin;
-use hostler_engine::sandbox::Tier;
+use hostler_engine::sandbox::{Endpoint, Tier};
 use hostler_policy::{Line, Places, Policies, Program, RepositoryFacts, Stamp, Verdict};
 use hostler_workspaces::Repository;
 
@@ -144,6 +144,11 @@ pub fn cut(policy: &Policy, policies: &Policies) -> Policy {
 impl Ceiling for Organisation {
     fn admits(&self, origin: &Origin) -> Result<(), String> {
         self.now().origin(origin).denied_by().map_or(Ok(()), |by| Err(by.to_string()))
+    }
+
+    fn connects(&self, to: &Endpoint) -> Result<(), String> {
+        let verdict = self.now().network(to);
+        verdict.denied_by().map_or(Ok(()), |by| Err(by.to_string()))
     }
 }
 

@@ -28,6 +28,7 @@ use crate::plugins::builds::Builds;
 use crate::plugins::providers::Provider;
 use crate::record::audited::Audited;
 use crate::record::denied::DeniedSoFar;
+use crate::sandbox::Sandboxes;
 use crate::tracker::Tracker;
 use crate::tracker::progress::Couriers;
 use crate::view::Notice;
@@ -60,6 +61,8 @@ pub struct Rooms {
     pub containment: Containment,
     /// What the git of agents works with in workspaces that are made from now on.
     pub isolation: Isolation,
+    /// How far they are walled in.
+    pub sandboxes: Sandboxes,
     /// What commands see of the environment that are nobody's agent: nothing secret.
     pub plain_environment: Vec<(OsString, OsString)>,
     /// For progress on screens.

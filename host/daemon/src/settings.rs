@@ -14,6 +14,7 @@ use hostler_workspaces::Isolation;
 use crate::finishing::forge::ForgeSettings;
 use crate::home::Home;
 use crate::plugins::vouching::SignatureRule;
+use crate::sandbox::SandboxSettings;
 
 /// What a host is started with.
 pub struct Settings {
@@ -25,6 +26,8 @@ pub struct Settings {
     pub containment: Containment,
     /// What the git of agents works with.
     pub isolation: Isolation,
+    /// How far agents are walled in.
+    pub sandbox: SandboxSettings,
     /// For people, and for trackers.
     pub name: String,
     /// Where tasks come from.

@@ -11,12 +11,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 use hostler_daemon::engine::policy::Policy;
+use hostler_daemon::engine::sandbox::{Tier, Wish};
 use hostler_daemon::grants::Grants;
 use hostler_daemon::history::History;
 use hostler_daemon::home::Home;
+use hostler_daemon::policy::Places;
+use hostler_daemon::sandbox::SandboxSettings;
 use hostler_daemon::vouching::SignatureRule;
 use hostler_daemon::{
-    Containment, Failure, Host, PluginSettings, RepositorySettings, Settings, Stopper, Summary, plugins,
+    Containment, Failure, Host, Isolation, NetworkSettings, PluginSettings, RepositorySettings, Settings,
+    Stopper, Summary, plugins,
 };
 use hostler_tests::{PATIENCE, ScratchRepository};
 use tokio::runtime::Runtime;
@@ -195,6 +199,10 @@ fn settings(home: &Home, repository: &ScratchRepository, tasks: &Path, command: 
         once: false,
         environment: std::env::vars().collect(),
         containment: Containment::default(),
+        sandbox: SandboxSettings { wish: Wish::Exactly(Tier::None), ..SandboxSettings::default() },
+        isolation: Isolation::Worktree,
+        network: NetworkSettings::default(),
+        organisation: Places::with(None),
         test_clock: false,
         forges: Vec::new(),
         base: repository.path().to_owned(),

@@ -31,6 +31,7 @@ mod real_claude;
 mod record;
 mod refusals;
 mod repositories;
+mod sandbox;
 mod secrets;
 mod signatures;
 mod slots;

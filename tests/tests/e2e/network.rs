@@ -84,10 +84,9 @@ fn assert_done_through(proxy: &Proxy, scene: &Scene) {
 fn a_task_is_done_through_the_proxy_of_the_settings() {
     let (scene, proxy) = scene();
     let mut settings = std::fs::read_to_string(scene.stage.sandbox.config_file()).unwrap();
-    settings += &format!(
-        "\n[network]\nproxy = \"http://me:hunter2@{}\"\nno-proxy = [\"elsewhere.invalid\"]\n",
-        proxy.address
-    );
+    let proxied = format!("\n[network]\nproxy = \"http://me:hunter2@{}\"\n", proxy.address);
+    settings.push_str(&proxied);
+    settings.push_str("no-proxy = [\"elsewhere.invalid\"]\n");
     scene.stage.sandbox.configure(&settings);
     for command in [&["doctor"][..], &["config", "show"]] {
         let told = scene.stage.sandbox.host(command).stdout;
@@ -108,7 +107,8 @@ fn a_task_is_done_through_the_proxy_of_the_environment() {
 fn a_file_of_certificates_that_cannot_be_used_is_named_before_anything_is_sent() {
     let (scene, proxy) = scene();
     let mut settings = std::fs::read_to_string(scene.stage.sandbox.config_file()).unwrap();
-    settings += &format!("\n[network]\nproxy = \"http://{}\"\nca = \"~/company.pem\"\n", proxy.address);
+    let proxied = format!("\n[network]\nproxy = \"http://{}\"\nca = \"~/company.pem\"\n", proxy.address);
+    settings.push_str(&proxied);
     scene.stage.sandbox.configure(&settings);
     let path = scene.stage.sandbox.folder().join("home/company.pem");
     let told = scene.stage.sandbox.host(&["doctor"]).stdout;

@@ -79,3 +79,29 @@ fn a_hanging_real_claude_code_is_ended_with_all_it_started() {
     assert_eq!(stage.run("hello")["report"]["reason"], "timed-out");
     assert!(!server.requests(&Scenario::named("hang").unwrap()).is_empty(), "it did ask");
 }
+
+#[test]
+fn the_real_claude_code_works_in_a_contained_sandbox_and_never_has_the_key() {
+    let scenario = Scenario::success().folder(".");
+    let Some((stage, server)) = stage(&scenario) else { return };
+    let stage = stage.variable("HOSTLER_SANDBOX", "contained");
+    stage.task("hello", "Write hello.txt with a greeting.\n");
+    let output = stage.run_once(&["--attempts", "1"]);
+    assert_eq!(
+        output.code,
+        Some(0),
+        "{output:?}\n{}",
+        stage.sandbox.host(&["logs", "hello", "--raw"]).stdout
+    );
+    assert_eq!(stage.in_worktree("hello", "hello.txt"), "hello from the model server\n");
+    let shown = stage.sandbox.host(&["show", "hello"]).stdout;
+    assert!(shown.contains("contained sandbox"), "{shown}");
+    let asked = server.requests(&scenario);
+    assert!(!asked.is_empty(), "it reached the model");
+    for request in asked {
+        let key = request.headers.get("x-api-key").map(String::as_str);
+        assert_eq!(key, Some("sk-test"), "the host put the key in");
+    }
+    let noted = std::fs::read_to_string(stage.attempt_folder("hello", 1).join("network.jsonl")).unwrap();
+    assert!(noted.contains("\"way\":\"model anthropic_api_key\"") && !noted.contains("sk-test"), "{noted}");
+}

@@ -68,12 +68,14 @@ impl Places {
         let writable = walls.writable.iter().map(|path| real(path)).collect::<Result<_, _>>()?;
         let temporary = (real(Path::new(TEMPORARY))?, private(walls, "tmp")?);
         let home = home.map(|home| real(Path::new(home))).transpose()?;
-        let (shown, contained) = match (network, home) {
+        let (mut shown, contained) = match (network, home) {
             (Some(_), None) => return Err(WallsError::NoHome),
             (Some(network), Some(home)) => (of_home(walls, &home)?, Some(contained(walls, network, home)?)),
             (None, Some(home)) => (Vec::from_iter(seen_again(home, &temporary.0)), None),
             (None, None) => (Vec::new(), None),
         };
+        let home = contained.as_ref().map(|contained| contained.home.0.as_path());
+        shown.splice(0..0, readable(walls, [Some(temporary.0.as_path()), home]));
         Ok(Some(Self {
             tier: sandbox.tier(),
             read_only: read_only(walls, &shown)?,
@@ -90,6 +92,15 @@ impl Places {
 fn seen_again(home: PathBuf, temporary: &Path) -> Option<Shown> {
     let is_covered = home != temporary && home.starts_with(temporary);
     is_covered.then(|| Shown { source: home.clone(), at: home, access: Access::Read })
+}
+
+/// Those of the readable places that something private would stand before.
+fn readable(walls: &Walls, private: [Option<&Path>; 2]) -> Vec<Shown> {
+    let stands_before =
+        |path: &Path| private.iter().flatten().any(|above| path.starts_with(above) && path != *above);
+    let there = walls.readable.iter().filter_map(|at| Some((at, fs::canonicalize(at).ok()?)));
+    let covered = there.filter(|(at, source)| stands_before(at) || stands_before(source));
+    covered.map(|(at, source)| Shown { source, at: at.clone(), access: Access::Read }).collect()
 }
 
 fn contained(walls: &Walls, network: Network, home: PathBuf) -> Result<Contained, WallsError> {
@@ -276,5 +287,16 @@ mod tests {
         assert!(matches!(refused, Err(WallsError::Everything { .. })), "{refused:?}");
         walls.writable = vec!["/".into()];
         assert!(matches!(found(walls), Err(WallsError::Everything { .. })));
+    }
+
+    #[test]
+    fn what_must_be_read_appears_where_something_private_stands_before_it() {
+        let (home, mut walls) = machine();
+        let root = fs::canonicalize(home.path()).unwrap();
+        walls.readable = vec![root.join("work"), "/usr/bin".into(), root.join("nothing")];
+        let below_temporary = root.starts_with(fs::canonicalize(TEMPORARY).unwrap());
+        let shown = found(walls).unwrap().shown;
+        assert_eq!(shown.len(), usize::from(below_temporary));
+        assert!(shown.iter().all(|shown| shown.at == root.join("work") && shown.access == Access::Read));
     }
 }

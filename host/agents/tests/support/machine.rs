@@ -87,6 +87,7 @@ impl Machine {
         Walls {
             writable: vec![self.path("work")],
             read_only: vec![self.path("work/.git/config"), self.path("work/.git/hooks")],
+            readable: Vec::new(),
             hidden: vec![self.path("secret"), self.path("outside/hidden-file")],
             home: vec![HomePath { path: ".config".into(), access: hostler_agents::Access::Read }],
             private: self.path("private"),

@@ -24,15 +24,15 @@ pub(crate) enum EgressDenial {
     #[error("agents may not reach {to}: {by} does not allow it, and only its keeper can change that")]
     Ceiling { to: Endpoint, by: String },
     #[error(
-        "agents may not reach {to} at {kind} ({}): add `addresses = [{}]` to its entry of `network` below \
-         `[agents]` in the host's configuration if it should be reached there",
+        "agents may not reach {to} at {kind} ({}): add `addresses = [{}]` below `[agents]` in the host's \
+         configuration if it should be reached there",
         listed(addresses, ToString::to_string),
         listed(addresses, |address| format!("\"{}\"", AddressBlock::only(*address)))
     )]
     Address { to: Endpoint, addresses: Vec<IpAddr>, kind: &'static str },
     #[error(
-        "the address of the model `{model}` stands for {kind} ({}): add `addresses = [{}]` to its route \
-         if it should be reached there",
+        "the address of the model `{model}` stands for {kind} ({}): add `addresses = [{}]` below \
+         `[agents]` in the host's configuration if it should be reached there",
         listed(addresses, ToString::to_string),
         listed(addresses, |address| format!("\"{}\"", AddressBlock::only(*address)))
     )]

@@ -31,7 +31,7 @@ pub use limits::{
     AGENT_CONNECTIONS, AGENT_HEAD_BYTES, AGENT_HEAD_WITHIN, AGENT_HEADERS, AGENT_IDLE, EgressLimits,
 };
 pub use passage::{Passage, Passed, Way};
-pub use rules::{Allowed, Ceiling, EgressRules, ModelRoute, ModelRouteError};
+pub use rules::{Allowed, EgressRules, ModelRoute, ModelRouteError};
 
 use crate::grant::GateError;
 use crate::http::certificates;

@@ -1,6 +1,7 @@
 //! Where one agent may go. Pure: nothing is looked up here.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hostler_engine::redaction::Redaction;
 use hostler_engine::rights::{AddressBlock, Origin};
@@ -8,20 +9,19 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 use super::denial::EgressDenial;
 use crate::denial::quoted;
-use crate::network::special;
+use crate::network::{Ceiling, NoCeiling, special};
 use crate::secret::Secret;
 use hostler_engine::sandbox::{Destination, Endpoint};
 
 /// All that an agent may reach. What is denied is never reached, whatever allows it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct EgressRules {
     /// What may be reached.
     pub allow: Vec<Allowed>,
     /// What may not.
     pub deny: Vec<Destination>,
-    /// What no rule of the operator's and no model can go beyond, if somebody above set
-    /// that.
-    pub ceiling: Option<Ceiling>,
+    /// What no rule of the operator's and no model can go beyond: whoever stands above.
+    pub ceiling: Arc<dyn Ceiling>,
     /// Models that are reached with a key the agent does not have.
     pub models: Vec<ModelRoute>,
 }
@@ -34,15 +34,6 @@ pub struct Allowed {
     /// The special addresses (private, loopback, …) that they may stand for. A host that
     /// is itself an address, or `localhost`, needs none for that.
     pub addresses: Vec<AddressBlock>,
-}
-
-/// The most that may be allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ceiling {
-    /// What may be reached at most.
-    pub allow: Vec<Destination>,
-    /// Who says so, for messages: `line 7 of /etc/hostler/policy.toml`.
-    pub by: String,
 }
 
 /// A model's API under a path of the agent's own proxy. The agent has a stand-in for
@@ -150,6 +141,13 @@ pub(super) struct Permit {
     addresses: Vec<AddressBlock>,
 }
 
+impl Default for EgressRules {
+    fn default() -> Self {
+        let (allow, deny, models) = (Vec::new(), Vec::new(), Vec::new());
+        Self { allow, deny, ceiling: Arc::new(NoCeiling), models }
+    }
+}
+
 impl EgressRules {
     /// Whether a host and port may be reached.
     pub(super) fn admit(&self, to: &Endpoint) -> Result<Permit, EgressDenial> {
@@ -176,12 +174,7 @@ impl EgressRules {
         if let Some(by) = self.deny.iter().find(|denied| denied.covers(to)) {
             return Err(EgressDenial::Forbidden { to: to.clone(), by: by.clone() });
         }
-        match &self.ceiling {
-            Some(ceiling) if !ceiling.allow.iter().any(|most| most.covers(to)) => {
-                Err(EgressDenial::Ceiling { to: to.clone(), by: ceiling.by.clone() })
-            }
-            _ => Ok(()),
-        }
+        self.ceiling.connects(to).map_err(|by| EgressDenial::Ceiling { to: to.clone(), by })
     }
 
     /// That every route can be used and is told apart from the others.

@@ -9,6 +9,7 @@ use hostler_broker::{Ceiling, Gate, Limits, Mode, Network, Secret, Secrets};
 use hostler_engine::problem::ProblemKind;
 use hostler_engine::request::{FilePath, FileRequest, HttpRequest, PluginEffect};
 use hostler_engine::rights::{Access, FileRight, HttpRight, Origin, Rights, SecretRight};
+use hostler_engine::sandbox::Endpoint;
 
 use crate::granted::{SECRET, get, http, send, token, write};
 use crate::names::{Names, named};
@@ -159,6 +160,10 @@ struct Closed;
 impl Ceiling for Closed {
     fn admits(&self, _: &Origin) -> Result<(), String> {
         Err("line 7 of /etc/policy.toml".to_owned())
+    }
+
+    fn connects(&self, _: &Endpoint) -> Result<(), String> {
+        Ok(())
     }
 }
 

@@ -1,9 +1,12 @@
 //! Every way out against every way in which it can be closed: the request is refused
 //! under its reason, told once, and reaches nobody.
 
-use hostler_broker::egress::{Ceiling, EgressLimits, EgressRules, ModelRoute, Passed};
-use hostler_broker::{Network, Secret};
+use std::sync::Arc;
+
+use hostler_broker::egress::{EgressLimits, EgressRules, ModelRoute, Passed};
+use hostler_broker::{Ceiling, Network, Secret};
 use hostler_engine::rights::Origin;
+use hostler_engine::sandbox::Endpoint;
 
 use crate::stage::{Names, Server, Stage, allow};
 
@@ -16,13 +19,27 @@ struct Row {
     reason: &'static str,
 }
 
+/// A policy that lets agents connect to nothing.
+#[derive(Debug)]
+struct Line7;
+
+impl Ceiling for Line7 {
+    fn admits(&self, _: &Origin) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn connects(&self, _: &Endpoint) -> Result<(), String> {
+        Err("line 7".to_owned())
+    }
+}
+
 /// Rows of tunnels or requests in the clear to the server, under a name for it.
 fn rows(server: &Server, ask: impl Fn(&str) -> String) -> Vec<Row> {
     let here = server.at("a.example");
     let row = |closed, rules, to: &str, reason| Row { closed, rules, request: ask(to), reason };
     let open = || allow(std::slice::from_ref(&here), &["127.0.0.0/8"]);
     let denied = EgressRules { deny: vec!["*.example:*".parse().unwrap()], ..open() };
-    let ceiling = Some(Ceiling { allow: Vec::new(), by: "line 7".to_owned() });
+    let ceiling: Arc<dyn Ceiling> = Arc::new(Line7);
     let elsewhere = allow(&["b.example:443".to_owned(), "*.a.example:*".to_owned()], &["0.0.0.0/0"]);
     let moved = allow(std::slice::from_ref(&here), &["127.0.0.2/32"]);
     let literal = server.at("127.0.0.1");
@@ -57,7 +74,7 @@ fn models(server: &Server) -> Vec<Row> {
     let (own, key) = ("/hostler/model/own/v1", "stand-in");
     let row = |closed, rules, request, reason| Row { closed, rules, request, reason };
     let inside = EgressRules { models: vec![ModelRoute { addresses: Vec::new(), ..route() }], ..open() };
-    let ceiling = Some(Ceiling { allow: Vec::new(), by: "line 7".to_owned() });
+    let ceiling: Arc<dyn Ceiling> = Arc::new(Line7);
     let denied = EgressRules { deny: vec![server.at("a.example").parse().unwrap()], ..open() };
     vec![
         row("no model", EgressRules::default(), ask(own, key), "egress-model"),

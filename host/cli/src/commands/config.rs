@@ -78,6 +78,7 @@ pub fn of_configuration(configuration: &Configuration) -> Vec<Shown> {
                 shown(key, &c.containment, |value| value::containment_word(*value).to_owned())
             }
             Key::Isolation => shown(key, &c.isolation, |value| value::isolation_word(*value).to_owned()),
+            Key::Sandbox => shown(key, &c.sandbox, |value| value::sandbox_word(*value).to_owned()),
             Key::Landing => shown(key, &c.landings, |kinds| landing_word(kinds)),
             Key::Verify => shown(key, &c.verify, |rule| verify_word(*rule).to_owned()),
             Key::VerifyLimit => shown(key, &c.verify_limit, |value| length(*value)),

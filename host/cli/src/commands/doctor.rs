@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use hostler_daemon::control::Client;
+use hostler_daemon::engine::sandbox::{Tier, Wish};
 use hostler_daemon::grants::Grants;
 use hostler_daemon::plugins::Kind;
+use hostler_daemon::sandbox::probe;
 use hostler_daemon::supervision::try_out;
 use hostler_daemon::{ForgeKind, Repository, RepositorySettings, WorkspaceError};
 use rustix::fs::Access;
@@ -69,6 +71,7 @@ async fn check(args: &DoctorArgs, context: &Context) -> Vec<Check> {
     checks.push(settings(&setup));
     checks.extend(network(&setup, context));
     checks.push(supervisor(&setup, context).await);
+    checks.push(sandbox(&setup, context).await);
     match setup.keyed_repositories() {
         Ok(repositories) => checks.extend(repositories.iter().map(|one| repository(one, context))),
         Err(failure) => checks.push(Check::new("repository", Health::Fail, failure)),
@@ -219,6 +222,23 @@ async fn supervisor(setup: &Setup, context: &Context) -> Check {
     match trial {
         Ok(found) => Check::new("agents", Health::Ok, supervision::on_this_machine(&found)),
         Err(error) => Check::new("agents", Health::Fail, format!("none can be started: {error}")),
+    }
+}
+
+/// What this machine can do to wall agents in, by trying it.
+async fn sandbox(setup: &Setup, context: &Context) -> Check {
+    let found = probe(&context.shim(), &std::env::temp_dir()).await;
+    let missing: Vec<String> = found.missing.iter().map(|(tier, why)| format!("`{tier}`: {why}")).collect();
+    match (setup.configuration.sandbox.value, found.possible) {
+        (Wish::Exactly(wanted), possible) if wanted > possible => {
+            let finding = format!("`{wanted}` cannot be had: {}", missing.join("; "));
+            Check::new("sandbox", Health::Fail, finding)
+        }
+        (_, Tier::Contained) => Check::new("sandbox", Health::Ok, "up to `contained`".to_owned()),
+        (_, possible) => {
+            let finding = format!("up to `{possible}`; {}", missing.join("; "));
+            Check::new("sandbox", Health::Warn, finding)
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use hostler_daemon::engine::follow_up::FollowUp;
 use hostler_daemon::engine::landing::LandingKind;
 use hostler_daemon::engine::plan::Permission;
 use hostler_daemon::engine::policy::{self, Policy, VerifyRule};
+use hostler_daemon::engine::sandbox::Wish;
 use hostler_daemon::engine::time::Millis;
 use hostler_daemon::{Containment, Isolation};
 
@@ -59,6 +60,8 @@ pub struct Configuration {
     pub containment: Setting<Containment>,
     /// What the git of agents works with.
     pub isolation: Setting<Isolation>,
+    /// How far agents are walled in.
+    pub sandbox: Setting<Wish>,
     /// Landings allowed, as far as the tracker plugin's grant goes.
     pub landings: Setting<Vec<LandingKind>>,
     /// Whether verify commands are run, as far as the grant goes.
@@ -112,6 +115,7 @@ impl Configuration {
             cpu_limit: layers.read(Key::CpuLimit, value::processors, None)?,
             containment: layers.read(Key::Containment, value::containment, Containment::Auto)?,
             isolation: layers.read(Key::Isolation, value::isolation, Isolation::Worktree)?,
+            sandbox: layers.read(Key::Sandbox, value::sandbox, Wish::Auto)?,
             landings: layers.read(Key::Landing, value::landings, value::ALL_LANDINGS.to_vec())?,
             verify: layers.read(Key::Verify, value::verify, VerifyRule::Allow)?,
             verify_limit: layers.read(

@@ -15,7 +15,8 @@ use super::origin::Origin;
 pub const FILE_BYTES: u64 = 256 * 1024;
 
 /// Names of the tables, besides the keys.
-const TABLES: [&str; 7] = ["repos", "tracker", "providers", "forge", "retention", "network", "keyring"];
+const TABLES: [&str; 8] =
+    ["repos", "tracker", "providers", "forge", "retention", "network", "keyring", "agents"];
 
 /// Who wrote a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub struct ConfigFile {
     pub keyring: BTreeMap<String, Given>,
     /// `[network]`, by name.
     pub network: BTreeMap<String, Given>,
+    /// `[agents]`, by name.
+    pub agents: BTreeMap<String, Given>,
 }
 
 impl ConfigFile {
@@ -88,6 +91,7 @@ impl ConfigFile {
             retention: BTreeMap::new(),
             keyring: BTreeMap::new(),
             network: BTreeMap::new(),
+            agents: BTreeMap::new(),
         }
     }
 
@@ -168,6 +172,10 @@ impl Reader<'_> {
                     self.refuse_repository(entry, "it decides which way your requests take")?;
                     file.network = self.values(entry)?;
                 }
+                "agents" => {
+                    self.refuse_repository(entry, "it decides what agents reach")?;
+                    file.agents = self.values(entry)?;
+                }
                 _ => return Err(self.unknown(entry)),
             }
         }
@@ -198,11 +206,7 @@ impl Reader<'_> {
     fn tables(&self, entry: Entry<'_, '_>) -> Result<Tables, ConfigError> {
         let mut tables = Tables::new();
         for plugin in in_order(self.table(entry)?) {
-            let mut fields = BTreeMap::new();
-            for field in in_order(self.table(plugin)?) {
-                fields.insert(field.0.get_ref().to_string(), self.given(field)?);
-            }
-            tables.insert(plugin.0.get_ref().to_string(), fields);
+            tables.insert(plugin.0.get_ref().to_string(), self.values(plugin)?);
         }
         Ok(tables)
     }

@@ -39,6 +39,8 @@ pub enum Key {
     Containment,
     /// What the git of agents works with.
     Isolation,
+    /// How far agents are walled in.
+    Sandbox,
     /// How far finished work may land.
     Landing,
     /// Whether verify commands of trackers are run.
@@ -57,7 +59,7 @@ pub enum Key {
 
 impl Key {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Plugin,
         Self::Provider,
         Self::Model,
@@ -73,6 +75,7 @@ impl Key {
         Self::CpuLimit,
         Self::Containment,
         Self::Isolation,
+        Self::Sandbox,
         Self::Landing,
         Self::Verify,
         Self::VerifyLimit,
@@ -100,6 +103,7 @@ impl Key {
             Self::CpuLimit => "cpu-limit",
             Self::Containment => "containment",
             Self::Isolation => "isolation",
+            Self::Sandbox => "sandbox",
             Self::Landing => "landing",
             Self::Verify => "verify",
             Self::VerifyLimit => "verify-limit",

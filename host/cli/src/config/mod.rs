@@ -7,6 +7,7 @@
 //! pure, except for reading files. [`edit`] changes the text of a file and leaves the
 //! rest of it alone.
 
+pub mod agents;
 pub mod configuration;
 pub mod edit;
 pub mod error;

@@ -85,6 +85,7 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
         cpu-limit = 2
         containment = "sweep"
         isolation = "clone"
+        sandbox = "basic"
         landing = "push"
         verify = "ignore"
         verify-limit = "5m"
@@ -110,6 +111,7 @@ fn every_setting_can_stand_in_a_file_and_in_the_environment() {
         ("HOSTLER_CPU_LIMIT", "2"),
         ("HOSTLER_CONTAINMENT", "sweep"),
         ("HOSTLER_ISOLATION", "clone"),
+        ("HOSTLER_SANDBOX", "basic"),
         ("HOSTLER_LANDING", "push"),
         ("HOSTLER_VERIFY", "ignore"),
         ("HOSTLER_VERIFY_LIMIT", "5m"),
@@ -177,7 +179,7 @@ fn what_is_wrong_in_a_file_is_told_with_file_line_and_remedy() {
         "tracker = 5",
         "[tracker]\nfolder = 5",
         "[tracker.folder]\npath = 2026-01-01",
-        "[agents]\nfoo = 1",
+        "[agent]\nfoo = 1",
         "permission = \"root\"",
     ];
     let told = wrong.map(|text| match user(text) {

@@ -4,6 +4,7 @@ use hostler_daemon::engine::follow_up::FollowUp;
 use hostler_daemon::engine::landing::LandingKind;
 use hostler_daemon::engine::plan::Permission;
 use hostler_daemon::engine::policy::VerifyRule;
+use hostler_daemon::engine::sandbox::{Tier, Wish};
 use hostler_daemon::engine::time::Millis;
 use hostler_daemon::{Containment, Isolation};
 
@@ -131,6 +132,23 @@ pub const fn isolation_word(isolation: Isolation) -> &'static str {
     match isolation {
         Isolation::Worktree => "worktree",
         Isolation::Clone => "clone",
+    }
+}
+
+/// `auto`, or the name of a tier.
+pub fn sandbox(text: &str) -> Read<Wish> {
+    let exactly = || Tier::ALL.into_iter().find(|tier| tier.name() == text.trim()).map(Wish::Exactly);
+    match text.trim() {
+        "auto" => Ok(Wish::Auto),
+        _ => exactly().ok_or_else(|| "one of `auto`, `none`, `basic`, `contained`".to_owned()),
+    }
+}
+
+/// As it stands in a file.
+pub const fn sandbox_word(wish: Wish) -> &'static str {
+    match wish {
+        Wish::Auto => "auto",
+        Wish::Exactly(tier) => tier.name(),
     }
 }
 

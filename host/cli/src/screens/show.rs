@@ -190,6 +190,7 @@ mod tests {
     use super::*;
     use crate::page::tests::page;
     use crate::screens::examples;
+    use hostler_daemon::engine::sandbox::Tier;
     use hostler_daemon::{ContainedBy, LimitedBy, TreeProof};
 
     fn places() -> Places {
@@ -204,6 +205,7 @@ mod tests {
     fn a_finished_run_tells_what_was_done_and_how_to_review_it() {
         let supervision = Supervision {
             contained_by: ContainedBy::PidNamespace,
+            sandbox: Tier::Contained,
             limited_by: LimitedBy::default(),
             end: Some(TreeProof::Empty { killed: 2 }),
         };

@@ -1,13 +1,18 @@
 //! What holds agents together and to their limits, and what is left of them, in words.
 
+use hostler_daemon::engine::sandbox::Tier;
 use hostler_daemon::supervision::Supervision;
 use hostler_daemon::view::RunView;
 use hostler_daemon::{ContainedBy, CpuLimiter, LimitedBy, MemoryLimiter, Survivor, TreeProof};
 
 use crate::text::one_line;
 
-/// How an agent was held: together, and to limits if it had some.
+/// How an agent was held: by walls, together, and to limits if it had some.
 pub fn held(found: &Supervision) -> String {
+    let walls = match found.sandbox {
+        Tier::None => "no sandbox".to_owned(),
+        tier => format!("{tier} sandbox"),
+    };
     let together = match found.contained_by {
         ContainedBy::PidNamespace => "in a PID namespace",
         ContainedBy::Cgroup => "in a control group",
@@ -16,7 +21,8 @@ pub fn held(found: &Supervision) -> String {
     let LimitedBy { memory, cpus } = found.limited_by;
     let memory = memory.map(|MemoryLimiter::Watch| "its memory is looked at each second");
     let cpus = cpus.map(|CpuLimiter::Affinity| "bound to its processors");
-    [Some(together), memory, cpus].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    let rest = [Some(together), memory, cpus].into_iter().flatten();
+    std::iter::once(walls.as_str()).chain(rest).collect::<Vec<_>>().join("; ")
 }
 
 /// What is known of the processes of a run's last attempt. The host takes an attempt
@@ -81,7 +87,7 @@ mod tests {
             memory: limited.then_some(MemoryLimiter::Watch),
             cpus: limited.then_some(CpuLimiter::Affinity),
         };
-        Supervision { contained_by, limited_by, end }
+        Supervision { contained_by, sandbox: Tier::None, limited_by, end }
     }
 
     #[test]

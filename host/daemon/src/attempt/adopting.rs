@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hostler_agents::{Adopted, Agent, Exit, Transcript};
+use hostler_agents::{Adopted, Agent, AgentRecord, Exit, Transcript};
+use hostler_broker::egress::EgressRules;
 use hostler_engine::Input;
 use hostler_engine::outcome::Outcome;
 use hostler_engine::run::Run;
@@ -16,6 +17,8 @@ use super::listener::{Listener, ToAgent};
 use super::listening::Listening;
 use super::provider_for;
 use super::records::Records;
+use super::sandboxed::around_agent;
+use super::starting::environment;
 use crate::attempt::reading::Reading;
 use crate::rooms::Rooms;
 use crate::view::Notice;
@@ -48,12 +51,25 @@ pub async fn adopt(rooms: &Arc<Rooms>, run: &Run, at: Step, attempt: u32) -> Out
             let mut listening = Listening::begin(Arc::clone(rooms), run.clone(), attempt, agent);
             rooms.tell(Input::Adopted { at, process: listening.process() }).await;
             listening.keep(run).await;
+            if let Some(rules) = rules_again(rooms, run, attempt) {
+                listening.let_out(rules, &folder).await;
+            }
             listener.tell_finish().await;
             listening.say(said).await;
             listening.listen(listener, &folder).await
         }
         Found::Over(exit, transcript) => over(listener, exit, transcript).await,
     }
+}
+
+/// What an agent may reach that an earlier host gave a network of its own. Whatever is
+/// not there any more to tell it from, it reaches no longer.
+fn rules_again(rooms: &Rooms, run: &Run, attempt: u32) -> Option<EgressRules> {
+    let record = AgentRecord::read(&rooms.home.attempt(&run.id, attempt)).ok()??;
+    let (provider, plan) = (rooms.provider_of(run)?, run.plan.as_ref()?);
+    let variables = environment(rooms, run, &provider, &plan.withhold).unwrap_or_default();
+    let variables = rooms.organisation.allowed_environment(variables, provider.fixed());
+    around_agent(rooms, run, attempt, &provider, record.sandbox, variables).ok()?.rules
 }
 
 /// An attempt that was being ended: ends what lives of it, and finds out how far it

@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hostler_agents::{Agent, Output, Stream};
+use hostler_agents::{Agent, Exit, Output, Stream};
+use hostler_broker::egress::{EgressRules, Open};
 use hostler_components::job::StreamName;
 use hostler_engine::outcome::Outcome;
 use hostler_engine::run::Run;
@@ -18,6 +19,7 @@ use crate::attempt::reading;
 use crate::attempt::under_way::{AttemptHandle, Said};
 use crate::attempt::word::{NotHeard, Word};
 use crate::rooms::Rooms;
+use crate::sandbox::open_way_out;
 use crate::view::Notice;
 
 /// How often the engine hears of an agent that says something: often enough for
@@ -40,6 +42,8 @@ pub struct Listening {
     inbox: mpsc::Receiver<Said>,
     /// What its supervisor was last told.
     leave: Option<Leave>,
+    /// Its way out to the network, if it has a network of its own.
+    way_out: Option<Open>,
 }
 
 impl Listening {
@@ -47,7 +51,7 @@ impl Listening {
     pub fn begin(rooms: Arc<Rooms>, run: Run, attempt: u32, agent: Agent) -> Self {
         let (words, inbox) = mpsc::channel(WORDS);
         rooms.attempts.insert(run.id.clone(), attempt, AttemptHandle::new(agent.handle(), words));
-        Self { rooms, run, attempt, agent, inbox, leave: None }
+        Self { rooms, run, attempt, agent, inbox, leave: None, way_out: None }
     }
 
     /// What the engine keeps to name the process.
@@ -60,6 +64,24 @@ impl Listening {
         let Some(leave) = Leave::of(run).filter(|leave| self.leave != Some(*leave)) else { return };
         leave.give(&self.agent.handle(), &self.rooms.clock).await;
         self.leave = Some(leave);
+    }
+
+    /// Opens the agent's way out to the network, by these rules. One that cannot be
+    /// opened stays closed.
+    pub async fn let_out(&mut self, rules: EgressRules, folder: &Path) {
+        let listener = self.agent.listener().await.map_err(|error| error.to_string());
+        let opened = listener.and_then(|listener| {
+            let listener = listener.ok_or("its network has no way out")?;
+            open_way_out(&self.rooms, listener, rules, &self.run.task.key, folder)
+                .map_err(|error| error.to_string())
+        });
+        match opened {
+            Ok(open) => self.way_out = Some(open),
+            Err(why) => self.rooms.show(Notice::Host {
+                message: format!("{}: the agent reaches no network: {why}.", self.run.task.key),
+                warning: true,
+            }),
+        }
     }
 
     /// Says all of it to the agent, in order.
@@ -125,12 +147,26 @@ impl Listening {
             }
         };
         listener.tell_news().await;
-        let Self { rooms, run, attempt, agent, .. } = self;
-        drop(agent);
+        let Self { rooms, run, attempt, agent, way_out, .. } = self;
+        drop((agent, way_out));
+        tell_exchanged(&rooms, &run, exit.as_ref());
         let proven = exit.as_ref().is_some_and(|exit| exit.tree.is_empty());
         let exit = if proven { exit } else { prove(&rooms, &run, attempt, folder).await };
         listener.finish(exit.as_ref()).await
     }
+}
+
+/// A person who runs git in the workspace would run what the agent put there.
+fn tell_exchanged(rooms: &Rooms, run: &Run, exit: Option<&Exit>) {
+    let Some(place) = exit.and_then(|exit| exit.exchanged.first()) else { return };
+    rooms.show(Notice::Host {
+        message: format!(
+            "{}: the agent exchanged {}, which it was not to change: run nothing in its workspace; its work is safe on its branch.",
+            run.task.key,
+            place.display()
+        ),
+        warning: true,
+    });
 }
 
 fn heard_every(run: &Run) -> Millis {

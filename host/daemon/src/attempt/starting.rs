@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hostler_agents::{Launch, Limits, Sandbox, Stdin};
+use hostler_agents::{Launch, Limits, Stdin};
+use hostler_broker::egress::EgressRules;
 use hostler_components::job::{Invocation, Job};
 use hostler_components::operation::Workplace;
 use hostler_engine::outcome::{Class, Outcome};
@@ -22,12 +23,14 @@ use super::ending::not_done;
 use super::listener::Listener;
 use super::listening::Listening;
 use super::records::{Records, prompt_file};
+use super::sandboxed::{around_agent, tier_of};
 use crate::attempt::environments::{merge, withhold};
 use crate::attempt::reading::Reading;
 use crate::plugins::judgement;
 use crate::plugins::providers::Provider;
 use crate::plugins::store::Build;
 use crate::rooms::Rooms;
+use crate::sandbox::Ready;
 
 /// An attempt whose command line is known.
 pub struct Starting {
@@ -38,6 +41,8 @@ pub struct Starting {
     job: Job,
     launch: Launch,
     audited: Event,
+    /// What the agent may reach, if it has a network of its own.
+    rules: Option<EgressRules>,
 }
 
 fn could_not_start(message: impl std::fmt::Display) -> Outcome {
@@ -101,7 +106,12 @@ impl Starting {
                 return Err(could_not_start(error));
             }
         };
-        let sandbox = Sandbox::None;
+        let variables = environment(rooms, run, &provider, &plan.withhold)
+            .map(|variables| rooms.organisation.allowed_environment(variables, provider.fixed()))
+            .ok_or_else(environment_lost)?;
+        let tier = tier_of(rooms, &provider).map_err(could_not_start)?;
+        let Ready { sandbox, environment, rules } =
+            around_agent(rooms, run, attempt, &provider, tier, variables).map_err(could_not_start)?;
         let about = About { rooms, run, attempt, plan, provider: &provider };
         let audited = about.launch(&job, &invocation, &sandbox, &policies);
         let launch = Launch {
@@ -109,9 +119,7 @@ impl Starting {
             attempt,
             program: provider.program(),
             args: args.into_iter().map(Into::into).collect(),
-            env: environment(rooms, run, &provider, &plan.withhold)
-                .map(|variables| rooms.organisation.allowed_environment(variables, provider.fixed()))
-                .ok_or_else(environment_lost)?,
+            env: environment,
             cwd: PathBuf::from(&workspace.path),
             folder,
             stdin: stdin(invocation),
@@ -120,12 +128,21 @@ impl Starting {
             sandbox,
             secrets: rooms.secrets_of(&run.id),
         };
-        Ok(Self { rooms: Arc::clone(rooms), run: run.clone(), attempt, provider, job, launch, audited })
+        Ok(Self {
+            rooms: Arc::clone(rooms),
+            run: run.clone(),
+            attempt,
+            provider,
+            job,
+            launch,
+            rules,
+            audited,
+        })
     }
 
     /// Starts the agent and listens to it until its end is proven.
     pub async fn go(self, at: Step) -> Outcome {
-        let Self { rooms, run, attempt, provider, job, launch, audited } = self;
+        let Self { rooms, run, attempt, provider, job, launch, rules, audited } = self;
         let folder = launch.folder.clone();
         if let Err(why) = provider.permit().check() {
             return could_not_start(why);
@@ -147,6 +164,9 @@ impl Starting {
         };
         let mut listening = Listening::begin(Arc::clone(&rooms), run.clone(), attempt, agent);
         listening.keep(&run).await;
+        if let Some(rules) = rules {
+            listening.let_out(rules, &folder).await;
+        }
         rooms.tell(Input::Started { at, process: listening.process() }).await;
         let listener = Listener::new(rooms, run, attempt, reading, &folder).await;
         listening.listen(listener, &folder).await
@@ -180,7 +200,7 @@ async fn prompt_text(rooms: &Rooms, run: &Run, attempt: u32) -> Result<String, O
 
 /// The operator's part without what the tracker wants withheld, and below it what the
 /// tracker gave for this run. `None` if that was lost in a restart.
-fn environment(
+pub fn environment(
     rooms: &Rooms,
     run: &Run,
     provider: &Provider,

@@ -8,6 +8,7 @@ use hostler_agents::{
     Agent, AgentRecord, ContainedBy, Containment, Exit, Launch, LimitedBy, Limits, Output, Sandbox,
     StartError, Stdin, TreeProof,
 };
+use hostler_engine::sandbox::Tier;
 use hostler_engine::task::RunId;
 
 use crate::home::Home;
@@ -21,6 +22,8 @@ const TRIAL_MEMORY: u64 = 1 << 30;
 pub struct Supervision {
     /// What kept its processes together.
     pub contained_by: ContainedBy,
+    /// How far it was walled in.
+    pub sandbox: Tier,
     /// What held it to its limits; nothing where none were set.
     pub limited_by: LimitedBy,
     /// What its supervisor knew at the end; absent while it works, and for ever if the
@@ -35,8 +38,8 @@ impl Supervision {
         let folder = home.attempt(run, attempt);
         let record = AgentRecord::read(&folder).ok()??;
         let exit = Exit::read(&folder).ok().flatten();
-        let AgentRecord { containment: contained_by, limited_by, .. } = record;
-        Some(Self { contained_by, limited_by, end: exit.map(|exit| exit.tree) })
+        let AgentRecord { containment: contained_by, sandbox, limited_by, .. } = record;
+        Some(Self { contained_by, sandbox, limited_by, end: exit.map(|exit| exit.tree) })
     }
 }
 
@@ -75,12 +78,12 @@ pub async fn try_out(
 }
 
 async fn watched(mut agent: Agent) -> Supervision {
-    let AgentRecord { containment: contained_by, limited_by, .. } = agent.record;
+    let AgentRecord { containment: contained_by, sandbox, limited_by, .. } = agent.record;
     let mut end = None;
     while let Some(output) = agent.next().await {
         if let Output::Exited(exit) = output {
             end = Some(exit.tree);
         }
     }
-    Supervision { contained_by, limited_by, end }
+    Supervision { contained_by, sandbox, limited_by, end }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hostler_agents::{Agent, Exit, Launch, Limits, Output, Sandbox, Stdin};
+use hostler_agents::{Agent, Exit, Launch, Limits, Output, Stdin};
 use hostler_engine::Input;
 use hostler_engine::landing::{Verification, Verify};
 use hostler_engine::outcome::EndReason;
@@ -17,9 +17,11 @@ use hostler_engine::time::Millis;
 use hostler_journal::audit::Event;
 use tokio::sync::mpsc;
 
+use crate::attempt::sandboxed::around_verify;
 use crate::attempt::under_way::AttemptHandle;
 use crate::record::audited::fingerprint;
 use crate::rooms::Rooms;
+use crate::sandbox::{Ready, clear, open_way_out};
 
 /// The end of the output that is kept: what the contract allows a report to carry.
 const TAIL_BYTES: usize = 4 * 1024;
@@ -35,26 +37,33 @@ pub async fn verify(rooms: Arc<Rooms>, run: Run, at: Step, verify: Verify) {
     rooms.tell(Input::Verified { at, found }).await;
 }
 
-async fn judged(rooms: &Rooms, run: &Run, number: u32, verify: &Verify) -> Result<Verification, Problem> {
+async fn judged(
+    rooms: &Arc<Rooms>,
+    run: &Run,
+    number: u32,
+    verify: &Verify,
+) -> Result<Verification, Problem> {
     let workspace =
         run.workspace.as_ref().ok_or_else(|| Problem::permanent("There is no workspace to judge."))?;
     let folder = free_folder(rooms, run, number).await?;
+    let Ready { sandbox, environment, rules } =
+        around_verify(rooms, run, &folder, rooms.plain_environment.clone()).map_err(not_started)?;
     let limit = verify.time.unwrap_or(DEFAULT_VERIFY_TIME);
     let launch = Launch {
         run: run.id.0.clone(),
         attempt: number,
         program: "sh".into(),
         args: vec!["-c".into(), verify.command.clone().into()],
-        env: rooms.plain_environment.clone(),
+        env: environment,
         cwd: PathBuf::from(&workspace.path),
-        folder,
+        folder: folder.clone(),
         stdin: Stdin::Closed,
         limits: run.plan.as_ref().map_or_else(Limits::default, |plan| Limits {
             memory: plan.limits.memory,
             cpus: plan.limits.cpus,
         }),
         containment: rooms.containment,
-        sandbox: Sandbox::None,
+        sandbox,
         secrets: rooms.secrets_of(&run.id),
     };
     let (id, command) = (run.id.0.clone(), fingerprint(&verify.command));
@@ -62,11 +71,23 @@ async fn judged(rooms: &Rooms, run: &Run, number: u32, verify: &Verify) -> Resul
     let audited = rooms.audit.before(about).await;
     audited.map_err(|error| Problem::transient(format!("The verify command was not started: {error}.")))?;
     let started = rooms.agents.start(launch).await;
-    let agent = started
-        .map_err(|error| Problem::permanent(format!("The verify command could not be started: {error}.")))?;
+    let agent = started.map_err(not_started)?;
+    let way_out = match (rules, agent.listener().await) {
+        (Some(rules), Ok(Some(listener))) => {
+            let opened = open_way_out(rooms, listener, rules, &run.task.key, &folder);
+            opened.inspect_err(|error| tracing::warn!("the verify command reaches no network: {error}")).ok()
+        }
+        _ => None,
+    };
     let (found, exit) = listen(rooms, run, number, agent, limit).await;
+    drop(way_out);
+    clear(&folder).await;
     rooms.audit.note(Event::Verified { run: id, command, passed: found.passed, exit }).await;
     Ok(found)
+}
+
+fn not_started(why: impl std::fmt::Display) -> Problem {
+    Problem::permanent(format!("The verify command could not be started: {why}."))
 }
 
 /// A folder that no start has used yet; whatever still runs of earlier ones is ended

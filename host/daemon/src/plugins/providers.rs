@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hostler_agents::{VERSION_LIMIT, agent_environment, find_program, version};
 use hostler_components::{Manifest, Plugin};
 use hostler_engine::command::{FillError, ProgramRight, Template};
+use hostler_engine::sandbox::SandboxNeeds;
 use hostler_engine::task::ProviderInfo;
 
 use crate::conceal::is_secret;
@@ -165,6 +166,11 @@ impl Provider {
     /// Variables whose values the grant fixes.
     pub const fn fixed(&self) -> &BTreeMap<String, String> {
         &self.right.set_env
+    }
+
+    /// What its CLI needs of the world outside its sandbox.
+    pub const fn needs(&self) -> &SandboxNeeds {
+        &self.right.sandbox
     }
 
     /// What the agent gets to see of the environment.

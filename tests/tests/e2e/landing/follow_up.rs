@@ -9,7 +9,7 @@ use hostler_tests::wait_until;
 use super::{LONG, PULL_REQUEST, REPOSITORY, Scene, work};
 
 /// A pull request is looked at this often while it is young.
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// What a minute leads to has happened within this time, unless the machine is very busy:
 /// then more minutes pass than are needed.

@@ -12,7 +12,7 @@ use super::scene::{REPOSITORY, Scene, does_its_task, works_on};
 use crate::stage::LONG;
 
 /// A pull request is looked at this often while it is young.
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// What a minute leads to has happened within this time, unless the machine is very busy:
 /// then more minutes pass than are needed.
@@ -300,14 +300,7 @@ fn what_somebody_else_pushed_on_top_is_not_the_agents_to_mend() {
     let (task, _) = scene.opened(&host);
     let branch = scene.pull_requests()[0].head.clone();
     let tree = scene.stage.repository.git(&["rev-parse", "main^{tree}"]);
-    let commit = scene.stage.repository.git(&[
-        "commit-tree",
-        &tree,
-        "-p",
-        &format!("{branch}"),
-        "-m",
-        "by a colleague",
-    ]);
+    let commit = scene.stage.repository.git(&["commit-tree", &tree, "-p", &branch, "-m", "by a colleague"]);
     scene.stage.repository.git(&["push", "--quiet", "origin", &format!("{commit}:refs/heads/{branch}")]);
     scene.checked("build", "failure");
     scene.minutes_pass_until("it is said", || {

@@ -32,10 +32,13 @@ pub(in super::super) fn raise(plan: &Plan) -> Result<(), Breach> {
     close_the_rest().map_err(told("making all files read-only"))?;
     own_processes().map_err(told("mounting `/proc`"))?;
     devices.put_up().map_err(told("making `/dev`"))?;
+    let mut standing = Vec::new();
     for ready in &views {
-        ready.put_up().map_err(|error| ready.breach(&error))?;
+        if ready.put_up().map_err(|error| ready.breach(&error))? {
+            standing.push(ready);
+        }
     }
-    for ready in &views {
+    for ready in standing {
         ready.seal().map_err(|error| ready.breach(&error))?;
     }
     close_the_machine().map_err(told("closing `/proc/sys`"))?;
@@ -113,18 +116,20 @@ impl<'a> Ready<'a> {
         Ok(Self { view, shown, folder })
     }
 
-    fn put_up(&self) -> io::Result<()> {
+    /// Whether it had to be: what something else hides already needs no more. The folder
+    /// above something shown may appear in its place later.
+    fn put_up(&self) -> io::Result<bool> {
         let at = Path::new(self.view.at.as_ref());
         if !at.exists() && self.view.shows == Shows::Nothing {
-            // Something else hides it already.
-            return Ok(());
+            return Ok(false);
         }
         self.make_room(at)?;
         let at = place(at)?;
         match &self.shown {
-            Some(shown) => attach(shown.as_fd(), at.as_fd()),
-            None => mount_new(c"tmpfs", at.as_fd(), libc::MS_NOSUID | libc::MS_NODEV, self.options()),
+            Some(shown) => attach(shown.as_fd(), at.as_fd())?,
+            None => mount_new(c"tmpfs", at.as_fd(), libc::MS_NOSUID | libc::MS_NODEV, self.options())?,
         }
+        Ok(true)
     }
 
     fn options(&self) -> &'static std::ffi::CStr {
@@ -151,11 +156,7 @@ impl<'a> Ready<'a> {
         if self.view.shows != Shows::Nothing || !self.folder {
             return Ok(());
         }
-        let at = Path::new(self.view.at.as_ref());
-        if !at.exists() {
-            return Ok(());
-        }
-        restrict(top(at)?.as_fd(), READ_ONLY | NO_PROGRAMS, false)
+        restrict(top(Path::new(self.view.at.as_ref()))?.as_fd(), READ_ONLY | NO_PROGRAMS, false)
     }
 
     fn breach(&self, error: &io::Error) -> Breach {
