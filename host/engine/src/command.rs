@@ -281,10 +281,7 @@ impl std::fmt::Display for ProgramRight {
         if !self.env.is_empty() {
             write!(f, " with {} from your environment", self.env.join(", "))?;
         }
-        match self.sandbox.line() {
-            Some(line) => write!(f, "; {line}"),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 

@@ -325,6 +325,7 @@ impl Rights {
             && !granted.program.as_ref().is_some_and(|other| other.covers(program))
         {
             missing.push(program.to_string());
+            missing.extend(program.sandbox.line());
         }
         missing
     }
@@ -341,9 +342,17 @@ impl Rights {
         let files = self.files.iter().map(|right| (right.to_string(), right.reason.clone()));
         let secrets = self.secret.iter().map(|right| (right.to_string(), right.reason.clone()));
         let program = self.program.iter().map(|right| (right.to_string(), right.reason.clone()));
+        let outside = self.program.iter().filter_map(|right| right.sandbox.line());
+        let outside = outside.map(|line| (line, "because nothing else is open to it there".to_owned()));
         let agent = self.agent.iter().map(|right| (right.to_string(), right.reason.clone()));
         let repository = self.repository.iter().map(|right| (right.to_string(), right.reason.clone()));
-        http.chain(files).chain(secrets).chain(agent).chain(repository).chain(program).collect()
+        http.chain(files)
+            .chain(secrets)
+            .chain(agent)
+            .chain(repository)
+            .chain(program)
+            .chain(outside)
+            .collect()
     }
 }
 

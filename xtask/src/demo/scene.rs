@@ -58,6 +58,7 @@ impl Scene {
         scene.install_host(programs, components).context("installing the host")?;
         scene.install_agent(root, programs).context("installing the stand-in for the agent")?;
         scene.write("home/.gitconfig", GIT_CONFIG)?;
+        fs::create_dir(scene.folder().join("home/.claude"))?;
         scene.write("repository/README.md", "# A project\n")?;
         for words in [
             &["git", "init", "--quiet"][..],
@@ -162,8 +163,11 @@ fn environment(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
 /// Reads the prompt, does what the recording tells of, and plays the recording with
 /// its folder exchanged for the real one.
 fn script() -> String {
+    // The log stands where Claude Code itself writes: an agent in a sandbox reaches it.
     format!(
-        r#"[[attempt]]
+        r#"log = "../home/.claude/starts.jsonl"
+
+[[attempt]]
 steps = [
     {{ do = "read-stdin" }},
     {{ do = "write", path = "{WRITTEN}", text = "hello from the fake model\n" }},
