@@ -1,6 +1,7 @@
 //! What an agent gets to see of the host's environment, and where secrets end up.
 
 mod canaries;
+mod keyring;
 
 use std::path::Path;
 

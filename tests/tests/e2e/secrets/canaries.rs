@@ -120,12 +120,12 @@ fn planted() -> Scene {
 }
 
 /// Looks for secrets.
-struct Search {
+pub struct Search {
     spellings: Vec<String>,
 }
 
 impl Search {
-    fn of(secrets: &[&str]) -> Self {
+    pub fn of(secrets: &[&str]) -> Self {
         Self { spellings: secrets.iter().flat_map(|secret| spellings(secret)).collect() }
     }
 
@@ -140,13 +140,13 @@ impl Search {
         })
     }
 
-    fn assert_clean(&self, place: &str, bytes: &[u8]) {
+    pub fn assert_clean(&self, place: &str, bytes: &[u8]) {
         let found = self.found(bytes);
         assert!(found.is_none(), "a secret is in {place}: {found:?}");
     }
 
     /// Every file below a folder, but for worktrees: what the repository holds is there.
-    fn assert_clean_folder(&self, folder: &Path) -> usize {
+    pub fn assert_clean_folder(&self, folder: &Path) -> usize {
         let mut files = 0;
         for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let (path, kind) = (entry.path(), entry.file_type().unwrap());
