@@ -157,7 +157,7 @@ mod tests {
     fn places() -> Places {
         Places {
             tier: Tier::Basic,
-            writable: vec!["/work/a".into()],
+            writable: vec!["/srv/a".into()],
             read_only: Vec::new(),
             hidden: Vec::new(),
             temporary: ("/tmp".into(), "/runs/1/tmp".into()),
@@ -183,40 +183,40 @@ mod tests {
 
     #[test]
     fn a_basic_agent_has_its_own_folder_for_temporary_files_and_writes_where_it_may() {
-        assert_eq!(told(&places()), ["/tmp=/runs/1/tmp:rw", "/work/a=/work/a:rw"]);
+        assert_eq!(told(&places()), ["/tmp=/runs/1/tmp:rw", "/srv/a=/srv/a:rw"]);
     }
 
     #[test]
     fn what_is_inside_of_something_hidden_is_shown_after_it_was_hidden() {
         let mut places = places();
-        places.hidden = vec!["/work".into(), "/work/a/secret".into()];
+        places.hidden = vec!["/srv".into(), "/srv/a/secret".into()];
         assert_eq!(
             told(&places),
-            ["/tmp=/runs/1/tmp:rw", "/work=nothing", "/work/a=/work/a:rw", "/work/a/secret=nothing"]
+            ["/tmp=/runs/1/tmp:rw", "/srv=nothing", "/srv/a=/srv/a:rw", "/srv/a/secret=nothing"]
         );
     }
 
     #[test]
     fn the_stricter_rule_counts_where_two_are_about_the_same_place() {
         let mut places = places();
-        places.read_only = vec!["/work/a".into()];
-        places.hidden = vec!["/work/a".into()];
-        assert_eq!(told(&places)[1..], ["/work/a=/work/a:rw", "/work/a=/work/a:r", "/work/a=nothing"]);
+        places.read_only = vec!["/srv/a".into()];
+        places.hidden = vec!["/srv/a".into()];
+        assert_eq!(told(&places)[1..], ["/srv/a=/srv/a:rw", "/srv/a=/srv/a:r", "/srv/a=nothing"]);
     }
 
     #[test]
     fn folders_above_a_read_only_place_cannot_be_renamed_and_open_nothing_that_is_closed() {
         let mut places = places();
-        places.read_only = vec!["/work/a/x/y/z".into(), "/work/a/.git".into(), "/work/a/.git/b/c".into()];
+        places.read_only = vec!["/srv/a/x/y/z".into(), "/srv/a/.git".into(), "/srv/a/.git/b/c".into()];
         assert_eq!(
             told(&places)[1..],
             [
-                "/work/a=/work/a:rw",
-                "/work/a/x=/work/a/x:rw",
-                "/work/a/.git=/work/a/.git:r",
-                "/work/a/x/y=/work/a/x/y:rw",
-                "/work/a/x/y/z=/work/a/x/y/z:r",
-                "/work/a/.git/b/c=/work/a/.git/b/c:r",
+                "/srv/a=/srv/a:rw",
+                "/srv/a/x=/srv/a/x:rw",
+                "/srv/a/.git=/srv/a/.git:r",
+                "/srv/a/x/y=/srv/a/x/y:rw",
+                "/srv/a/x/y/z=/srv/a/x/y/z:r",
+                "/srv/a/.git/b/c=/srv/a/.git/b/c:r",
             ]
         );
     }
@@ -224,15 +224,15 @@ mod tests {
     #[test]
     fn folders_between_two_writable_places_cannot_be_renamed_either() {
         let mut places = places();
-        places.writable = vec!["/work/a".into(), "/work/a/b/c".into()];
-        places.read_only = vec!["/work/a/b/c/.git".into()];
+        places.writable = vec!["/srv/a".into(), "/srv/a/b/c".into()];
+        places.read_only = vec!["/srv/a/b/c/.git".into()];
         assert_eq!(
             told(&places)[1..],
             [
-                "/work/a=/work/a:rw",
-                "/work/a/b=/work/a/b:rw",
-                "/work/a/b/c=/work/a/b/c:rw",
-                "/work/a/b/c/.git=/work/a/b/c/.git:r",
+                "/srv/a=/srv/a:rw",
+                "/srv/a/b=/srv/a/b:rw",
+                "/srv/a/b/c=/srv/a/b/c:rw",
+                "/srv/a/b/c/.git=/srv/a/b/c/.git:r",
             ]
         );
     }
