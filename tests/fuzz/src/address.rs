@@ -81,7 +81,9 @@ struct Plain {
 /// no fragment, nothing that libraries read in ways of their own.
 fn plain(address: &str) -> Option<Plain> {
     let (scheme, rest) = address.split_once("://")?;
-    let scheme = scheme.to_ascii_lowercase();
+    // Libraries drop blanks and control characters in front.
+    let scheme =
+        Some(scheme.to_ascii_lowercase()).filter(|it| it.bytes().all(|byte| byte.is_ascii_alphanumeric()))?;
     let at = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(at);
     let (host, port) = match authority.split_once(':') {
