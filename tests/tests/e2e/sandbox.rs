@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use hostler_tests::scripted_agent::{Script, Step, transcript};
 
+use standin_trakkar::board as trakkar_board;
+
 use crate::stage::Stage;
+use crate::tale::scene as tale_scene;
+use crate::trakkar::scene as trakkar_scene;
 
 /// A script whose starts are noted where an agent in a sandbox may write, too.
 fn script(steps: impl IntoIterator<Item = Step>) -> Script {
@@ -209,6 +213,76 @@ fn a_host_that_comes_back_lets_its_contained_agent_out_again() {
     heard("1\n2\n");
     assert_eq!(host.wait(hostler_tests::PATIENCE).code(), Some(0));
     stage.assert_reported_once("hello", "done");
+}
+
+/// A script for a tracker's scene: its starts are noted in the agent's own part of the
+/// home, and its recording lies beside it.
+fn in_scene(script: Script) -> Script {
+    Script { log: Some(PathBuf::from("../home/.claude/starts.jsonl")), ..script }
+}
+
+/// Puts what [`in_scene`] needs in its places.
+fn furnish(stage: &Stage) {
+    std::fs::create_dir_all(stage.sandbox.folder().join("home/.claude")).unwrap();
+    std::fs::copy(transcript("claude-success"), stage.sandbox.bin_folder().join("recording.jsonl")).unwrap();
+}
+
+fn writes(file: &str) -> [Step; 4] {
+    [
+        Step::read_stdin(),
+        Step::write(file, "written by the agent\n"),
+        Step::commit(format!("Write {file}")),
+        Step::transcript("recording.jsonl"),
+    ]
+}
+
+#[test]
+fn a_trakkar_task_is_taken_up_again_verified_and_becomes_a_pull_request_in_a_contained_sandbox() {
+    let gives_up = [
+        Step::write("half.txt", "written by the agent\n"),
+        Step::first_lines(3, "recording.jsonl"),
+        Step::exit(3),
+    ];
+    let script = in_scene(Script::new().attempt(gives_up).attempt(writes("hello.txt")));
+    // It judges the work, and the agent wrote it: it gets no further than the agent.
+    let verify = "test -e hello.txt && test -e half.txt && ! touch ../../planted";
+    let agent = trakkar_board::Agent { verify_command: Some(verify.to_owned()), ..Default::default() };
+    let scene = trakkar_scene::Scene::with(agent, &script);
+    let stage = scene.stage.variable("HOSTLER_SANDBOX", "contained");
+    let scene = trakkar_scene::Scene { stage, ..scene };
+    if !possible(&scene.stage, "contained") {
+        return;
+    }
+    furnish(&scene.stage);
+    let (task, first) = scene.delegate("Write hello.txt");
+    let host = scene.start(&[]);
+    scene.wait_for(&first, "failed", &host);
+    let second = scene.reply(&task, "Go on.");
+    scene.wait_for(&second, "pr_opened", &host);
+    scene.wait_for_worktrees(0);
+    scene.drain(host);
+    let starts = scene.starts();
+    assert_eq!((starts.len(), &starts[0].cwd), (2, &starts[1].cwd), "in the same folder");
+    let [request] = &scene.pull_requests()[..] else { panic!("{:?}", scene.pull_requests()) };
+    for file in ["half.txt", "hello.txt"] {
+        assert_eq!(scene.at_the_forge(&request.head, file), "written by the agent\n", "the work of both");
+    }
+}
+
+#[test]
+fn a_tale_run_is_done_and_reported_from_a_contained_sandbox() {
+    let scene = tale_scene::Scene::playing(&in_scene(Script::always(writes("hello.txt"))));
+    let stage = scene.stage.variable("HOSTLER_SANDBOX", "contained");
+    let scene = tale_scene::Scene { stage, ..scene };
+    if !possible(&scene.stage, "contained") {
+        return;
+    }
+    furnish(&scene.stage);
+    let host = scene.start();
+    let run = scene.wait_for(&scene.run, "completed", &host);
+    scene.drain(host);
+    assert!(run.diff_stat.unwrap().contains("hello.txt"));
+    assert_eq!(scene.agent.starts().unwrap().len(), 1);
 }
 
 #[test]
