@@ -49,7 +49,8 @@ impl SecretsFile {
             file.forges.values().filter_map(|table| table.values().next()).map(|given| ("forge", given));
         let retention = file.retention.values().next().map(|given| ("retention", given));
         let network = file.network.values().next().map(|given| ("network", given));
-        let mut all = keys.chain(repositories).chain(forges).chain(retention).chain(network);
+        let agents = file.agents.values().next().map(|given| ("agents", given));
+        let mut all = keys.chain(repositories).chain(forges).chain(retention).chain(network).chain(agents);
         if let Some((key, given)) = all.next() {
             return Err(foreign(key, given));
         }
@@ -111,6 +112,7 @@ mod tests {
         for table in [
             "[repos]\na = \"/a\"",
             "[forge.\"a.b\"]\nkind = \"github\"",
+            "[agents]\nnetwork-deny = [\"a.example:443\"]",
             "[retention]\nlogs = \"1d\"",
             "[network]\nobserve = true",
         ] {
