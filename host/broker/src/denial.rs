@@ -11,7 +11,7 @@ use hostler_engine::rights::{AddressBlock, Origin};
 /// Bytes of a plugin's text that a message repeats: enough to recognise it.
 const QUOTED_BYTES: usize = 200;
 
-/// Addresses of one name that a message repeats: enough for the grant of a usual one.
+/// Addresses of one name that a message repeats: enough for the grant or rule of a usual one.
 const QUOTED_ADDRESSES: usize = 8;
 
 /// A right that was missing. The message names it and what the operator can do.
@@ -187,12 +187,12 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// As many addresses as a message repeats.
-fn some(addresses: &[IpAddr]) -> Vec<String> {
+pub(crate) fn some(addresses: &[IpAddr]) -> Vec<String> {
     addresses.iter().take(QUOTED_ADDRESSES).map(ToString::to_string).collect()
 }
 
-/// The same as ranges in a grant.
-fn lines(addresses: &[IpAddr]) -> String {
+/// The same as ranges in a grant or a rule.
+pub(crate) fn lines(addresses: &[IpAddr]) -> String {
     let some = addresses.iter().take(QUOTED_ADDRESSES);
     let quoted: Vec<String> = some.map(|address| format!("\"{}\"", AddressBlock::only(*address))).collect();
     quoted.join(", ")

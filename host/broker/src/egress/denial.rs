@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use hostler_engine::rights::AddressBlock;
+use hostler_engine::sandbox::{Destination, Endpoint};
 use hyper::StatusCode;
 
-use hostler_engine::sandbox::{Destination, Endpoint};
+use crate::denial::{lines, some};
 
 /// What an agent asked for and does not get. The message names the setting that would
 /// allow it, where one could.
@@ -26,15 +26,13 @@ pub(crate) enum EgressDenial {
     #[error(
         "agents may not reach {to} at {kind} ({}): add `addresses = [{}]` below `[agents]` in the host's \
          configuration if it should be reached there",
-        listed(addresses, ToString::to_string),
-        listed(addresses, |address| format!("\"{}\"", AddressBlock::only(*address)))
+        some(addresses).join(", "), lines(addresses)
     )]
     Address { to: Endpoint, addresses: Vec<IpAddr>, kind: &'static str },
     #[error(
         "the address of the model `{model}` stands for {kind} ({}): add `addresses = [{}]` below \
          `[agents]` in the host's configuration if it should be reached there",
-        listed(addresses, ToString::to_string),
-        listed(addresses, |address| format!("\"{}\"", AddressBlock::only(*address)))
+        some(addresses).join(", "), lines(addresses)
     )]
     ModelAddress { model: String, addresses: Vec<IpAddr>, kind: &'static str },
     #[error("there is no route to a model called `{0}`: name one of those that this agent was given")]
@@ -46,13 +44,6 @@ pub(crate) enum EgressDenial {
     Sentinel(String),
     #[error("the request cannot be let out: {0}")]
     Malformed(&'static str),
-}
-
-/// Addresses that a message repeats: enough for the rule of a usual name.
-const QUOTED_ADDRESSES: usize = 8;
-
-fn listed(addresses: &[IpAddr], text: impl Fn(&IpAddr) -> String) -> String {
-    addresses.iter().take(QUOTED_ADDRESSES).map(text).collect::<Vec<_>>().join(", ")
 }
 
 impl EgressDenial {

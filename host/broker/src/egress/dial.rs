@@ -61,12 +61,11 @@ pub(super) async fn for_requests(network: &Network, permit: &Permit) -> Result<F
     }
 }
 
-/// The operator's proxy on the way there. It looks names up by itself, so only an
-/// address can be checked before.
+/// The operator's proxy on the way there. It looks names up by itself, so what they stand
+/// for is not checked; an address is reached only where a rule names it.
 fn proxy<'n>(network: &'n Network, permit: &Permit, scheme: &str) -> Result<Option<&'n Url>, Refusal> {
     let towards = |proxy: &'n crate::network::Proxy| proxy.towards(&permit.to.origin(scheme));
     let Some(url) = network.proxy.as_ref().and_then(towards) else { return Ok(None) };
-    permit.dialled(permit.to.address().into_iter().collect(), is_own)?;
     if url.scheme() != "http" {
         let told = "agents cannot be let out through a proxy that is itself reached over https: \
                     set one that is reached over http";

@@ -7,6 +7,7 @@ use hostler_engine::rights::Origin;
 
 use super::Network;
 use super::dial::Reach;
+use super::proxy::literal;
 use crate::denial::Denial;
 use crate::limits::CONNECT_WITHIN;
 
@@ -25,8 +26,9 @@ impl Network {
     /// cannot be looked up, or that a proxy looks up, and where any of the addresses is
     /// special in another way: nobody should be led to grant that.
     pub async fn inside(&self, origin: &Origin) -> Option<Inside> {
-        let is_address = origin.host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-        if is_address || self.proxy.as_ref().is_some_and(|proxy| proxy.towards(origin).is_some()) {
+        if literal(&origin.host).is_some()
+            || self.proxy.as_ref().is_some_and(|proxy| proxy.towards(origin).is_some())
+        {
             return None;
         }
         let looking = tokio::time::timeout(CONNECT_WITHIN.duration(), self.resolver.resolve(&origin.host));

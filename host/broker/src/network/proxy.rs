@@ -124,7 +124,7 @@ fn address(variable: &'static str, value: &str) -> Result<Url, ProxyError> {
 }
 
 /// The address that a host is, if it is one.
-fn literal(host: &str) -> Option<IpAddr> {
+pub(super) fn literal(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
