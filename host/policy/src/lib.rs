@@ -27,7 +27,7 @@ pub use error::PolicyError;
 pub use facts::{FileFacts, FileKind, Trust};
 pub use line::Line;
 pub use plugins::{PluginFacts, Signatures};
-pub use policies::{Member, NetworkCeiling, Policies};
+pub use policies::{Member, Policies};
 pub use policy::Policy;
 pub use programs::Program;
 pub use read::{POLICY_BYTES, Places, SYSTEM_POLICY, Stamp};

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use hostler_engine::landing::LandingKind;
 use hostler_engine::plan::Permission;
 use hostler_engine::rights::Origin;
-use hostler_engine::sandbox::{Destination, Endpoint, Tier};
+use hostler_engine::sandbox::{Endpoint, Tier};
 
 use crate::error::PolicyError;
-use crate::line::Line;
 use crate::plugins::{PluginFacts, Signatures};
 use crate::policy::Policy;
 use crate::programs::Program;
@@ -24,15 +23,6 @@ pub struct Member {
     pub digest: Option<String>,
     /// What it says; one that cannot be used allows nothing.
     pub policy: Result<Policy, PolicyError>,
-}
-
-/// What one policy lets contained agents connect to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NetworkCeiling {
-    /// Hosts and ports.
-    pub allow: Vec<Destination>,
-    /// Where the list stands.
-    pub by: Line,
 }
 
 /// Every policy that holds on this machine. Without one, nothing is restricted.
@@ -88,16 +78,6 @@ impl Policies {
     /// Whether contained agents may connect to a host and port.
     pub fn network(&self, to: &Endpoint) -> Verdict {
         self.all(|policy| policy.network(to))
-    }
-
-    /// What each policy that speaks of it lets contained agents connect to. A connection
-    /// must be in every one of these lists.
-    pub fn network_ceilings(&self) -> Vec<NetworkCeiling> {
-        let of = |member: &Member| match &member.policy {
-            Ok(policy) => policy.network_ceiling(),
-            Err(error) => Some(NetworkCeiling { allow: Vec::new(), by: error.line() }),
-        };
-        self.0.iter().filter_map(of).collect()
     }
 
     /// Whether a repository may be worked on.

@@ -12,7 +12,6 @@ use crate::error::PolicyError;
 use crate::line::Text;
 use crate::origins::OriginRule;
 use crate::plugins::{PluginFacts, PluginRules, PublisherKey, Signatures, permitted};
-use crate::policies::NetworkCeiling;
 use crate::programs::{Program, ProgramRule};
 use crate::repositories::{RepositoryFacts, RepositoryRule};
 use crate::verdict::{Bound, List, Setting, Verdict, judge};
@@ -61,12 +60,6 @@ impl Policy {
 
     pub(crate) fn network(&self, to: &Endpoint) -> Verdict {
         judge(self.network.as_ref(), |rule| rule.covers(to))
-    }
-
-    pub(crate) fn network_ceiling(&self) -> Option<NetworkCeiling> {
-        let list = self.network.as_ref()?;
-        let allow = list.entries.iter().map(|entry| entry.value.clone()).collect();
-        Some(NetworkCeiling { allow, by: list.line.clone() })
     }
 
     pub(crate) fn repository(&self, repository: &RepositoryFacts<'_>) -> Verdict {
