@@ -307,7 +307,7 @@ fn choose(asked: Option<&String>, known: &[String]) -> Result<String, String> {
 /// How much the agent may do unasked, and whose word that was.
 fn cut_permission(wish: Option<Permission>, policy: &Policy) -> (Permission, PermissionSource) {
     let operators = wish.unwrap_or(policy.permission_default).min(policy.permission_ceiling);
-    let permission = policy.organisation.map_or(operators, |ceiling| operators.min(ceiling));
+    let permission = operators.min(policy.most_permission());
     let by = if permission < operators {
         PermissionSource::Organisation
     } else if wish == Some(permission) {

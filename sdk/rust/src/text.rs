@@ -2,7 +2,7 @@
 //! machine.
 
 /// What stands in place of a path.
-pub const HIDDEN_PATH: &str = "<path>";
+const HIDDEN_PATH: &str = "<path>";
 
 /// All on one line, single spaces.
 pub fn one_line(text: &str) -> String {
@@ -36,7 +36,7 @@ fn begins_path(text: &str) -> bool {
     let named = |rest: &str| rest.starts_with(|c: char| c.is_alphanumeric() || "._-".contains(c));
     let drive = |bytes: &[u8]| matches!(bytes, [letter, b':', b'\\', ..] if letter.is_ascii_alphabetic());
     text.strip_prefix('/').is_some_and(named)
-        || text.strip_prefix("file://").is_some()
+        || text.starts_with("file://")
         || text.starts_with("~/")
         || text.starts_with("\\\\")
         || drive(text.as_bytes())
