@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hostler_tests::host_clock::advance;
+use hostler_tests::host_clock;
 use hostler_tests::scripted_agent::{Script, Step, imitations, transcript};
 use hostler_tests::{Output, PATIENCE, wait_until};
 use serde_json::Value;
@@ -191,7 +191,7 @@ fn without_the_audit_log_nothing_is_allowed_and_no_host_starts() {
 #[test]
 fn an_agent_that_cannot_be_accounted_for_starts_once_it_can() {
     let (stage, agent) = Stage::with_claude(&imitations::does_its_task());
-    let stage = stage.variable("HOSTLER_TEST_CLOCK", "1");
+    let stage = stage.variable(host_clock::TEST_CLOCK, "1");
     let host = stage.start(&[]);
     wait_until(PATIENCE, "the host works", || {
         let kinds = entries(&stage, &["--kind", "admitted"]).len();
@@ -209,7 +209,7 @@ fn an_agent_that_cannot_be_accounted_for_starts_once_it_can() {
     fs::remove_file(&folder).unwrap();
     fs::rename(&aside, &folder).unwrap();
     // It is tried again after a while.
-    advance(&stage.sandbox, Duration::from_mins(10)).unwrap();
+    host_clock::advance(&stage.sandbox, Duration::from_mins(10)).unwrap();
     stage.wait_for_state("hello", "closed");
     assert!(!agent.starts().unwrap().is_empty());
     assert_whole(&stage);
