@@ -11,7 +11,7 @@ use hostler_daemon::policy::Places;
 use hostler_daemon::proving::{ProofLimits, Prover};
 use jiff::tz::TimeZone;
 
-use crate::config::tale_daemon;
+use crate::config::{ConfigError, ConfigFile, Layers, SecretsFile, Whose, tale_daemon};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::page::Page;
@@ -89,6 +89,18 @@ impl Context {
     /// The operator's secrets.
     pub fn secrets_file(&self) -> PathBuf {
         self.home.config.join("secrets.toml")
+    }
+
+    /// What the operator's own file and environment say, without flags and repository.
+    pub fn operator_layers(&self) -> Result<Layers, ConfigError> {
+        let user_file = ConfigFile::read(&self.config_file(), Whose::Operator)?;
+        Ok(Layers { environment: self.environment.clone(), user_file, ..Layers::default() })
+    }
+
+    /// The same with the operator's secrets, in a file that nobody else can read.
+    pub fn layers_with_secrets(&self) -> Result<Layers, ConfigError> {
+        let secrets = SecretsFile::read(&self.secrets_file())?;
+        Ok(Layers { secrets, ..self.operator_layers()? })
     }
 
     /// What `tale daemon` may have left.

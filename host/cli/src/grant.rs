@@ -6,7 +6,7 @@ use hostler_daemon::Candidate;
 use hostler_daemon::grants::{GrantError, Grants};
 use hostler_daemon::install_folder::InstallFolder;
 
-use crate::config::{ConfigFile, Layers, Setting, Signatures, Whose};
+use crate::config::{Setting, Signatures};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -54,9 +54,7 @@ pub fn candidate(chosen: &Chosen, context: &Context) -> Candidate {
 
 /// The operator's word on signatures: a repository has none.
 pub fn signatures(context: &Context) -> Result<Setting<Signatures>, Failure> {
-    let user_file = ConfigFile::read(&context.config_file(), Whose::Operator)?;
-    let layers = Layers { user_file, environment: context.environment.clone(), ..Layers::default() };
-    Ok(Signatures::of(&layers)?)
+    Ok(Signatures::of(&context.operator_layers()?)?)
 }
 
 /// Tells what is doubtful about a signature, beside a question.

@@ -35,8 +35,8 @@ pub fn start(
     started.map_err(|error| Failure::new(Exit::Failed, format!("the log cannot be started: {error}")))
 }
 
-/// The variable if it is set, else what the flags say: details of our own crates,
-/// only warnings of others.
+/// The variable if it is set, else what the flags say: details of our own crates, which
+/// are `host` and `hostler_…`, only warnings of others.
 fn filter(verbosity: u8, environment: &BTreeMap<String, String>) -> Result<EnvFilter, Failure> {
     if let Some(text) = environment.get(VARIABLE).filter(|text| !text.is_empty()) {
         return EnvFilter::try_new(text).map_err(|error| {
@@ -49,8 +49,8 @@ fn filter(verbosity: u8, environment: &BTreeMap<String, String>) -> Result<EnvFi
     }
     Ok(EnvFilter::new(match verbosity {
         0 => "warn",
-        1 => "warn,hostler=info",
-        _ => "info,hostler=debug",
+        1 => "warn,host=info",
+        _ => "info,host=debug",
     }))
 }
 

@@ -14,15 +14,16 @@ use crate::config::agents;
 use crate::config::configuration::{self, NamedRepository, Surroundings};
 use crate::config::fields::{self, Fields, Kept, Role};
 use crate::config::forges::{NamedForge, forges};
+use crate::config::secret_field::{SecretField, Sources};
 use crate::config::{
-    ConfigError, ConfigFile, Configuration, Key, Layers, NetworkConfiguration, Origin, SecretsFile, Setting,
-    Whose, tale_daemon, value,
+    ConfigError, ConfigFile, Configuration, Key, Layers, NetworkConfiguration, Origin, Setting, Whose,
+    tale_daemon, value,
 };
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::found;
-use crate::keyring::{Bounded, KeyringError};
+use crate::keyring::{Bounded, KeyringError, SecretName};
 
 /// Set to 1, the running host's clock can be moved forward: for tests of what time does.
 const TEST_CLOCK: &str = "HOSTLER_TEST_CLOCK";
@@ -56,18 +57,19 @@ pub struct Chosen {
     pub manifest: Manifest,
 }
 
+impl Chosen {
+    /// What it is used as, where nobody says it: a plugin that is both is a tracker.
+    pub fn role(&self) -> Role {
+        if self.inspection.kinds.contains(&Kind::Tracker) { Role::Tracker } else { Role::Provider }
+    }
+}
+
 impl Setup {
     /// Reads every layer and decides every setting.
     pub fn read(args: &SettingsArgs, context: &Context) -> Result<Self, Failure> {
         let user_path = context.config_file();
-        let mut layers = Layers {
-            flags: args.flags()?,
-            environment: context.environment.clone(),
-            repository_file: None,
-            user_file: ConfigFile::read(&user_path, Whose::Operator)?,
-            secrets: SecretsFile::read(&context.secrets_file())?,
-            earlier: None,
-        };
+        let mut layers = context.layers_with_secrets()?;
+        layers.flags = args.flags()?;
         layers.earlier = earlier(&layers, context)?;
         let machine = machine_name(&context.environment);
         let home = context.environment.get("HOME").map(Path::new);
@@ -153,6 +155,15 @@ impl Setup {
                 ),
             )),
         }
+    }
+
+    /// Every secret of a plugin that has a value, by name, and where it comes from.
+    pub fn secrets(&self, role: Role, chosen: &Chosen) -> Result<Vec<(SecretName, Sources)>, ConfigError> {
+        let all = SecretField::all(role, &chosen.manifest).into_iter();
+        let sources = all.map(|secret| secret.sources(&self.layers).map(|sources| (secret.name, sources)));
+        let there =
+            |found: &Result<(SecretName, Sources), _>| !matches!(found, Ok((_, Sources { from: None, .. })));
+        sources.filter(there).collect()
     }
 
     /// The program that a provider starts instead of the one on `PATH`.

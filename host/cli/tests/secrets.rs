@@ -43,6 +43,20 @@ form = "Bearer {}"
 origin = "https://board.example.com"
 "#;
 
+const CODER: &str = r#"
+[plugin]
+id = "coder"
+name = "Coder"
+version = "0.1.0"
+contract = "hostler:plugin@0.1.0"
+description = "A coding CLI for tests."
+[program]
+name = "coder-for-tests"
+version = ["--version"]
+[program.commands.start]
+args = ["{prompt}"]
+"#;
+
 /// What must be seen nowhere but where it is kept.
 const CANARY: &str = "canary-of-the-board-4711";
 
@@ -110,7 +124,15 @@ fn without_a_keyring_a_secret_goes_into_a_file_that_only_its_owner_reads() {
     machine.set("BOARD_TOKEN", CANARY);
     let listed = machine.run(&["secret", "list"]).1;
     let line = listed.lines().find(|line| line.starts_with("board.token ")).unwrap();
-    assert!(line.ends_with(" BOARD_TOKEN") && !listed.contains(CANARY), "{listed}");
+    assert!(line.contains(" BOARD_TOKEN, instead of ~/config/hostler/secrets.toml line "), "{listed}");
+    assert!(!listed.contains(CANARY), "{listed}");
+    let listed = machine.run(&["secret", "list", "--json"]).1;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let token = listed.as_array().unwrap().iter().find(|one| one["name"] == "board.token").unwrap();
+    assert_eq!(token["from"], "BOARD_TOKEN");
+    assert!(token["overridden"][0].as_str().unwrap().contains("secrets.toml line "), "{token}");
+    let doctor = machine.run(&["doctor", "--plugin", "board"]).1;
+    assert!(doctor.contains("board.token from BOARD_TOKEN, instead of ~/config"), "{doctor}");
     assert_eq!(machine.run(&["secret", "remove", "board.token"]).0, 0);
     assert!(!secrets_file(&machine).contains(CANARY));
 }
@@ -138,6 +160,48 @@ fn a_secret_in_the_keyring_stands_in_no_file_and_comes_from_there() {
     assert_eq!(exit, 0, "{out}{err}");
     assert_fails(&machine, &["config", "show", "--plugin", "board"], 3, &["needs `token`"]);
     assert!(!secrets_file(&machine).contains("token"));
+}
+
+#[test]
+fn a_host_that_logs_more_says_which_key_it_uses_and_which_it_passes_over() {
+    let mut machine = machine();
+    machine.write("work/.git/HEAD", "ref: refs/heads/main\n");
+    let coder = Guest::provider().manifest(Some(CODER)).build();
+    std::fs::write(machine.path("data/hostler/plugins/coder.wasm"), coder).unwrap();
+    set(&machine, &["secret", "set", "board.token"], CANARY);
+    machine.set("BOARD_TOKEN", "another");
+    let args = ["run", "--plugin", "board", "--provider", "coder"];
+    let said = "board.token comes from BOARD_TOKEN, instead of ~/config/hostler/secrets.toml line ";
+    let (exit, _, quiet) = machine.run(&args);
+    assert!(exit == 5 && !quiet.contains("comes from"), "{exit}: {quiet}");
+    let (_, _, log) = machine.run(&[&args[..], &["-v"]].concat());
+    assert!(log.contains(said) && !log.contains(CANARY) && !log.contains("another"), "{log}");
+}
+
+#[test]
+fn what_somebody_wrote_into_the_settings_by_hand_is_not_said_to_be_gone() {
+    let machine = machine();
+    let config = machine.path("config/hostler/config.toml");
+    set(&machine, &["secret", "set", "board.token"], CANARY);
+    let by_hand = "[tracker.board]\ntoken = \"by hand\"\n";
+    machine.write("config/hostler/config.toml", by_hand);
+    let remove = ["secret", "remove", "board.token"];
+    let value =
+        ["stands in ~/config/hostler/config.toml line 2", "delete it there, then run `host secret remove"];
+    assert_fails(&machine, &remove, 3, &value);
+    assert!(secrets_file(&machine).contains(CANARY) && std::fs::read_to_string(&config).unwrap() == by_hand);
+    machine.write("config/hostler/config.toml", "[keyring]\nboard = [\"token\"]\n");
+    let mark = [
+        "~/config/hostler/config.toml line 2 says that the keyring has it",
+        "move that line to `[keyring]` in",
+    ];
+    assert_fails(&machine, &remove, 3, &mark);
+    let (exit, said) = set(&machine, &["secret", "set", "board.token", "--file"], "a new one");
+    assert!(exit == 3 && said.contains("says that the keyring has it"), "{said}");
+    assert!(secrets_file(&machine).contains(CANARY), "nothing has changed");
+    std::fs::remove_file(config).unwrap();
+    assert_eq!(machine.run(&remove).0, 0);
+    assert!(!secrets_file(&machine).contains(CANARY));
 }
 
 #[test]

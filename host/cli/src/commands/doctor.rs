@@ -18,13 +18,14 @@ use rustix::fs::Access;
 use super::standing;
 use crate::arguments::DoctorArgs;
 use crate::config::NetworkConfiguration;
-use crate::config::Setting;
-use crate::config::fields::{FieldValue, Fields, Role};
+use crate::config::fields::Role;
 use crate::config::forges::NamedForge;
+use crate::config::secret_field::Sources;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::grant;
+use crate::keyring::SecretName;
 use crate::output;
 use crate::screens::doctor::{Check, Health, draw_checks};
 use crate::screens::inspect::Allowed;
@@ -324,8 +325,9 @@ fn plugin(setup: &Setup, role: Role, chosen: &Chosen, context: &Context) -> Chec
             format!("{file} is no {} plugin; `host plugin list` shows what there is", wanted.name());
         return Check::new(name, Health::Fail, finding);
     }
-    let secrets = match setup.fields(role, chosen, context) {
-        Ok(fields) => sources(chosen, &fields),
+    let fields = setup.fields(role, chosen, context);
+    let secrets = match fields.and_then(|_| sources(setup, role, chosen)) {
+        Ok(secrets) => secrets,
         Err(failure) => return Check::new(name, Health::Fail, failure),
     };
     match Grants::load(&context.home.grants()).map(|grants| grant::standing(&grants, chosen)) {
@@ -341,13 +343,12 @@ fn plugin(setup: &Setup, role: Role, chosen: &Chosen, context: &Context) -> Chec
     }
 }
 
-/// Where each secret of a plugin comes from; never what it is.
-fn sources(chosen: &Chosen, fields: &Fields) -> String {
-    let secrets = chosen.manifest.config.iter().filter(|(_, field)| field.secret);
-    let id = &chosen.manifest.plugin.id;
-    let source =
-        |(name, setting): (&String, &Setting<FieldValue>)| format!("; {id}.{name} from {}", setting.origin);
-    secrets.filter_map(|(name, _)| fields.get_key_value(name)).map(source).collect::<Vec<_>>().concat()
+/// Where each secret of a plugin comes from, and what that takes the place of; never
+/// what it is.
+fn sources(setup: &Setup, role: Role, chosen: &Chosen) -> Result<String, Failure> {
+    let secrets = setup.secrets(role, chosen)?;
+    let source = |(name, sources): &(SecretName, Sources)| format!("; {name} from {sources}");
+    Ok(secrets.iter().map(source).collect::<Vec<_>>().concat())
 }
 
 /// The CLI of a provider that is allowed.

@@ -20,7 +20,6 @@ use serde_json::json;
 
 use super::in_runtime;
 use crate::arguments::{PluginCommand, TryArgs};
-use crate::config::{ConfigFile, Layers, Whose};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -168,12 +167,7 @@ fn allow(name: &str, yes: bool, context: &Context) -> Result<(), Failure> {
 
 /// The plugin with what the person's own settings say about it.
 async fn with_settings(chosen: Chosen, context: &Context) -> Result<(Chosen, inside::Found), Failure> {
-    let layers = Layers {
-        environment: context.environment.clone(),
-        user_file: ConfigFile::read(&context.config_file(), Whose::Operator)?,
-        ..Layers::default()
-    };
-    inside::widened(chosen, &layers, context).await
+    inside::widened(chosen, &context.operator_layers()?, context).await
 }
 
 async fn try_it(args: &TryArgs, context: &Context) -> Result<(), Failure> {

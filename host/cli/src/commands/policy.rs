@@ -10,12 +10,10 @@ use hostler_daemon::engine::plan::Permission;
 use hostler_daemon::engine::rights::{Origin, Rights};
 use hostler_daemon::grants::Grants;
 use hostler_daemon::organisation;
-use hostler_daemon::plugins::Kind;
 use hostler_daemon::policy::{Policies, Program, Verdict};
 use hostler_daemon::{Repository, WorkspaceError, providers};
 
 use crate::arguments::{CheckArgs, PolicyCommand, SettingsArgs};
-use crate::config::fields::Role;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -95,9 +93,8 @@ fn rights(
 /// What is configured, without secrets; rights may be explained although not everything
 /// is there that the plugin needs.
 fn fields(chosen: &Chosen, context: &Context) -> BTreeMap<String, String> {
-    let role = if chosen.inspection.kinds.contains(&Kind::Tracker) { Role::Tracker } else { Role::Provider };
     let setup = Setup::read(&SettingsArgs::default(), context);
-    let known = setup.and_then(|setup| setup.fields(role, chosen, context)).unwrap_or_default();
+    let known = setup.and_then(|setup| setup.fields(chosen.role(), chosen, context)).unwrap_or_default();
     let is_open = |name: &String| chosen.manifest.config.get(name).is_some_and(|field| !field.secret);
     let open = known.into_iter().filter(|(name, _)| is_open(name));
     open.map(|(name, setting)| (name, setting.value.reveal().to_owned())).collect()

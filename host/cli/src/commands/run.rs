@@ -11,6 +11,7 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::plugin::installed;
 use crate::arguments::RunArgs;
+use crate::config::fields::Role;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -34,6 +35,7 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<ExitCode, Failure>
     let setup = Setup::read(&args.settings, context)?;
     let (tracker, providers) = (setup.tracker(context)?, setup.providers(context)?);
     let settings = setup.settings(&tracker, &providers, args.once, context)?;
+    log_secrets(&setup, &tracker, &providers)?;
     let plugins: Vec<&Chosen> = std::iter::once(&tracker).chain(&providers).collect();
     grant::ensure(&plugins, context, &page)?;
     let waiting = installed::waiting(&plugins, context)?;
@@ -80,6 +82,17 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<ExitCode, Failure>
     let summary = ended?;
     progress.say(&summary_line(&summary));
     Ok(exit(&summary, args.once).into())
+}
+
+/// Where keys come from, so that a variable that somebody forgot is seen to win.
+fn log_secrets(setup: &Setup, tracker: &Chosen, providers: &[Chosen]) -> Result<(), Failure> {
+    let providers = providers.iter().map(|provider| (Role::Provider, provider));
+    for (role, chosen) in std::iter::once((Role::Tracker, tracker)).chain(providers) {
+        for (name, sources) in setup.secrets(role, chosen)? {
+            tracing::info!("{name} comes from {sources}");
+        }
+    }
+    Ok(())
 }
 
 fn take_the_rest(notices: &mut Receiver<Notice>, progress: &mut Progress) {

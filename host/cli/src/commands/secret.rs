@@ -3,14 +3,14 @@
 use std::io::{IsTerminal, Read};
 
 use hostler_daemon::home::make_private;
-use hostler_daemon::plugins::{self, Kind};
+use hostler_daemon::plugins;
 
 use super::setup::save;
 use crate::arguments::SecretCommand;
 use crate::config::edit::{Change, edited};
-use crate::config::fields::{self, Role};
 use crate::config::file::read_text;
-use crate::config::{ConfigFile, Layers, Origin, SecretsFile, Whose};
+use crate::config::secret_field::{ByHand, SecretField, kept_in_keyring};
+use crate::config::{Layers, Origin};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -35,88 +35,34 @@ pub fn secret(command: SecretCommand, context: &Context) -> Result<(), Failure> 
     }
 }
 
-/// A secret field of a plugin that is here.
-struct Secret {
-    name: SecretName,
-    role: Role,
-    variable: Option<String>,
-}
-
-impl Secret {
-    fn find(text: &str, context: &Context) -> Result<Self, Failure> {
-        let wrong = |what: String| Failure::new(Exit::Usage, what);
-        let (plugin, field) = text.rsplit_once('.').ok_or_else(|| {
-            wrong(format!("`{text}` names no secret: write plugin and field, such as `tale.api-key`"))
-        })?;
-        let all = Self::of(&choose(plugin, context)?);
-        let known: Vec<String> = all.iter().map(|secret| format!("`{}`", secret.name.field)).collect();
-        all.into_iter().find(|secret| secret.name.field == field).ok_or_else(|| {
-            let known = if known.is_empty() { "none at all".to_owned() } else { known.join(", ") };
-            wrong(format!("plugin `{plugin}` has no secret `{field}`; it has {known}"))
-        })
-    }
-
-    /// Every secret of a plugin.
-    fn of(chosen: &Chosen) -> Vec<Self> {
-        let is_tracker = chosen.inspection.kinds.contains(&Kind::Tracker);
-        let role = if is_tracker { Role::Tracker } else { Role::Provider };
-        let secrets = chosen.manifest.config.iter().filter(|(_, field)| field.secret);
-        let secret = |(name, field): (&String, &plugins::ConfigField)| Self {
-            name: SecretName { plugin: chosen.manifest.plugin.id.clone(), field: name.clone() },
-            role,
-            variable: field.env.clone(),
-        };
-        secrets.map(secret).collect()
-    }
-
-    /// Where its value would stand in a file.
-    fn place(&self) -> [&str; 3] {
-        [self.role.table(), &self.name.plugin, &self.name.field]
-    }
-
-    /// Where it comes from now. The keyring is not asked: the file says what it has.
-    fn origin(&self, layers: &Layers) -> Result<Option<Origin>, Failure> {
-        let variable = self.variable.as_ref().filter(|name| layers.environment.contains_key(*name));
-        if let Some(variable) = variable {
-            return Ok(Some(Origin::Environment(variable.clone())));
-        }
-        if marked(&self.name.plugin, layers)?.contains(&self.name.field) {
-            let title = Bounded::system(&layers.environment).map_or("not here now", |found| found.title());
-            return Ok(Some(Origin::Keyring(title)));
-        }
-        let secrets = layers.secrets.as_ref().map(|file| (&file.tracker, &file.providers));
-        let user = layers.user_file.as_ref().map(|file| (&file.tracker, &file.providers));
-        let given = secrets.into_iter().chain(user).find_map(|(tracker, providers)| {
-            let tables = if self.role == Role::Tracker { tracker } else { providers };
-            tables.get(&self.name.plugin)?.get(&self.name.field)
-        });
-        Ok(given.map(|given| given.origin.clone()))
-    }
-}
-
-/// The fields of a plugin that the keyring has, by the operator's files.
-fn marked(plugin: &str, layers: &Layers) -> Result<Vec<String>, Failure> {
-    let mut names = Vec::new();
-    for given in layers.in_keyring(plugin) {
-        names.extend(fields::list(plugin, given)?);
-    }
-    Ok(names)
-}
-
-fn layers(context: &Context) -> Result<Layers, Failure> {
-    Ok(Layers {
-        environment: context.environment.clone(),
-        user_file: ConfigFile::read(&context.config_file(), Whose::Operator)?,
-        secrets: SecretsFile::read(&context.secrets_file())?,
-        ..Layers::default()
+/// The secret that is called this: a plugin that is here, and its field.
+fn find(text: &str, context: &Context) -> Result<SecretField, Failure> {
+    let wrong = |what: String| Failure::new(Exit::Usage, what);
+    let (plugin, field) = text.rsplit_once('.').ok_or_else(|| {
+        wrong(format!("`{text}` names no secret: write plugin and field, such as `tale.api-key`"))
+    })?;
+    let all = of(&choose(plugin, context)?);
+    let known: Vec<String> = all.iter().map(|secret| format!("`{}`", secret.name.field)).collect();
+    all.into_iter().find(|secret| secret.name.field == field).ok_or_else(|| {
+        let known = if known.is_empty() { "none at all".to_owned() } else { known.join(", ") };
+        wrong(format!("plugin `{plugin}` has no secret `{field}`; it has {known}"))
     })
 }
 
+fn of(chosen: &Chosen) -> Vec<SecretField> {
+    SecretField::all(chosen.role(), &chosen.manifest)
+}
+
 fn set(text: &str, into_file: bool, context: &Context) -> Result<(), Failure> {
-    let secret = Secret::find(text, context)?;
+    let secret = find(text, context)?;
     // Nothing may be added to a file that others could have read or written.
-    let layers = layers(context)?;
+    let layers = context.layers_with_secrets()?;
     let keyring = if into_file { None } else { answering(&secret.name, context)? };
+    if let (None, Some(ByHand::InKeyring(place))) = (&keyring, secret.by_hand(&layers)?) {
+        let what =
+            format!("{} is not kept: {}, then set it again", secret.name, in_keyring_by(&place, context));
+        return Err(Failure::new(Exit::Configuration, what));
+    }
     let value = typed(&secret.name)?;
     let kept = if let Some(keyring) = &keyring {
         keyring.write(&secret.name, &value).map_err(|error| not_kept(&secret.name, &error))?;
@@ -184,9 +130,14 @@ enum Place<'a> {
 }
 
 /// Writes down where a secret is kept from now on.
-fn write_down(secret: &Secret, layers: &Layers, place: Place<'_>, context: &Context) -> Result<(), Failure> {
+fn write_down(
+    secret: &SecretField,
+    layers: &Layers,
+    place: Place<'_>,
+    context: &Context,
+) -> Result<(), Failure> {
     let (plugin, field) = (&secret.name.plugin, &secret.name.field);
-    let mut names = marked(plugin, layers)?;
+    let mut names = kept_in_keyring(plugin, layers)?;
     names.retain(|name| name != field);
     names.extend((place == Place::Keyring).then(|| field.clone()));
     let mark = ["keyring", plugin.as_str()];
@@ -214,19 +165,19 @@ fn write_down(secret: &Secret, layers: &Layers, place: Place<'_>, context: &Cont
 }
 
 /// A variable that wins over what was just kept.
-fn beside(secret: &Secret, context: &Context) -> String {
+fn beside(secret: &SecretField, context: &Context) -> String {
     let set = secret.variable.as_ref().filter(|name| context.environment.contains_key(*name));
     set.map(|name| format!(" While {name} is set, that is used instead.")).unwrap_or_default()
 }
 
 fn list(as_json: bool, context: &Context) -> Result<(), Failure> {
-    let layers = layers(context)?;
+    let layers = context.layers_with_secrets()?;
     let mut views: Vec<SecretView> = Vec::new();
     for (name, _) in plugins::available(&context.plugin_folders())? {
         // A file that is no plugin has no secrets; `host plugin list` tells about it.
         let Ok(chosen) = choose(&name, context) else { continue };
-        for secret in Secret::of(&chosen) {
-            let view = SecretView { name: secret.name.to_string(), from: secret.origin(&layers)? };
+        for secret in of(&chosen) {
+            let view = SecretView { name: secret.name.to_string(), sources: secret.sources(&layers)? };
             if views.iter().all(|other| other.name != view.name) {
                 views.push(view);
             }
@@ -239,10 +190,20 @@ fn list(as_json: bool, context: &Context) -> Result<(), Failure> {
 }
 
 fn remove(text: &str, context: &Context) -> Result<(), Failure> {
-    let secret = Secret::find(text, context)?;
-    let layers = layers(context)?;
+    let secret = find(text, context)?;
+    let layers = context.layers_with_secrets()?;
     let name = &secret.name;
-    if marked(&name.plugin, &layers)?.contains(&name.field) {
+    if let Some(by_hand) = secret.by_hand(&layers)? {
+        let why = match by_hand {
+            ByHand::Value(place) => {
+                format!("its value stands in {place}, which is yours to edit: delete it there")
+            }
+            ByHand::InKeyring(place) => in_keyring_by(&place, context),
+        };
+        let what = format!("{name} is not removed: {why}, then run `host secret remove {name}` again");
+        return Err(Failure::new(Exit::Configuration, what));
+    }
+    if secret.is_in_keyring(&layers)? {
         let keyring = Bounded::system(&context.environment).ok_or(KeyringError::Absent);
         let removed = keyring.and_then(|keyring| keyring.remove(name));
         removed
@@ -250,6 +211,15 @@ fn remove(text: &str, context: &Context) -> Result<(), Failure> {
     }
     write_down(&secret, &layers, Place::Nowhere, context)?;
     output::line(format!("{name} is kept nowhere by Hostler any more.{}", beside(&secret, context)))
+}
+
+/// A word about the keyring in the file that no command changes, and what to do.
+fn in_keyring_by(place: &Origin, context: &Context) -> String {
+    let own = context.secrets_file();
+    format!(
+        "{place} says that the keyring has it, and is yours to edit: move that line to `[keyring]` in {}",
+        own.display()
+    )
 }
 
 #[cfg(test)]

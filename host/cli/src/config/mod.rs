@@ -19,6 +19,7 @@ pub mod layers;
 pub mod network;
 pub mod origin;
 pub mod retention;
+pub mod secret_field;
 pub mod secrets;
 pub mod signatures;
 pub mod tale_daemon;

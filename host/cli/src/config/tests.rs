@@ -13,6 +13,7 @@ use super::fields::{self, Fields, Role};
 use super::file::FILE_BYTES;
 use super::layers::Flags;
 use super::origin::Origin;
+use super::secret_field::{SecretField, Sources};
 use super::*;
 
 const USER: &str = "/home/ada/.config/hostler/config.toml";
@@ -486,4 +487,48 @@ fn what_the_keyring_has_comes_before_what_stands_in_a_file() {
     assert_eq!(fields["token"].value.reveal(), "of the keyring");
     assert_eq!(fields["token"].origin.to_string(), "the keyring (Secret Service)");
     assert_eq!(fields_of(&layers).unwrap()["token"].value.reveal(), "of the file");
+}
+
+/// Every place that can have the token, the weightiest first, as `weights` switches them on.
+fn layers_with_tokens(weights: u32) -> Layers {
+    let on =
+        |place: u32, text: &str| if weights & (1 << place) == 0 { String::new() } else { text.to_owned() };
+    let environment =
+        if weights & 1 == 0 { BTreeMap::new() } else { environment(&[("TRAKKAR_TOKEN", "of the variable")]) };
+    let marked = on(1, "[keyring]\ntrakkar = [\"token\"]\n");
+    let saved = on(2, "[tracker.trakkar]\ntoken = \"saved\"\n");
+    let by_hand = on(3, "[tracker.trakkar]\ntoken = \"by hand\"\n");
+    let mut left = ConfigFile::empty(Path::new(TALE_DAEMON));
+    left.tracker = user(&on(4, "[tracker.trakkar]\ntoken = \"left\"\n")).unwrap().tracker;
+    Layers {
+        flags: set(&[("api-url", "https://t.example")]),
+        environment,
+        user_file: Some(user(&by_hand).unwrap()),
+        secrets: secrets(&format!("{marked}{saved}")),
+        earlier: Some(left),
+        ..Layers::default()
+    }
+}
+
+#[test]
+fn a_secret_is_said_to_come_from_where_it_comes_from_and_all_else_to_be_passed_over() {
+    let secret = SecretField::all(Role::Tracker, &manifest()).remove(0);
+    for weights in 0..32_u32 {
+        let layers = layers_with_tokens(weights);
+        let title = "not here now";
+        let values = fields::in_keyring(&manifest(), &layers).unwrap();
+        let values = values.into_iter().map(|name| (name.field, "of the keyring".to_owned())).collect();
+        let kept = fields::Kept { title, values };
+        let fields = fields::resolve(Role::Tracker, &manifest(), &layers, &kept, USER).unwrap();
+        let sources = secret.sources(&layers).unwrap();
+        assert_eq!(sources.from.as_ref(), fields.get("token").map(|token| &token.origin), "{weights:05b}");
+        let places = sources.from.iter().count() + sources.overridden.len();
+        assert_eq!(places, weights.count_ones() as usize, "{weights:05b}: {sources}");
+    }
+    let all = secret.sources(&layers_with_tokens(31)).unwrap().to_string();
+    let expected = format!(
+        "TRAKKAR_TOKEN, instead of the keyring (not here now) and {SECRETS} line 4 and {USER} line 2 and {USER} line 2"
+    );
+    assert_eq!(all, expected);
+    assert_eq!(Sources::default().to_string(), "not set");
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::config::Origin;
+use crate::config::secret_field::Sources;
 use crate::page::Page;
 use crate::paint::Tone;
 use crate::table::{Cell, draw, heading};
@@ -12,8 +12,9 @@ use crate::table::{Cell, draw, heading};
 pub struct SecretView {
     /// Plugin and field.
     pub name: String,
-    /// Where it comes from, if it has a value. The value itself is shown nowhere.
-    pub from: Option<Origin>,
+    /// Where it comes from. The value itself is shown nowhere.
+    #[serde(flatten)]
+    pub sources: Sources,
 }
 
 /// Every secret, and where it comes from.
@@ -22,8 +23,8 @@ pub fn draw_secrets(page: &Page, secrets: &[SecretView]) -> String {
         return "No plugin here has a secret.\n".to_owned();
     }
     let rows = secrets.iter().map(|secret| {
-        let from = secret.from.as_ref().map(ToString::to_string);
-        let from = from.map_or_else(|| Cell::new("not set").tone(Tone::Quiet), Cell::new);
+        let from = Cell::new(secret.sources.to_string());
+        let from = if secret.sources.from.is_none() { from.tone(Tone::Quiet) } else { from };
         vec![Cell::new(&secret.name).tone(Tone::Strong), from]
     });
     let head = heading(&["SECRET", "FROM"]);
@@ -33,15 +34,20 @@ pub fn draw_secrets(page: &Page, secrets: &[SecretView]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Origin;
     use crate::page::tests::page;
 
     #[test]
     fn secrets_are_a_calm_table_without_values() {
-        let secret = |name: &str, from| SecretView { name: name.to_owned(), from };
+        let keyring = || Origin::Keyring("Secret Service");
+        let secret = |name: &str, from, overridden: &[Origin]| SecretView {
+            name: name.to_owned(),
+            sources: Sources { from, overridden: overridden.to_vec() },
+        };
         let secrets = [
-            secret("tale.api-key", Some(Origin::Keyring("Secret Service"))),
-            secret("trakkar.token", Some(Origin::Environment("TRAKKAR_TOKEN".to_owned()))),
-            secret("telora.token", None),
+            secret("tale.api-key", Some(keyring()), &[]),
+            secret("trakkar.token", Some(Origin::Environment("TRAKKAR_TOKEN".to_owned())), &[keyring()]),
+            secret("telora.token", None, &[]),
         ];
         insta::assert_snapshot!(draw_secrets(&page(), &secrets));
         insta::assert_snapshot!(draw_secrets(&page(), &[]));
