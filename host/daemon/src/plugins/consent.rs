@@ -58,18 +58,22 @@ impl Consent {
             return Ok(gone);
         }
         grants.save(&self.grants)?;
-        for Grant { id, digest, .. } in &gone {
+        let tell = |Grant { id, digest, .. }: &Grant| {
             let event = Event::Revoke { plugin: id.clone(), digest: digest.clone(), by: self.by.clone() };
-            self.log.append(self.now.0, &event, Settle::Now)?;
-        }
+            self.log.append(self.now.0, &event, Settle::Now).map(drop)
+        };
+        // One that cannot be told does not keep the others from it.
+        gone.iter().map(tell).fold(Ok(()), Result::and)?;
         Ok(gone)
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
     use std::path::Path;
+
+    use hostler_journal::audit::MAX_LINE_BYTES;
 
     use super::*;
 
@@ -77,7 +81,7 @@ mod tests {
         contract = \"hostler:plugin@0.1.0\"\ndescription = \"A demo.\"\n\
         [[http]]\norigin = \"https://a.example\"\nmethods = [\"GET\"]\npath = \"/\"\nreason = \"to ask\"\n";
 
-    fn home(place: &Path) -> Home {
+    pub(crate) fn home(place: &Path) -> Home {
         let folder = |name: &str| place.join(name);
         Home {
             state: folder("state"),
@@ -91,7 +95,7 @@ mod tests {
         By { user: "ada (uid 1000)".to_owned(), how: "--yes".to_owned() }
     }
 
-    fn consent(home: &Home) -> Consent {
+    pub(crate) fn consent(home: &Home) -> Consent {
         Consent::new(home, by(), Timestamp(7))
     }
 
@@ -117,13 +121,32 @@ mod tests {
         assert!(lines[1].contains("\"kind\":\"revoke\"") && lines.len() == 2, "{lines:?}");
     }
 
+    /// What stands where the log should be lets nobody write it.
+    pub(crate) fn break_audit_log(home: &Home) {
+        std::fs::remove_dir_all(home.audit()).unwrap();
+        std::fs::write(home.audit(), b"in the way").unwrap();
+    }
+
+    #[test]
+    fn a_grant_that_cannot_be_told_of_keeps_no_other_from_it() {
+        let place = tempfile::tempdir().unwrap();
+        let home = home(place.path());
+        let grant =
+            |digest: &str| format!("[[plugin]]\nid = \"demo\"\ndigest = \"{digest}\"\nversion = \"1\"\n");
+        let text = [grant(&"0".repeat(MAX_LINE_BYTES)), grant("one"), grant("other")].concat();
+        let mut grants = Grants::parse(&home.grants(), &text).unwrap();
+        consent(&home).revoke(&mut grants, "demo", None).unwrap_err();
+        let mut told = Vec::new();
+        audit::log(&home).read(|line| told.push(line.to_owned())).unwrap();
+        assert!(told.len() == 2 && told[0].contains("\"one\"") && told[1].contains("\"other\""), "{told:?}");
+    }
+
     #[test]
     fn without_the_audit_log_nothing_is_allowed_and_everything_can_be_taken_back() {
         let place = tempfile::tempdir().unwrap();
         let home = home(place.path());
         allow_demo(&home).unwrap();
-        std::fs::remove_dir_all(home.audit()).unwrap();
-        std::fs::write(home.audit(), b"in the way").unwrap();
+        break_audit_log(&home);
         let mut grants = Grants::load(&home.grants()).unwrap();
         consent(&home).revoke(&mut grants, "demo", None).unwrap_err();
         assert_eq!(Grants::load(&home.grants()).unwrap(), Grants::default());

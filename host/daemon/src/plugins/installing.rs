@@ -235,8 +235,40 @@ pub fn remove(change: &mut Change, id: &str, consent: &Consent) -> Result<Slot, 
     let slot = lock.remove(id)?;
     let mut granted = consent.grants()?;
     change.commit(lock)?;
-    for build in slot.builds() {
-        consent.revoke(&mut granted, id, Some(&build.digest))?;
-    }
+    // One that cannot be told does not keep the others from being taken back.
+    let take_back = |build: &LockedBuild| consent.revoke(&mut granted, id, Some(&build.digest)).map(drop);
+    slot.builds().map(take_back).fold(Ok(()), Result::and)?;
     Ok(slot)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::plugins::consent::tests::{break_audit_log, consent, home};
+    use crate::plugins::install_folder::InstallFolder;
+    use crate::plugins::lockfile::tests::build;
+
+    #[test]
+    fn a_plugin_that_is_removed_without_an_audit_log_leaves_no_grant_of_any_build() {
+        let place = tempfile::tempdir().unwrap();
+        let home = home(place.path());
+        let (old, new) = (build("1"), build("2"));
+        let manifest = "[plugin]\nid = \"demo\"\nname = \"Demo\"\nversion = \"1\"\n\
+            contract = \"hostler:plugin@0.1.0\"\ndescription = \"A demo.\"\n";
+        let manifest = Manifest::parse(manifest).unwrap();
+        let mut grants = Grants::default();
+        for build in [&old, &new] {
+            consent(&home).allow(&mut grants, &manifest, &build.digest).unwrap();
+        }
+        let mut change = InstallFolder::of(&home).change(Box::new(|_| {})).unwrap();
+        let mut lock = change.lock().clone();
+        lock.make_current("demo", old);
+        lock.make_current("demo", new);
+        change.commit(lock).unwrap();
+        break_audit_log(&home);
+        remove(&mut change, "demo", &consent(&home)).unwrap_err();
+        assert_eq!(Grants::load(&home.grants()).unwrap(), Grants::default());
+        assert!(change.lock().get("demo").is_none());
+    }
 }

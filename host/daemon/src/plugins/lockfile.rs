@@ -211,11 +211,11 @@ impl Slot {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn build(version: &str) -> LockedBuild {
+    pub(crate) fn build(version: &str) -> LockedBuild {
         LockedBuild {
             version: version.to_owned(),
             digest: Digest::of(version.as_bytes()),
