@@ -127,7 +127,6 @@ async fn prepare(rooms: &Rooms, run: &Run, at: Step, order: WorkspaceOrder) {
     rooms.tell(Input::Prepared { at, workspace }).await;
 }
 
-/// What a remote has to do with it may pass.
 /// Where an agent writes in its workspace only, its git has to find everything there.
 fn isolation(rooms: &Rooms, run: &Run) -> Isolation {
     let tier = |provider: Arc<Provider>| tier_of(rooms, &provider).unwrap_or_default();
@@ -137,6 +136,7 @@ fn isolation(rooms: &Rooms, run: &Run) -> Isolation {
     }
 }
 
+/// What a remote has to do with it may pass.
 fn unprepared(error: &RemoteError) -> Problem {
     let message = format!("The workspace could not be used: {error}.");
     if error.is_temporary() { Problem::transient(message) } else { Problem::permanent(message) }

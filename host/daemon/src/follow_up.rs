@@ -71,12 +71,11 @@ async fn pull_requests(rooms: &Rooms) -> Option<Vec<Watched>> {
 async fn look(rooms: &Arc<Rooms>, watched: &Watched, follow_up: FollowUp, earlier: Option<Looked>) -> Looked {
     let seen = {
         let (rooms, watched) = (Arc::clone(rooms), watched.clone());
-        crate::blocking::run(move || ask_the_forge(&rooms, &watched, follow_up)).await
+        crate::blocking::run(move || see(&rooms, &watched, follow_up)).await
     };
     let at = rooms.clock.now();
     match seen.unwrap_or_else(|error| Err(Unseen::ForNow(error.to_string()))) {
         Ok(seen) => {
-            Standing::of(watched, &seen, at).keep(&rooms.home);
             if let Some(seen) = watched.news(&seen, follow_up, at) {
                 rooms.tell(Input::PullRequestSeen { run: watched.run.run.clone(), seen }).await;
             }
@@ -96,6 +95,13 @@ enum Unseen {
     ForNow(String),
     /// Somebody must do something first.
     UntilMended(String),
+}
+
+/// Looks, and keeps what a person may want to know. Blocks.
+fn see(rooms: &Rooms, watched: &Watched, follow_up: FollowUp) -> Result<Seen, Unseen> {
+    let seen = ask_the_forge(rooms, watched, follow_up)?;
+    Standing::of(watched, &seen, rooms.clock.now()).keep(&rooms.home);
+    Ok(seen)
 }
 
 fn ask_the_forge(rooms: &Rooms, watched: &Watched, follow_up: FollowUp) -> Result<Seen, Unseen> {

@@ -117,7 +117,7 @@ impl Host {
         let tracker = load_tracker(&runtime, &settings, &organisation).await?;
         let installed = load_providers(&runtime, &settings, &organisation).await?;
         let doubts = installed.iter().chain([&tracker]).filter_map(|one| one.doubt.clone()).collect();
-        let admitted = audited::admitted(&home, installed.iter().chain([&tracker]));
+        let admitted = audited::admitted(installed.iter().chain([&tracker]));
         let builds =
             Builds::keep(&home, runtime, Arc::clone(&organisation), installed.iter().chain([&tracker]))?;
         let providers = detect(installed, &settings, &organisation).await?;
@@ -134,7 +134,8 @@ impl Host {
         let audit = begin_audit(&home, &clock, &conceal, &notices, audit).await?;
         audit.host_started(&ready, settings.containment, audited::policies(&policies), admitted).await?;
         let network = network(&settings.network, &clock, &organisation);
-        let sandboxes = sandboxes(&settings, &network).await?;
+        let agents = agents(&settings.shim);
+        let sandboxes = sandboxes(&settings, &agents, &network).await?;
         let judge = Arc::clone(&tracker.plugin);
         let leases = lease_thread()?;
         let connection = connect(&tracker, &settings, &network, &clock, &leases).await?;
@@ -151,7 +152,7 @@ impl Host {
             places,
             forges: Forges::new(&settings.forges, network, Handle::current()),
             cancel: Cancel::new(),
-            agents: agents(&settings.shim),
+            agents,
             containment: settings.containment,
             isolation: settings.isolation,
             sandboxes,
@@ -329,10 +330,10 @@ fn network(settings: &NetworkSettings, clock: &Clock, organisation: &Arc<Organis
 }
 
 /// What this system can do to wall agents in, and what is open to them.
-async fn sandboxes(settings: &Settings, network: &Network) -> Result<Sandboxes, Failure> {
+async fn sandboxes(settings: &Settings, agents: &Agents, network: &Network) -> Result<Sandboxes, Failure> {
     let possible = match settings.sandbox.wish {
         Wish::Exactly(Tier::None) => Tier::None,
-        _ => agents(&settings.shim).probe(&settings.home.state).await.possible,
+        _ => agents.probe(&settings.home.state).await.possible,
     };
     let egress = Egress::new(network, EgressLimits::default());
     Ok(Sandboxes {

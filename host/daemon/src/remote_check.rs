@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::failure::Failure;
-use crate::place::Place;
+use crate::place::{Place, REMOTE};
 use crate::plugins::Installed;
-
-/// What the remote is called that work starts from and goes to.
-const REMOTE: &str = "origin";
 
 /// Every repository has the remote, where the tracker's manifest says that it needs one.
 pub fn every_place_has_one(tracker: &Installed, places: &BTreeMap<String, Place>) -> Result<(), Failure> {

@@ -7,20 +7,18 @@ mod way_out;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 pub use hostler_agents::Probed;
 use hostler_agents::{Network, Sandbox, remove_private};
-use hostler_broker::egress::{Egress, EgressError, EgressRules, Open};
+use hostler_broker::egress::{Egress, EgressRules};
 use hostler_engine::rights::AddressBlock;
 use hostler_engine::run::Run;
 use hostler_engine::sandbox::{Destination, HomePath, NoTier, SandboxNeeds, Tier, Wish, choose};
 
 use self::model_keys::{KeyError, keep, set};
 use self::walls::Ground;
-pub use self::way_out::NETWORK_FILE;
+pub use self::way_out::{NETWORK_FILE, open as open_way_out};
 use crate::home::Home;
-use crate::rooms::Rooms;
 
 /// Folder of an attempt's folder: the agent's own `/tmp` and home.
 const PRIVATE: &str = "private";
@@ -142,16 +140,4 @@ pub async fn clear(folder: &Path) {
     {
         tracing::warn!("{shown} cannot be deleted: {error}");
     }
-}
-
-/// Opens the way out of an agent, until what is returned is dropped. `who` is its task,
-/// for people.
-pub fn open_way_out(
-    rooms: &Arc<Rooms>,
-    listener: std::net::TcpListener,
-    rules: EgressRules,
-    who: &str,
-    folder: &Path,
-) -> Result<Open, EgressError> {
-    way_out::open(rooms, &rooms.sandboxes.egress, listener, rules, who, folder)
 }

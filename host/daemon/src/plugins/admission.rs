@@ -9,8 +9,8 @@ use hostler_policy::{Line, PluginFacts, Policies, Signatures, Verdict};
 
 use crate::failure::Failure;
 use crate::organisation::Organisation;
-use crate::plugins::keys::KeyRing;
-use crate::plugins::vouching::{SignatureRule, Vouched, look};
+use crate::plugins::keys::{KeyRing, TrustedKey};
+use crate::plugins::vouching::{self, SignatureRule};
 
 /// One build, as it is judged.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl Candidate {
         }
         let publishers = self.signed_by(&policies.publishers());
         let operators = KeyRing::load(&self.keys).unwrap_or_default();
-        let signed = !publishers.is_empty() || matches!(self.look(&operators), Vouched::Good { .. });
+        let signed = !publishers.is_empty() || self.signed_with(&operators).is_some();
         let digest = self.digest.to_string();
         policies.plugin(&PluginFacts {
             id: &self.id,
@@ -48,17 +48,19 @@ impl Candidate {
 
     /// Those of these keys that signed it.
     fn signed_by(&self, publishers: &[String]) -> Vec<String> {
-        let signed = |publisher: &&String| {
-            let Ok(key) = PublicKey::parse(publisher) else { return false };
-            let mut ring = KeyRing::default();
-            ring.add("publisher", key).is_ok() && matches!(self.look(&ring), Vouched::Good { .. })
-        };
-        publishers.iter().filter(signed).cloned().collect()
+        let key = |text: &String| Some((text.clone(), PublicKey::parse(text).ok()?));
+        let keys: Vec<(String, PublicKey)> = publishers.iter().filter_map(key).collect();
+        let mut ring = KeyRing::default();
+        for (number, (_, key)) in keys.iter().enumerate() {
+            // A key that is there already, in another spelling, need not be there twice.
+            let _ = ring.add(&number.to_string(), key.clone());
+        }
+        let Some(signed) = self.signed_with(&ring) else { return Vec::new() };
+        keys.into_iter().filter(|(_, key)| *key == signed.key).map(|(text, _)| text).collect()
     }
 
-    fn look(&self, ring: &KeyRing) -> Vouched {
-        look(&self.file, &self.digest, ring)
-            .unwrap_or_else(|error| Vouched::Unusable { problem: error.to_string() })
+    fn signed_with<'r>(&self, ring: &'r KeyRing) -> Option<&'r TrustedKey> {
+        vouching::signed_with(&self.file, &self.digest, ring)
     }
 }
 
@@ -176,6 +178,8 @@ mod tests {
         assert!(desk.admission(&publishers).check().is_ok());
         let stranger = SigningKey::generate().unwrap();
         assert!(desk.admission(&format!("publishers = [\"{}\"]", stranger.public())).check().is_err());
+        let both = format!("publishers = [\"{}\", \"{}\"]", stranger.public(), desk.key.public());
+        assert!(desk.admission(&both).check().is_ok(), "one of them is enough");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::failure::Failure;
 use crate::home::{Home, make_private};
-use crate::plugins::lockfile::{LOCK_FILE, LockFile, LockFileError};
+use crate::plugins::lockfile::{LOCK_FILE, LockFile, LockFileError, LockedBuild, Slot};
 use crate::plugins::vouching::signature_path;
 
 /// Builds by content.
@@ -112,9 +112,17 @@ impl InstallFolder {
     pub fn expected(file: &Path) -> Result<Option<(String, Digest)>, LockFileError> {
         let Some(folder) = Self::around(file) else { return Ok(None) };
         let lock = folder.lock()?;
-        let builds = lock.all().flat_map(|(id, slot)| slot.builds().map(move |build| (id, build.digest)));
-        let mut named = builds.filter(|(id, digest)| folder.build(id, digest) == file);
-        Ok(named.next().map(|(id, digest)| (id.to_owned(), digest)))
+        Ok(folder.named(&lock, file).map(|(id, _, build)| (id.to_owned(), build.digest)))
+    }
+
+    /// The build that has its place in this file by the lock file, with its plugin.
+    pub(crate) fn named<'l>(
+        &self,
+        lock: &'l LockFile,
+        file: &Path,
+    ) -> Option<(&'l str, &'l Slot, &'l LockedBuild)> {
+        let mut builds = lock.all().flat_map(|(id, slot)| slot.builds().map(move |build| (id, slot, build)));
+        builds.find(|(id, _, build)| self.build(id, &build.digest) == file)
     }
 
     /// The plugin whose build waits for a yes under this name or in this file, and where

@@ -35,14 +35,10 @@ impl InstallState {
     pub fn of(file: &Path, digest: &Digest) -> Result<Self, LockFileError> {
         let Some(folder) = InstallFolder::around(file) else { return Ok(Self::NotInstalled) };
         let lock = folder.lock()?;
-        let named = lock.all().find_map(|(id, slot)| {
-            let build = slot.builds().find(|build| folder.build(id, &build.digest) == file)?;
-            Some((slot, build))
-        });
-        Ok(match named {
+        Ok(match folder.named(&lock, file) {
             None => Self::NotInstalled,
-            Some((_, build)) if build.digest != *digest => Self::Changed,
-            Some((slot, build)) => Self::in_slot(slot, build),
+            Some((_, _, build)) if build.digest != *digest => Self::Changed,
+            Some((_, slot, build)) => Self::in_slot(slot, build),
         })
     }
 

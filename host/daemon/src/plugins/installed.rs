@@ -20,10 +20,11 @@ use crate::organisation::Organisation;
 use crate::plugins::admission::{self, Admission, Candidate, admit};
 use crate::plugins::grants::Grants;
 use crate::plugins::install_folder::InstallFolder;
+use crate::plugins::keys::KeyRing;
 use crate::plugins::lockfile::LockFileError;
 use crate::plugins::permit::Permit;
 use crate::plugins::store::Build;
-use crate::plugins::vouching::SignatureRule;
+use crate::plugins::vouching::{self, SignatureRule};
 use crate::settings::PluginSettings;
 
 /// A plugin that may be used, with everything the operator set for it.
@@ -36,6 +37,8 @@ pub struct Installed {
     pub permit: Permit,
     /// What should be told about its signature.
     pub doubt: Option<String>,
+    /// Who signed it with a key that counts, as the operator calls the owner.
+    pub signer: Option<String>,
     /// Its configuration as a JSON object, without secrets.
     pub config: String,
     /// The same as text by field.
@@ -56,7 +59,7 @@ pub fn runtime(home: &Home) -> Result<Runtime, Failure> {
 }
 
 /// Loads a plugin and checks that it is of the wanted kind, that the organisation allows
-/// it, that its signature is good enough, and that it has a grant.
+/// it, that its signature is good enough, and that it has a grant. Blocks.
 pub fn install(
     runtime: &Runtime,
     home: &Home,
@@ -81,12 +84,15 @@ pub fn install(
     admit(&admission, &file)?;
     let signatures = admission::rule(signatures, &organisation.now());
     let doubt = signatures.check(&file, &plugin.digest(), &home.keys())?;
+    // Whatever the rule is: it is written down for people.
+    let ring = KeyRing::load(&home.keys()).unwrap_or_default();
+    let signer = vouching::signed_with(&file, &plugin.digest(), &ring).map(|known| known.name.clone());
     let grants = Grants::load(&home.grants())?;
     let rights = grants.check(plugin.manifest(), &plugin.digest(), &file)?.clone();
     let permit = Permit::new(home.grants(), build, rights.clone(), admission);
     let Configured { config, fields, secrets } = configure(plugin.manifest(), &settings.config)?;
     let program = settings.program.clone();
-    Ok(Installed { plugin, rights, permit, doubt, config, fields, secrets, file, program })
+    Ok(Installed { plugin, rights, permit, doubt, signer, config, fields, secrets, file, program })
 }
 
 /// The operator's values, sorted into what the plugin sees and what it does not.

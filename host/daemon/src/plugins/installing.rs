@@ -10,11 +10,11 @@ use crate::failure::Failure;
 use crate::plugins::consent::Consent;
 use crate::plugins::grants::{Grant, Grants};
 use crate::plugins::install_folder::{Change, Step};
-use crate::plugins::keys::KeyRing;
+use crate::plugins::keys::{KeyRing, TrustedKey};
 use crate::plugins::lockfile::{KnownSigner, LockFileError, LockedBuild, Signer, Slot};
 use crate::plugins::proving::Prover;
 use crate::plugins::update::{Update, carry_over};
-use crate::plugins::vouching::{self, SignatureRule, Vouched, signature_path};
+use crate::plugins::vouching::{self, SignatureRule, signature_path};
 
 /// A plugin that came in and passed every check that needs no person and no compiler.
 pub struct Incoming {
@@ -183,19 +183,28 @@ fn usable<'a>(
     build: &LockedBuild,
     grants: &'a Grants,
 ) -> Option<(&'a Grant, Manifest)> {
-    let file = change.folder().build(id, &build.digest);
-    let bytes = read_file(&file).ok().filter(|bytes| Digest::of(bytes) == build.digest)?;
-    let manifest = inspect(&bytes).ok()?.manifest?;
+    let (file, manifest) = manifest_of(change, id, build).ok()?;
     grants.check(&manifest, &build.digest, &file).ok()?;
     Some((grants.find(id, &build.digest)?, manifest))
 }
 
+/// Where an installed build stands and what it asks for, if it is what was installed.
+fn manifest_of(change: &Change, id: &str, build: &LockedBuild) -> Result<(PathBuf, Manifest), Failure> {
+    let file = change.folder().build(id, &build.digest);
+    let bytes = read_file(&file).map_err(|refusal| LoadError { path: file.clone(), refusal })?;
+    let found = if Digest::of(&bytes) == build.digest { inspect(&bytes).ok() } else { None };
+    match found.and_then(|found| found.manifest) {
+        Some(manifest) => Ok((file, manifest)),
+        None => Err(Failure::PluginNotAsInstalled { id: id.to_owned(), file }),
+    }
+}
+
 /// Who vouches for a staged file, whatever the rule is about those who do not.
 fn signer(staged: &Path, digest: &Digest, keys: &Path) -> Signer {
-    let Ok(ring) = KeyRing::load(keys) else { return Signer::NONE };
-    let Ok(Vouched::Good { signer, .. }) = vouching::look(staged, digest, &ring) else { return Signer::NONE };
-    let key = ring.all().iter().find(|known| known.name == signer).map(|known| known.key.id().to_string());
-    key.map_or(Signer::NONE, |key| Signer::Known(KnownSigner { name: signer, key }))
+    let ring = KeyRing::load(keys).unwrap_or_default();
+    let known =
+        |known: &TrustedKey| KnownSigner { name: known.name.clone(), key: known.key.id().to_string() };
+    vouching::signed_with(staged, digest, &ring).map_or(Signer::NONE, |key| Signer::Known(known(key)))
 }
 
 /// The build that waited becomes the current one; its grant is there already.
@@ -213,14 +222,7 @@ pub fn promote(change: &mut Change, id: &str, grants: &Grants) -> Result<(), Fai
 pub fn roll_back(change: &mut Change, id: &str, grants: &Grants) -> Result<Slot, Failure> {
     let slot = change.lock().installed(id)?;
     let previous = slot.previous.clone().ok_or_else(|| LockFileError::NoPrevious { id: id.to_owned() })?;
-    let file = change.folder().build(id, &previous.digest);
-    let bytes = read_file(&file).map_err(|refusal| LoadError { path: file.clone(), refusal })?;
-    if Digest::of(&bytes) != previous.digest {
-        return Err(Failure::PluginNotAsInstalled { id: id.to_owned(), file });
-    }
-    let manifest = inspect(&bytes).ok().and_then(|found| found.manifest);
-    let manifest =
-        manifest.ok_or_else(|| Failure::PluginNotAsInstalled { id: id.to_owned(), file: file.clone() })?;
+    let (file, manifest) = manifest_of(change, id, &previous)?;
     grants.check(&manifest, &previous.digest, &file)?;
     let mut lock = change.lock().clone();
     let slot = lock.roll_back(id)?.clone();

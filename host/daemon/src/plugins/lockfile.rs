@@ -125,6 +125,10 @@ pub enum LockFileError {
     },
 }
 
+fn absent(id: &str) -> LockFileError {
+    LockFileError::NotInstalled { id: id.to_owned() }
+}
+
 /// Whether a text can be a plugin's id. Files are named after it, so a file that says
 /// something else is not believed.
 fn is_id(text: &str) -> bool {
@@ -163,7 +167,7 @@ impl LockFile {
 
     /// The builds of one plugin, which must be there.
     pub fn installed(&self, id: &str) -> Result<&Slot, LockFileError> {
-        self.get(id).ok_or_else(|| LockFileError::NotInstalled { id: id.to_owned() })
+        self.get(id).ok_or_else(|| absent(id))
     }
 
     /// Every plugin by id.
@@ -183,15 +187,13 @@ impl LockFile {
 
     /// A build waits for a yes beside the current one.
     pub fn keep_pending(&mut self, id: &str, build: LockedBuild) -> Result<(), LockFileError> {
-        let slot = self.plugins.get_mut(id);
-        slot.ok_or_else(|| LockFileError::NotInstalled { id: id.to_owned() })?.pending = Some(build);
+        self.plugins.get_mut(id).ok_or_else(|| absent(id))?.pending = Some(build);
         Ok(())
     }
 
     /// The current build and the one before change places.
     pub fn roll_back(&mut self, id: &str) -> Result<&Slot, LockFileError> {
-        let missing = |id: &str| LockFileError::NotInstalled { id: id.to_owned() };
-        let slot = self.plugins.get_mut(id).ok_or_else(|| missing(id))?;
+        let slot = self.plugins.get_mut(id).ok_or_else(|| absent(id))?;
         let previous = slot.previous.take().ok_or_else(|| LockFileError::NoPrevious { id: id.to_owned() })?;
         slot.previous = Some(std::mem::replace(&mut slot.current, previous));
         Ok(slot)
@@ -199,7 +201,7 @@ impl LockFile {
 
     /// Takes a plugin out, and gives what there was of it.
     pub fn remove(&mut self, id: &str) -> Result<Slot, LockFileError> {
-        self.plugins.remove(id).ok_or_else(|| LockFileError::NotInstalled { id: id.to_owned() })
+        self.plugins.remove(id).ok_or_else(|| absent(id))
     }
 }
 

@@ -11,7 +11,7 @@ use hostler_components::{Digest, Signature, SigningKey};
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::plugins::keys::KeyRing;
+use crate::plugins::keys::{KeyRing, TrustedKey};
 
 /// How much a signature matters here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -109,6 +109,15 @@ pub fn look(file: &Path, digest: &Digest, ring: &KeyRing) -> Result<Vouched, Fai
         return Err(Failure::PluginChanged { file: file.to_owned() });
     }
     Ok(judge(&signature, &bytes, ring))
+}
+
+/// The key that counts with which a plugin file was signed. Blocks; a file that does not
+/// have this digest, or cannot be read, is signed by nobody.
+pub fn signed_with<'r>(file: &Path, digest: &Digest, ring: &'r KeyRing) -> Option<&'r TrustedKey> {
+    match look(file, digest, ring) {
+        Ok(Vouched::Good { signer, .. }) => ring.all().iter().find(|known| known.name == signer),
+        _ => None,
+    }
 }
 
 /// Signs a plugin file whose bytes have this digest, and gives the place of the

@@ -17,11 +17,8 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::clock::Clock;
 use crate::conceal::clean;
 use crate::failure::Failure;
-use crate::home::Home;
 use crate::host::Ready;
 use crate::plugins::Installed;
-use crate::plugins::keys::KeyRing;
-use crate::plugins::vouching::{self, Vouched};
 use crate::view::Notice;
 
 /// Entries that may wait for the disk.
@@ -215,17 +212,13 @@ impl Writer {
     }
 }
 
-/// What is to be said of the plugins that a host starts with. Blocks.
-pub fn admitted<'a>(home: &Home, installed: impl Iterator<Item = &'a Installed>) -> Vec<Event> {
-    let ring = KeyRing::load(&home.keys()).unwrap_or_default();
+/// What is to be said of the plugins that a host starts with.
+pub fn admitted<'a>(installed: impl Iterator<Item = &'a Installed>) -> Vec<Event> {
     let admitted = |one: &Installed| Event::Admitted {
         plugin: one.plugin.id().to_owned(),
         digest: one.plugin.digest().to_string(),
         contract: one.plugin.manifest().plugin.contract.clone(),
-        signer: match vouching::look(&one.file, &one.plugin.digest(), &ring) {
-            Ok(Vouched::Good { signer, .. }) => Some(signer),
-            _ => None,
-        },
+        signer: one.signer.clone(),
     };
     installed.map(admitted).collect()
 }

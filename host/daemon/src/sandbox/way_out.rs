@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostler_broker::Ceiling;
-use hostler_broker::egress::{
-    Allowed, Egress, EgressError, EgressRules, ModelRoute, Open, Passage, Passed, Way,
-};
+use hostler_broker::egress::{Allowed, EgressError, EgressRules, ModelRoute, Open, Passage, Passed, Way};
 use hostler_engine::sandbox::SandboxNeeds;
 use hostler_engine::time::Timestamp;
 use hostler_journal::audit::Event;
@@ -57,7 +55,6 @@ pub fn variables() -> impl Iterator<Item = (&'static str, String)> {
 /// what it asks for is written to `folder`.
 pub fn open(
     rooms: &Arc<Rooms>,
-    egress: &Egress,
     listener: std::net::TcpListener,
     rules: EgressRules,
     who: &str,
@@ -67,7 +64,7 @@ pub fn open(
     let (tell, passages) = mpsc::unbounded_channel();
     let book = Book { who: who.to_owned(), file: folder.join(NETWORK_FILE), told: BTreeSet::new() };
     tokio::spawn(book.keep(Arc::clone(rooms), passages));
-    egress.serve(listener, Arc::new(rules), move |passage| {
+    rooms.sandboxes.egress.serve(listener, Arc::new(rules), move |passage| {
         // The book is kept as long as anybody can tell it something.
         let _ = tell.send(passage);
     })
@@ -101,10 +98,13 @@ impl Book {
         let mut lines = None;
         while let Some(passage) = passages.recv().await {
             let line = line(rooms.clock.now(), &passage);
-            if line.outcome == "denied" && self.told.len() < TOLD && self.told.insert(line.to.clone()) {
-                let message = format!("{}: {}", self.who, line.why);
+            if let Passed::Denied { reason, told } = &passage.outcome
+                && self.told.len() < TOLD
+                && self.told.insert(line.to.clone())
+            {
+                let message = format!("{}: {told}", self.who);
                 rooms.show(Notice::Host { message, warning: true });
-                rooms.audit.note(denied(&self.who, &passage)).await;
+                rooms.audit.note(denied(&self.who, reason)).await;
             }
             let lines = lines.get_or_insert_with(|| JsonLines::open(&self.file));
             let written = match lines {
@@ -118,11 +118,7 @@ impl Book {
     }
 }
 
-fn denied(who: &str, passage: &Passage) -> Event {
-    let reason = match passage.outcome {
-        Passed::Denied { reason, .. } => reason,
-        Passed::Allowed { .. } | Passed::Failed { .. } => "",
-    };
+fn denied(who: &str, reason: &str) -> Event {
     Event::Denied {
         plugin: format!("the agent of {who}"),
         effect: "egress".to_owned(),

@@ -35,20 +35,25 @@ impl LeaseThread {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use std::sync::mpsc;
     use std::time::Duration;
 
-    /// Longer than the test may take: the work that must not be in the way.
+    use tokio::runtime::Runtime;
+
+    /// Longer than a test may take: the work that must not be in the way.
     const FOR_EVER: Duration = Duration::from_mins(1);
 
-    #[test]
-    fn work_there_goes_on_while_every_thread_of_the_host_is_busy() {
+    /// A host's threads: one for work, and one for work that blocks.
+    pub fn two_threads() -> Runtime {
         let main = Builder::new_multi_thread().worker_threads(1).max_blocking_threads(1).enable_all().build();
-        let main = main.unwrap();
-        let thread = LeaseThread::start().unwrap();
+        main.unwrap()
+    }
+
+    /// Returns once both of them have something to do that lasts.
+    pub fn keep_busy(main: &Runtime) {
         let (busy, is_busy) = mpsc::channel();
         let (blocked, worker) = (busy.clone(), busy);
         main.spawn_blocking(move || {
@@ -61,6 +66,12 @@ mod tests {
         });
         is_busy.recv().unwrap();
         is_busy.recv().unwrap();
+    }
+
+    #[test]
+    fn work_there_goes_on_while_every_thread_of_the_host_is_busy() {
+        let (main, thread) = (two_threads(), LeaseThread::start().unwrap());
+        keep_busy(&main);
         let (beat, beats) = mpsc::channel();
         thread.handle().spawn(async move {
             loop {

@@ -7,18 +7,15 @@ use std::time::Duration;
 use hostler_broker::{Limits as GateLimits, Secrets};
 use hostler_components::{Limits, Runtime, Settings};
 use hostler_engine::rights::Rights;
-use tokio::runtime::Builder;
 
 use super::*;
 use crate::plugins::admission::Admission;
 use crate::plugins::store::Build;
 use crate::tracker::lease_thread::LeaseThread;
+use crate::tracker::lease_thread::tests::{keep_busy, two_threads};
 
 #[path = "../../../../components/tests/plugins/guest.rs"]
 mod guest;
-
-/// Longer than the test may take: the work that must not be in the way.
-const FOR_EVER: Duration = Duration::from_mins(1);
 
 /// How long an answer may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,21 +41,9 @@ async fn trapping(place: &Path, leases: &LeaseThread) -> Tracker {
 #[test]
 fn a_heartbeat_is_answered_while_every_thread_of_the_host_is_busy() {
     let place = tempfile::tempdir().unwrap();
-    let main = Builder::new_multi_thread().worker_threads(1).max_blocking_threads(1).enable_all().build();
-    let (main, leases) = (main.unwrap(), LeaseThread::start().unwrap());
+    let (main, leases) = (two_threads(), LeaseThread::start().unwrap());
     let tracker = main.block_on(trapping(place.path(), &leases));
-    let (busy, is_busy) = threads::channel();
-    let (blocked, worker) = (busy.clone(), busy);
-    main.spawn_blocking(move || {
-        blocked.send(()).unwrap();
-        std::thread::sleep(FOR_EVER);
-    });
-    main.spawn(async move {
-        worker.send(()).unwrap();
-        std::thread::sleep(FOR_EVER);
-    });
-    is_busy.recv().unwrap();
-    is_busy.recv().unwrap();
+    keep_busy(&main);
     let (told, answers) = threads::channel();
     leases.handle().spawn(async move {
         for _ in 0..3 {
