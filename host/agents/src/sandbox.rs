@@ -16,8 +16,8 @@ pub(crate) use plan::{Shows, View};
 /// What holds one attempt besides the limits and its process tree.
 ///
 /// An agent gets what is asked for here, or does not start. In every sandbox it
-/// can gain no rights, has none of the capabilities of root, and is refused the
-/// system calls that look into other processes or load code into the kernel.
+/// can gain no rights, has none of the capabilities of root (but see
+/// [`Walls::nests`]), and is refused the system calls that look into other processes or load code into the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Sandbox {
     /// Nothing.
@@ -63,6 +63,9 @@ pub struct Walls {
     pub home: Vec<HomePath>,
     /// A folder of this attempt, made if need be, for its `/tmp` and its home.
     pub private: PathBuf,
+    /// The agent walls in what it runs by itself. One of root needs the right to hand
+    /// its number on to a user namespace for that (`CAP_SETFCAP`), and keeps that one.
+    pub nests: bool,
 }
 
 /// A file or folder of the real home that appears in the private one. One that is

@@ -197,7 +197,7 @@ mod tests {
         assert!(told(Step::Record, Errno::NOSPC).contains("the disk is full, `/runs/1`"));
         assert!(told(Step::Record, Errno::ACCESS).contains("check its owner"));
         assert!(told(Step::Supervise, Errno::PERM).contains("the supervisor `/bin/host` failed"));
-        let plan = Plan { tier: Tier::Basic, views: Vec::new(), kept: Vec::new(), port: None };
+        let plan = Plan { tier: Tier::Basic, views: Vec::new(), kept: Vec::new(), port: None, nests: false };
         let step = Step::Sandbox { doing: "mounting `/proc`".into() };
         let refused = told_in(Some(plan.clone()), step, Errno::PERM);
         assert!(

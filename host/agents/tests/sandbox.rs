@@ -12,10 +12,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use hostler_agents::{Agents, Ending};
+use hostler_agents::{Agents, Ending, Network, Sandbox, Walls};
 use hostler_engine::outcome::EndReason;
 use hostler_engine::sandbox::Tier;
-use support::machine::{Machine, SECRET, User};
+use support::machine::{Machine, PORT, SECRET, User};
 use support::{FIXTURE, Heard};
 
 /// Whether an attack was successful.
@@ -152,12 +152,22 @@ async fn system_calls_that_reach_past_the_walls_are_refused() {
 async fn in_a_sandbox_there_is_no_capability_none_to_be_had_and_a_filter() {
     let script = "grep -E '^(Cap(Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp):' /proc/self/status | tr '\\t' ' '";
     for user in User::all() {
-        for tier in EVERY {
+        for (tier, nests) in [(Tier::Basic, false), (Tier::Contained, false), (Tier::Contained, true)] {
             let machine = Machine::new(*user);
-            let Some(heard) = machine.run(tier, script).await else { continue };
-            let none = ["CapPrm", "CapEff", "CapBnd", "CapAmb"].map(|set| format!("{set}: 0000000000000000"));
-            assert_eq!(heard.stdout[..4], none, "{user:?} in {tier}");
-            assert_eq!(heard.stdout[4..], ["NoNewPrivs: 1", "Seccomp: 2"], "{user:?} in {tier}");
+            let walls = Walls { nests, ..machine.walls() };
+            let sandbox = match tier {
+                Tier::Contained => Sandbox::Contained(walls, Network::OnlyThrough { port: PORT }),
+                Tier::Basic | Tier::None => Sandbox::Basic(walls),
+            };
+            let Some(mut agent) = machine.start(machine.launch(sandbox, script)).await else { continue };
+            let heard = support::hear(&mut agent).await;
+            // Root that nests may hand its number on to a namespace of users, nothing else.
+            let hands_on = nests && *user == User::Me && rustix::process::getuid().is_root();
+            let own = if hands_on { "0000000080000000" } else { "0000000000000000" };
+            let own = ["CapPrm", "CapEff", "CapBnd"].map(|set| format!("{set}: {own}"));
+            assert_eq!(heard.stdout[..3], own, "{user:?} in {tier}");
+            let rest = ["CapAmb: 0000000000000000", "NoNewPrivs: 1", "Seccomp: 2"];
+            assert_eq!(heard.stdout[3..], rest, "{user:?} in {tier}");
         }
     }
 }
@@ -287,8 +297,7 @@ const LET_GO: &str = "
 /// The one way in which a place inside of a writable one is not kept: it is told.
 #[tokio::test]
 async fn who_exchanges_what_was_to_stay_by_letting_go_of_the_walls_is_found_out() {
-    let user = *User::all().last().unwrap();
-    for tier in EVERY {
+    for (user, tier) in User::all().iter().flat_map(|user| EVERY.map(|tier| (*user, tier))) {
         let machine = Machine::new(user);
         let Some(honest) = machine.run(tier, "echo x > .git/HEAD.lock").await else { continue };
         assert_eq!(honest.exit().exchanged, [""; 0].map(std::path::PathBuf::from), "{honest:?}");

@@ -59,8 +59,55 @@ async fn a_commit_is_made_in_a_clone_that_shares_the_objects_of_another() {
     }
 }
 
-/// What CLIs put around each of their commands. Not for root, whom the system lets make
-/// no namespace of users without a right that no agent has.
+/// What sandboxes of CLIs begin with. Root needs a right for it, and whoever does not nest
+/// has none.
+#[tokio::test]
+async fn an_agent_that_nests_can_be_root_in_a_namespace_of_its_own_whoever_it_is() {
+    let script =
+        "unshare --user --map-root-user --mount sh -c 'mount -t tmpfs none . && id -u' || echo refused";
+    for user in User::all() {
+        for (tier, nests) in [(Tier::Basic, true), (Tier::Contained, true), (Tier::Basic, false)] {
+            let machine = Machine::new(*user);
+            let change = |walls: Walls| Walls { nests, ..walls };
+            let launch = machine.launch(with(machine.sandbox(tier), change), script);
+            let Some(mut agent) = machine.start(launch).await else { continue };
+            let heard = hear(&mut agent).await;
+            let is_refused = !nests && *user == User::Me && rustix::process::getuid().is_root();
+            let expected = if is_refused { "refused" } else { "0" };
+            assert_eq!(heard.stdout, [expected], "{user:?} in {tier}, {nests}: {heard:?}");
+        }
+    }
+}
+
+/// Codex closes a folder in `/tmp` to what it runs, at every place where the list of
+/// mounts says that it is.
+#[tokio::test]
+async fn what_is_in_tmp_is_also_where_the_list_of_mounts_says_that_it_lies() {
+    let script = "mkdir /tmp/door && grep -q '/private/tmp /tmp ' /proc/self/mountinfo \
+        && touch $ROOT/private/tmp/door/inside && ls /tmp/door && ! touch $ROOT/private/other && echo done";
+    for user in User::all() {
+        for tier in EVERY {
+            let machine = Machine::new(*user);
+            let hide = |walls: Walls| Walls { hidden: vec![machine.path("private")], ..walls };
+            let launch = machine.launch(with(machine.sandbox(tier), hide), script);
+            let Some(mut agent) = machine.start(launch).await else { continue };
+            let heard = hear(&mut agent).await;
+            assert_eq!(heard.stdout, ["inside", "done"], "{user:?} in {tier}: {heard:?}");
+        }
+    }
+}
+
+/// A sandbox with other walls.
+fn with(sandbox: Sandbox, change: impl FnOnce(Walls) -> Walls) -> Sandbox {
+    match sandbox {
+        Sandbox::Contained(walls, network) => Sandbox::Contained(change(walls), network),
+        Sandbox::Basic(walls) => Sandbox::Basic(change(walls)),
+        Sandbox::None => Sandbox::None,
+    }
+}
+
+/// What CLIs put around each of their commands. Not for root, who may mount no `/proc`
+/// inside of one whose `/proc/sys` is closed.
 #[tokio::test]
 async fn a_sandbox_that_the_agent_makes_itself_works_inside_of_ours() {
     let script = "bwrap --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --bind $PWD $PWD --unshare-all --die-with-parent \
@@ -117,14 +164,11 @@ async fn of_a_home_each_place_is_as_it_was_granted_however_they_lie_in_one_anoth
 async fn a_workspace_is_seen_in_the_middle_of_what_is_hidden_and_nothing_else_is() {
     let script = "ls -A $ROOT; echo changed > file && ! echo x > $ROOT/new && echo done";
     for user in User::all() {
-        for (tier, seen) in [(Tier::Basic, &["work"][..]), (Tier::Contained, &["home", "work"])] {
+        let own = ["private", "work"];
+        for (tier, seen) in [(Tier::Basic, &own[..]), (Tier::Contained, &["home", "private", "work"])] {
             let machine = Machine::new(*user);
             let hide = |walls: Walls| Walls { hidden: vec![machine.root.clone()], ..walls };
-            let sandbox = match machine.sandbox(tier) {
-                Sandbox::Contained(walls, network) => Sandbox::Contained(hide(walls), network),
-                Sandbox::Basic(walls) => Sandbox::Basic(hide(walls)),
-                Sandbox::None => unreachable!("it was asked for"),
-            };
+            let sandbox = with(machine.sandbox(tier), hide);
             let Some(mut agent) = machine.start(machine.launch(sandbox, script)).await else { continue };
             let heard = hear(&mut agent).await;
             assert_eq!(heard.stdout, [seen, &["done"]].concat(), "{user:?} in {tier}: {heard:?}");

@@ -14,6 +14,11 @@ pub const MAX_SLOT_BYTES: usize = 128 * 1024;
 /// What a slot may hold if its rule does not say: a name, an id, a path.
 pub const DEFAULT_SLOT_BYTES: usize = 256;
 
+/// A slot that the host fills, and no plugin may: the git folder of the workspace, seen
+/// from there, in a sandbox. There it belongs to a repository of the agent's own, whose
+/// settings and hooks the walls keep. Elsewhere a word with it is left out.
+pub const OWN_GIT: &str = "own-git";
+
 /// The right to start one program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -185,6 +190,15 @@ impl ProgramRight {
         self.fill_line(line, values)
     }
 
+    /// The same right in a sandbox: see [`OWN_GIT`].
+    pub fn with_own_git(&self) -> Self {
+        let mut right = self.clone();
+        for word in right.commands.values_mut().flat_map(|line| &mut line.args) {
+            *word = word.replace(&format!("{{{OWN_GIT}}}"), ".git");
+        }
+        right
+    }
+
     /// The same for a command line that stands in the operator's configuration.
     /// Values for slots that the operator did not use are not an error there.
     pub fn fill_template(
@@ -202,7 +216,8 @@ impl ProgramRight {
 
     fn fill_line(&self, line: &CommandLine, values: &[(String, String)]) -> Result<Vec<String>, FillError> {
         for (slot, value) in values {
-            if !line.args.iter().any(|word| parse_word(word).contains(&Piece::Slot(slot))) {
+            let is_there = line.args.iter().any(|word| parse_word(word).contains(&Piece::Slot(slot)));
+            if slot == OWN_GIT || !is_there {
                 return Err(FillError::UnknownSlot(slot.clone()));
             }
             self.check(slot, value)?;

@@ -34,6 +34,8 @@ pub(crate) struct Places {
     pub shown: Vec<Shown>,
     /// In `contained` only.
     pub contained: Option<Contained>,
+    /// As it was asked for.
+    pub nests: bool,
 }
 
 /// A real place, and where the agent sees it.
@@ -84,6 +86,7 @@ impl Places {
             temporary,
             shown,
             contained,
+            nests: walls.nests,
         }))
     }
 }

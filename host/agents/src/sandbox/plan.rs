@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub kept: Vec<Word>,
     /// The port of the only way out to the network; `None` is every way.
     pub port: Option<u16>,
+    /// Whether the agent may wall in what it runs, also where it is root.
+    pub nests: bool,
 }
 
 /// What the agent sees at one place.
@@ -66,6 +68,10 @@ impl Plan {
         let mut views: Vec<(Rank, PathBuf, Shows)> = Vec::new();
         let (temporary, ours) = &places.temporary;
         views.push((Rank::Private, temporary.clone(), place(ours, Access::ReadWrite)));
+        // The list of mounts tells where `/tmp` really lies, and a CLI that closes
+        // something in there to what it runs closes it at that place too (Codex). What it
+        // does not find there, it cannot close, and then it runs nothing.
+        views.push((Rank::Writable, ours.clone(), place(ours, Access::ReadWrite)));
         if let Some(contained) = &places.contained {
             views.extend(contained.run.iter().map(|run| (Rank::Private, run.clone(), Shows::Scratch)));
             let (home, ours) = &contained.home;
@@ -86,7 +92,7 @@ impl Plan {
         views.dedup();
         let views = views.into_iter().map(|(_, at, shows)| View { at: at.into(), shows }).collect();
         let port = places.contained.as_ref().and_then(|contained| contained.port);
-        Self { tier: places.tier, views, kept, port }
+        Self { tier: places.tier, views, kept, port, nests: places.nests }
     }
 }
 
@@ -163,11 +169,23 @@ mod tests {
             temporary: ("/tmp".into(), "/runs/1/tmp".into()),
             shown: Vec::new(),
             contained: None,
+            nests: false,
         }
     }
 
-    /// `path=source:rw` for each view, in order.
+    /// Where temporary files really lie is open in every plan.
+    const REALLY: &str = "/runs/1/tmp=/runs/1/tmp:rw";
+
+    /// What is told, but for that.
     fn told(places: &Places) -> Vec<String> {
+        let (really, told): (Vec<_>, Vec<_>) =
+            told_with_all(places).into_iter().partition(|view| view == REALLY);
+        assert_eq!(really.len(), 1);
+        told
+    }
+
+    /// `path=source:rw` for each view, in order.
+    fn told_with_all(places: &Places) -> Vec<String> {
         let views = Plan::of(places).views;
         let text = |word: &Word| word.as_ref().to_string_lossy().into_owned();
         let tell = |view: &View| match &view.shows {
@@ -184,6 +202,16 @@ mod tests {
     #[test]
     fn a_basic_agent_has_its_own_folder_for_temporary_files_and_writes_where_it_may() {
         assert_eq!(told(&places()), ["/tmp=/runs/1/tmp:rw", "/srv/a=/srv/a:rw"]);
+    }
+
+    #[test]
+    fn temporary_files_are_also_seen_where_they_really_lie_in_the_middle_of_what_is_hidden() {
+        let mut places = places();
+        places.hidden = vec!["/runs".into()];
+        assert_eq!(
+            told_with_all(&places),
+            ["/tmp=/runs/1/tmp:rw", "/runs=nothing", "/srv/a=/srv/a:rw", REALLY]
+        );
     }
 
     #[test]

@@ -62,7 +62,7 @@ mod tests {
             fs::write(path(name), name).unwrap();
         }
         let kept = names.map(|name| path(name).into()).into();
-        let plan = Plan { tier: Tier::Basic, views: Vec::new(), kept, port: None };
+        let plan = Plan { tier: Tier::Basic, views: Vec::new(), kept, port: None, nests: false };
         let places = KeptPlaces::hold(&plan).unwrap();
         assert_eq!(places.exchanged(), [""; 0].map(PathBuf::from));
         for name in &names[1..] {

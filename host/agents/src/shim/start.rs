@@ -132,7 +132,7 @@ fn spawn_walled_in(
     plan: &Plan,
     confinement: &Confinement,
 ) -> Result<(i32, Around), (Step, io::Error)> {
-    put_on(&mut program, Seal::new());
+    put_on(&mut program, Seal::new(plan.nests));
     let mut refused = None;
     for user_namespace in [false, true] {
         match start_inside(&mut program, confinement, Some(plan), user_namespace) {

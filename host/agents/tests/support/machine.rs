@@ -91,6 +91,8 @@ impl Machine {
             hidden: vec![self.path("secret"), self.path("outside/hidden-file")],
             home: vec![HomePath { path: ".config".into(), access: hostler_agents::Access::Read }],
             private: self.path("private"),
+            // It leaves an agent the most.
+            nests: true,
         }
     }
 

@@ -99,7 +99,8 @@ impl Starting {
             .await
             .map_err(plugin_failed)?
             .map_err(could_not_start)?;
-        let args = match provider.words(&invocation.command, &invocation.slots) {
+        let tier = tier_of(rooms, &provider).map_err(could_not_start)?;
+        let args = match provider.words(&invocation.command, &invocation.slots, tier) {
             Ok(args) => args,
             Err(error) => {
                 rooms.audit.note(command_denied(&provider)).await;
@@ -109,7 +110,6 @@ impl Starting {
         let variables = environment(rooms, run, &provider, &plan.withhold)
             .map(|variables| rooms.organisation.allowed_environment(variables, provider.fixed()))
             .ok_or_else(environment_lost)?;
-        let tier = tier_of(rooms, &provider).map_err(could_not_start)?;
         let Ready { sandbox, environment, rules } =
             around_agent(rooms, run, attempt, &provider, tier, variables).map_err(could_not_start)?;
         let about = About { rooms, run, attempt, plan, provider: &provider };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hostler_agents::{VERSION_LIMIT, agent_environment, find_program, version};
 use hostler_components::{Manifest, Plugin};
 use hostler_engine::command::{FillError, ProgramRight, Template};
-use hostler_engine::sandbox::SandboxNeeds;
+use hostler_engine::sandbox::{SandboxNeeds, Tier};
 use hostler_engine::task::ProviderInfo;
 
 use crate::conceal::is_secret;
@@ -123,10 +123,16 @@ impl Provider {
     }
 
     /// The words for one command, checked against the grant.
-    pub fn words(&self, command: &str, slots: &[(String, String)]) -> Result<Vec<String>, FillError> {
-        match &self.template {
-            Some(template) => self.right.fill_template(template, slots),
-            None => self.right.fill(command, slots),
+    pub fn words(
+        &self,
+        command: &str,
+        slots: &[(String, String)],
+        tier: Tier,
+    ) -> Result<Vec<String>, FillError> {
+        match (&self.template, tier) {
+            (Some(template), _) => self.right.fill_template(template, slots),
+            (None, Tier::None) => self.right.fill(command, slots),
+            (None, Tier::Basic | Tier::Contained) => self.right.with_own_git().fill(command, slots),
         }
     }
 

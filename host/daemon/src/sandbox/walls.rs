@@ -130,6 +130,7 @@ impl Ground<'_> {
             readable: self.readable.to_vec(),
             home: tools.chain(granted).collect(),
             private: self.private.clone(),
+            nests: self.needs.nests,
         }
     }
 

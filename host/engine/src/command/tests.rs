@@ -42,6 +42,17 @@ fn only_granted_commands_and_slots_exist() {
 }
 
 #[test]
+fn the_git_folder_is_named_by_the_host_in_a_sandbox_only_and_never_by_a_plugin() {
+    let right = right(&["exec", "--add-dir={own-git}", "-"]);
+    assert_eq!(right.fill("start", &[]).unwrap(), ["exec", "-"]);
+    assert_eq!(right.with_own_git().fill("start", &[]).unwrap(), ["exec", "--add-dir=.git", "-"]);
+    let elsewhere = values(&[(OWN_GIT, "/home/me/code/.git")]);
+    for right in [&right, &right.with_own_git()] {
+        assert_eq!(right.fill("start", &elsewhere), Err(FillError::UnknownSlot(OWN_GIT.to_owned())));
+    }
+}
+
+#[test]
 fn a_closed_set_refuses_everything_else() {
     let mut right = right(&["--mode={mode}"]);
     let rule = SlotRule { values: vec!["acceptEdits".to_owned()], ..SlotRule::default() };

@@ -6,7 +6,7 @@ use std::io;
 pub(in super::super) struct Seal;
 
 impl Seal {
-    pub(in super::super) fn new() -> Self {
+    pub(in super::super) fn new(_nests: bool) -> Self {
         Self
     }
 
