@@ -3,6 +3,7 @@
 
 mod places;
 mod plan;
+mod spelling;
 
 use std::path::PathBuf;
 

@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -157,6 +158,35 @@ async fn of_a_home_each_place_is_as_it_was_granted_however_they_lie_in_one_anoth
         assert_eq!(real(".tool/state/new").as_deref(), Some("new\n"), "{user:?}");
         assert_eq!(real(".cache"), None, "what it leaves in its own home is not in the real one");
         assert!(machine.path("private/home/.cache").exists());
+    }
+}
+
+/// As tools that have several versions lay themselves out, and people who keep theirs on
+/// another disk.
+#[tokio::test]
+async fn a_program_behind_a_link_is_found_by_its_name_wherever_the_link_is() {
+    let script = "$HOME/.tool/current/bin/tool; $HOME/.other/current/bin/tool; $HOME/named/bin/tool";
+    for user in User::all() {
+        let machine = Machine::new(*user);
+        for versions in ["home/.tool", "data"] {
+            fs::create_dir_all(machine.path(versions).join("2/bin")).unwrap();
+            let program = machine.path(versions).join("2/bin/tool");
+            fs::write(&program, format!("#!/bin/sh\necho {versions}\n")).unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+            symlink("2", machine.path(versions).join("current")).unwrap();
+        }
+        symlink(machine.path("data"), machine.path("home/.other")).unwrap();
+        symlink(".tool/current", machine.path("home/named")).unwrap();
+        machine.belongs_to_its_user();
+        let Sandbox::Contained(mut walls, network) = machine.sandbox(Tier::Contained) else { panic!() };
+        let path = |below: &str| machine.path("home").join(below);
+        walls.home =
+            [".tool", ".other"].map(|path| HomePath { path: path.into(), access: Access::Read }).into();
+        walls.readable = [".tool/current/bin", ".other/current/bin", "named/bin"].map(path).into();
+        let launch = machine.launch(Sandbox::Contained(walls, network), script);
+        let Some(mut agent) = machine.start(launch).await else { continue };
+        let heard = hear(&mut agent).await;
+        assert_eq!(heard.stdout, ["home/.tool", "data", "home/.tool"], "{user:?}: {heard:?}");
     }
 }
 

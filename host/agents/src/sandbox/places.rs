@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use hostler_engine::sandbox::Tier;
 
+use super::spelling::Ground;
 use super::{Access, HomePath, Network, Sandbox, Walls, WallsError};
 
 /// Where everybody's temporary files lie.
@@ -67,20 +68,22 @@ impl Places {
             Sandbox::Basic(walls) => (walls, None),
             Sandbox::Contained(walls, network) => (walls, Some(*network)),
         };
-        let writable = walls.writable.iter().map(|path| real(path)).collect::<Result<_, _>>()?;
+        let writable = walls.writable.iter().map(|path| real(path)).collect::<Result<Vec<_>, _>>()?;
         let temporary = (real(Path::new(TEMPORARY))?, private(walls, "tmp")?);
         let home = home.map(|home| real(Path::new(home))).transpose()?;
-        let (mut shown, contained) = match (network, home) {
+        let (mut wanted, contained) = match (network, home) {
             (Some(_), None) => return Err(WallsError::NoHome),
             (Some(network), Some(home)) => (of_home(walls, &home)?, Some(contained(walls, network, home)?)),
             (None, Some(home)) => (Vec::from_iter(seen_again(home, &temporary.0)), None),
             (None, None) => (Vec::new(), None),
         };
         let home = contained.as_ref().map(|contained| contained.home.0.as_path());
-        shown.splice(0..0, readable(walls, [Some(temporary.0.as_path()), home]));
+        let private: Vec<_> = [Some(temporary.0.as_path()), home].into_iter().flatten().collect();
+        wanted.splice(0..0, readable(walls));
+        let shown = Ground { private: &private, writable: &writable }.shown(&wanted);
         Ok(Some(Self {
             tier: sandbox.tier(),
-            read_only: read_only(walls, &shown)?,
+            read_only: read_only(walls, &wanted)?,
             writable,
             hidden: walls.hidden.iter().filter_map(|path| fs::canonicalize(path).ok()).collect(),
             temporary,
@@ -97,13 +100,12 @@ fn seen_again(home: PathBuf, temporary: &Path) -> Option<Shown> {
     is_covered.then(|| Shown { source: home.clone(), at: home, access: Access::Read })
 }
 
-/// Those of the readable places that something private would stand before.
-fn readable(walls: &Walls, private: [Option<&Path>; 2]) -> Vec<Shown> {
-    let stands_before =
-        |path: &Path| private.iter().flatten().any(|above| path.starts_with(above) && path != *above);
-    let there = walls.readable.iter().filter_map(|at| Some((at, fs::canonicalize(at).ok()?)));
-    let covered = there.filter(|(at, source)| stands_before(at) || stands_before(source));
-    covered.map(|(at, source)| Shown { source, at: at.clone(), access: Access::Read }).collect()
+/// The readable places, by the names that people gave them.
+fn readable(walls: &Walls) -> impl Iterator<Item = Shown> {
+    walls.readable.iter().filter_map(|at| {
+        let source = fs::canonicalize(at).ok()?;
+        Some(Shown { source, at: at.clone(), access: Access::Read })
+    })
 }
 
 fn contained(walls: &Walls, network: Network, home: PathBuf) -> Result<Contained, WallsError> {
@@ -134,12 +136,12 @@ fn of_home(walls: &Walls, home: &Path) -> Result<Vec<Shown>, WallsError> {
 
 /// The places inside of writable ones, as they really are. What lies elsewhere is
 /// read-only anyway.
-fn read_only(walls: &Walls, shown: &[Shown]) -> Result<Vec<PathBuf>, WallsError> {
+fn read_only(walls: &Walls, wanted: &[Shown]) -> Result<Vec<PathBuf>, WallsError> {
     let mut roots = Vec::new();
     for path in &walls.writable {
         roots.push((path.as_path(), real(path)?));
     }
-    let granted = shown.iter().filter(|shown| shown.access == Access::ReadWrite);
+    let granted = wanted.iter().filter(|wanted| wanted.access == Access::ReadWrite);
     roots.extend(granted.map(|shown| (shown.at.as_path(), shown.source.clone())));
     let mut found = Vec::new();
     for path in &walls.read_only {
