@@ -9,10 +9,10 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::Duration;
 
-use hostler_agents::{Agents, Ending, Network, Sandbox, Walls};
+use hostler_agents::{Access, Agents, Ending, HomePath, Network, Sandbox, Walls};
 use hostler_engine::outcome::EndReason;
 use hostler_engine::sandbox::Tier;
 use support::machine::{Machine, PORT, SECRET, User};
@@ -121,6 +121,33 @@ async fn what_is_hidden_is_not_read() {
         ["cat $ROOT/secret/key", "cd $ROOT/secret && ls && cat key", "cat /proc/[0-9]*/root$ROOT/secret/key"];
     refused(&EVERY, &attacks, the_secret_was_told).await;
     refused(&[Tier::Contained], &["cat $HOME/private-key"], the_secret_was_told).await;
+}
+
+/// The home holds only a link to a folder with something hidden, as for people who keep
+/// their tools on another disk.
+#[tokio::test]
+async fn what_is_hidden_behind_a_link_of_the_home_is_hidden_by_every_name() {
+    let script = "cat $HOME/.tool/key $HOME/.tool/keys/one $ROOT/data/key $ROOT/data/keys/one; \
+        cat $HOME/.tool/program; for at in $HOME/.tool $ROOT/data; do echo x > $at/key; echo x > $at/keys/two; done";
+    for user in User::all() {
+        let machine = Machine::new(*user);
+        fs::create_dir_all(machine.path("data/keys")).unwrap();
+        for file in ["key", "keys/one"] {
+            fs::write(machine.path("data").join(file), format!("{SECRET}\n")).unwrap();
+        }
+        fs::write(machine.path("data/program"), "program\n").unwrap();
+        symlink("../data", machine.path("home/.tool")).unwrap();
+        machine.belongs_to_its_user();
+        let Sandbox::Contained(mut walls, network) = machine.sandbox(Tier::Contained) else { panic!() };
+        walls.home = vec![HomePath { path: ".tool".into(), access: Access::Read }];
+        walls.hidden = ["home/.tool/key", "home/.tool/keys"].map(|path| machine.path(path)).into();
+        let launch = machine.launch(Sandbox::Contained(walls, network), script);
+        let Some(mut agent) = machine.start(launch).await else { continue };
+        let heard = support::hear(&mut agent).await;
+        assert_eq!(heard.stdout, ["program"], "{user:?}: {heard:?}");
+        assert_eq!(fs::read_to_string(machine.path("data/key")).unwrap(), format!("{SECRET}\n"));
+        assert!(!machine.path("data/keys/two").exists());
+    }
 }
 
 #[tokio::test]

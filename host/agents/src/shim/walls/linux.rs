@@ -101,17 +101,16 @@ impl<'a> Ready<'a> {
     }
 
     fn try_take(view: &'a View) -> io::Result<Self> {
-        let source = match &view.shows {
-            Shows::Place { source, .. } => place(Path::new(source.as_ref()))?,
-            Shows::Scratch => return Ok(Self { view, shown: None, folder: true }),
-            Shows::Nothing => place(Path::new(view.at.as_ref()))?,
-        };
-        let folder = is_folder(&source)?;
-        let shown = match &view.shows {
-            Shows::Place { access, .. } => Some(shown(&source, *access)?),
+        let (folder, shown) = match &view.shows {
+            Shows::Place { source, access } => {
+                let source = place(Path::new(source.as_ref()))?;
+                (is_folder(&source)?, Some(shown(&source, *access)?))
+            }
+            Shows::Scratch => (true, None),
+            // On the real disk its name may lead over a link, which is none in this view.
+            Shows::Nothing if fs::metadata(view.at.as_ref())?.is_dir() => (true, None),
             // A device that may not be used as one: opening it is refused.
-            Shows::Nothing if !folder => Some(shown(&place(Path::new("/dev/null"))?, Access::Read)?),
-            Shows::Scratch | Shows::Nothing => None,
+            Shows::Nothing => (false, Some(shown(&place(Path::new("/dev/null"))?, Access::Read)?)),
         };
         Ok(Self { view, shown, folder })
     }
