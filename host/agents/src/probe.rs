@@ -77,15 +77,21 @@ impl Agents {
             ended(&mut agent).await;
         }
         let written = |path: PathBuf| fs::read(path).is_ok_and(|text| !text.is_empty());
-        match (written(place.join("work/inside")), written(outside(place))) {
-            _ if tier == Tier::Contained && !matches!(way_out, Ok(Some(_))) => {
-                Err("an agent in it could not reach the host".to_owned())
-            }
-            (true, false) => Ok(()),
-            (_, true) => Err("an agent in it wrote a file outside; do not use it".to_owned()),
-            (false, false) => Err("an agent in it could not write its own files".to_owned()),
-        }
+        let reached = matches!(way_out, Ok(Some(_)));
+        verdict(tier, written(place.join("work/inside")), written(outside(place)), reached)
     }
+}
+
+/// What a trial shows: what it wrote inside and outside, and whether it could be reached.
+/// Whoever got out is told first, whatever else is wrong.
+fn verdict(tier: Tier, inside: bool, outside: bool, reached: bool) -> Result<(), String> {
+    let why = match (inside, outside) {
+        (_, true) => "an agent in it wrote a file outside; do not use it",
+        _ if tier == Tier::Contained && !reached => "an agent in it could not reach the host",
+        (false, false) => "an agent in it could not write its own files",
+        (true, false) => return Ok(()),
+    };
+    Err(why.to_owned())
 }
 
 fn outside(place: &Path) -> PathBuf {
@@ -150,6 +156,22 @@ fn why(error: &StartError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sandbox_that_lets_an_agent_out_is_told_as_such_whatever_else_it_lacks() {
+        let told = |tier, inside, outside, reached| {
+            verdict(tier, inside, outside, reached).err().unwrap_or_default()
+        };
+        for (inside, reached) in [(true, true), (true, false), (false, true), (false, false)] {
+            for tier in [Tier::Basic, Tier::Contained] {
+                assert!(told(tier, inside, true, reached).contains("wrote a file outside"));
+            }
+        }
+        assert!(told(Tier::Contained, true, false, false).contains("could not reach the host"));
+        assert!(told(Tier::Basic, false, false, false).contains("could not write its own"));
+        assert_eq!(told(Tier::Basic, true, false, false), "", "it has the network of the machine");
+        assert_eq!(told(Tier::Contained, true, false, true), "");
+    }
 
     #[test]
     fn what_is_missing_is_told_with_what_to_do_about_it() {
