@@ -9,7 +9,7 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{Mutex, watch};
 
 use crate::connection::Heard;
-use crate::control::{Command, to_line};
+use crate::control::{Command, InputState, to_line};
 use crate::stdin::StdinClosed;
 
 /// How many messages may wait for an agent that does not read; the next one
@@ -57,10 +57,7 @@ impl AgentHandle {
         let mut heard = self.heard.clone();
         let turn = heard.wait_for(|heard| {
             let input = heard.state.input;
-            heard.end.is_some()
-                || !input.open
-                || number <= input.taken
-                || number <= input.written.saturating_add(WINDOW)
+            heard.end.is_some() || !input.open || number <= input.taken || fits(number, input)
         });
         let (input, over) = match turn.await {
             Ok(heard) => (heard.state.input, heard.end.is_some()),
@@ -85,7 +82,7 @@ impl AgentHandle {
     /// because the agent does not read.
     pub fn is_behind(&self, number: u32) -> bool {
         let input = self.heard.borrow().state.input;
-        input.open && number >= input.written.saturating_add(WINDOW)
+        input.open && !fits(number.saturating_add(1), input)
     }
 
     /// Closes the agent's standard input after what was written so far.
@@ -98,6 +95,11 @@ impl AgentHandle {
         let (Some(control), Ok(line)) = (self.control.upgrade(), to_line(&command)) else { return false };
         control.lock().await.write_all(&line).await.is_ok()
     }
+}
+
+/// Whether there is room for what has this number.
+const fn fits(number: u32, input: InputState) -> bool {
+    number <= input.written.saturating_add(WINDOW)
 }
 
 /// What does not fit is for ever.

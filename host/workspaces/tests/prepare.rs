@@ -227,24 +227,10 @@ fn a_link_in_place_of_the_workspace_root_is_refused() {
 #[test]
 fn thirty_two_workspaces_are_made_at_once() {
     let scene = Scene::new();
-    for number in 0..150 {
-        scene.write(&format!("many/{number}.txt"), "text\n");
-    }
-    scene.commit_all("many");
-    let repository = scene.open();
-    let failures: Vec<String> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..32)
-            .map(|number| {
-                let repository = &repository;
-                scope.spawn(move || {
-                    let order = scene::order(repository, &format!("w{number}"));
-                    repository.prepare(&order).map(|_| ()).map_err(|error| error.to_string())
-                })
-            })
-            .collect();
-        workers.into_iter().filter_map(|worker| worker.join().unwrap().err()).collect()
+    scene.at_once(|repository, name| {
+        let order = scene::order(repository, name);
+        repository.prepare(&order).map(|_| ()).map_err(|error| error.to_string())
     });
-    assert!(failures.is_empty(), "{failures:?}");
     assert_eq!(scene.git(&["worktree", "list"]).lines().count(), 33);
     assert_eq!(scene.git(&["branch", "--list", "hostler/*"]).lines().count(), 32);
     let exclude = fs::read_to_string(scene.checkout.join(".git/info/exclude")).unwrap();

@@ -135,27 +135,13 @@ fn locks_that_a_killed_git_left_in_the_clone_are_removed() {
 #[test]
 fn thirty_two_clones_are_made_and_collected_at_once() {
     let scene = Scene::new();
-    for number in 0..150 {
-        scene.write(&format!("many/{number}.txt"), "text\n");
-    }
-    scene.commit_all("many");
-    let repository = scene.open();
-    let failures: Vec<String> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..32)
-            .map(|number| {
-                let repository = &repository;
-                scope.spawn(move || {
-                    let workspace = made(repository, &format!("w{number}"));
-                    let own = commit(&workspace, &format!("own-{number}.txt"));
-                    let collected = repository.collect(&workspace).map_err(|error| error.to_string())?;
-                    let head = collected.head.unwrap().to_string();
-                    if head == own { Ok(()) } else { Err(format!("{number} is on {head} and not on {own}")) }
-                })
-            })
-            .collect();
-        workers.into_iter().filter_map(|worker| worker.join().unwrap().err()).collect()
+    scene.at_once(|repository, name| {
+        let workspace = made(repository, name);
+        let own = commit(&workspace, &format!("own-{name}.txt"));
+        let collected = repository.collect(&workspace).map_err(|error| error.to_string())?;
+        let head = collected.head.unwrap().to_string();
+        if head == own { Ok(()) } else { Err(format!("{name} is on {head} and not on {own}")) }
     });
-    assert!(failures.is_empty(), "{failures:?}");
     assert_eq!(scene.git(&["worktree", "list"]).lines().count(), 1);
     assert_eq!(scene.git(&["branch", "--list", "hostler/*"]).lines().count(), 32);
     let exclude = fs::read_to_string(scene.checkout.join(".git/info/exclude")).unwrap();

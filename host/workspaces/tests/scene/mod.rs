@@ -57,6 +57,28 @@ impl Scene {
     pub fn git(&self, arguments: &[&str]) -> String {
         git(&self.checkout, arguments)
     }
+
+    /// Does something with 32 names at once, in a repository in which that takes a while.
+    #[allow(dead_code, reason = "each test binary uses its part")]
+    pub fn at_once(&self, work: impl Fn(&Repository, &str) -> Result<(), String> + Sync) {
+        for number in 0..150 {
+            self.write(&format!("many/{number}.txt"), "text\n");
+        }
+        self.commit_all("many");
+        let repository = self.open();
+        let failures: Vec<String> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..32)
+                .map(|number| {
+                    scope.spawn({
+                        let (repository, work) = (&repository, &work);
+                        move || work(repository, &format!("w{number}"))
+                    })
+                })
+                .collect();
+            workers.into_iter().filter_map(|worker| worker.join().unwrap().err()).collect()
+        });
+        assert!(failures.is_empty(), "{failures:?}");
+    }
 }
 
 /// An order that starts from the head of the checkout.

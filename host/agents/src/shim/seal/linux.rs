@@ -47,14 +47,15 @@ impl Seal {
     pub(in super::super) fn put_on(&self) -> io::Result<()> {
         drop_capabilities(self.kept)?;
         // SAFETY: takes numbers only.
-        checked(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
+        checked(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.into())?;
         let program = libc::sock_fprog {
             len: u16::try_from(self.filter.len()).map_err(|_| io::ErrorKind::InvalidInput)?,
             filter: self.filter.as_ptr().cast_mut(),
         };
+        let mode = libc::SECCOMP_MODE_FILTER;
         // SAFETY: the program points to as many instructions as it says, which live
         // through the call; the system copies them.
-        checked(unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) })
+        checked(unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program) }.into())
     }
 }
 
@@ -79,10 +80,9 @@ fn set_capabilities(kept: u32) -> io::Result<()> {
     let sets = [of_lower_half, Capabilities { effective: 0, permitted: 0, inheritable: 0 }];
     // SAFETY: the header names the version that reads two sets; both live through
     // the call, and all numbers are plain.
-    let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    checked(unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) })
 }
 
-fn checked(result: libc::c_int) -> io::Result<()> {
+fn checked(result: libc::c_long) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -7,9 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::Path;
 
-use super::mounts::{
-    NO_DEVICES, NO_PROGRAMS, NO_SUID, READ_ONLY, attach, copy, mount_new, place, restrict, top,
-};
+use super::mounts::{NO_DEVICES, NO_PROGRAMS, NO_SUID, READ_ONLY, attach, copy, mount_new, place, restrict};
 
 /// Devices that give and take what nobody else sees.
 const HARMLESS: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -61,6 +59,6 @@ impl Devices {
         DirBuilder::new().mode(0o700).create(&shm)?;
         mount_new(c"tmpfs", place(&shm)?.as_fd(), flags | libc::MS_NODEV, c"mode=1777")?;
         // The devices are mounts of their own, so this forbids no use of them.
-        restrict(top(dev)?.as_fd(), READ_ONLY | NO_DEVICES, false)
+        restrict(place(dev)?.as_fd(), READ_ONLY | NO_DEVICES, false)
     }
 }

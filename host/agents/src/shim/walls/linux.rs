@@ -9,7 +9,7 @@ use super::Breach;
 use super::devices::Devices;
 use super::mounts::{
     NO_DEVICES, NO_PROGRAMS, NO_SUID, READ_ONLY, attach, copy, is_folder, keep_mounts_private, mount,
-    mount_new, place, restrict, top,
+    mount_new, place, restrict,
 };
 use crate::sandbox::{Access, Plan, Shows, View};
 
@@ -59,7 +59,7 @@ fn own_processes() -> io::Result<()> {
 }
 
 fn close_the_rest() -> io::Result<()> {
-    restrict(top(Path::new("/"))?.as_fd(), READ_ONLY | NO_SUID | NO_DEVICES, true)
+    restrict(place(Path::new("/"))?.as_fd(), READ_ONLY | NO_SUID | NO_DEVICES, true)
 }
 
 /// Only where it would be open: a covered `/proc` cannot be mounted anew by a
@@ -155,7 +155,7 @@ impl<'a> Ready<'a> {
         if self.view.shows != Shows::Nothing || !self.folder {
             return Ok(());
         }
-        restrict(top(Path::new(self.view.at.as_ref()))?.as_fd(), READ_ONLY | NO_PROGRAMS, false)
+        restrict(place(Path::new(self.view.at.as_ref()))?.as_fd(), READ_ONLY | NO_PROGRAMS, false)
     }
 
     fn breach(&self, error: &io::Error) -> Breach {

@@ -30,7 +30,7 @@ struct Attributes {
     user_namespace: u64,
 }
 
-/// Opens a place for nothing but to mean it.
+/// Opens a place for nothing but to mean it: what is mounted there now, the newest on top.
 pub(super) fn place(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     Ok(openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS)?)
@@ -104,11 +104,6 @@ pub(super) fn mount(
     // SAFETY: all strings end with NUL and live through the call.
     let result = unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind, flags, options) };
     checked(result.into()).map(drop)
-}
-
-/// What is mounted at a place now, the newest on top.
-pub(super) fn top(path: &Path) -> io::Result<OwnedFd> {
-    place(path)
 }
 
 fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
