@@ -30,8 +30,10 @@ use hostler_engine::outcome::Outcome;
 use hostler_engine::run::Run;
 use hostler_engine::step::Step;
 
+pub use self::ending::tell_exchanged;
 pub use self::rereading::read_again;
 use self::starting::Starting;
+pub use self::starting::limits;
 use crate::plugins::providers::Provider;
 use crate::plugins::store::Build;
 use crate::rooms::Rooms;

@@ -17,7 +17,7 @@ use hostler_engine::sandbox::{Destination, HomePath, NoTier, SandboxNeeds, Tier,
 
 use self::model_keys::{KeyError, keep, set};
 use self::walls::Ground;
-pub use self::way_out::{NETWORK_FILE, open as open_way_out};
+pub use self::way_out::{NETWORK_FILE, let_out};
 use crate::home::Home;
 
 /// Folder of an attempt's folder: the agent's own `/tmp` and home.

@@ -16,6 +16,7 @@ mod conversation;
 mod crashes;
 mod damage;
 mod denials;
+mod exchanges;
 mod failures;
 mod full_disk;
 mod hostile_agent;

@@ -11,7 +11,7 @@ use hostler_engine::run::Run;
 use hostler_engine::step::Step;
 use hostler_engine::time::Millis;
 
-use super::ending::{not_done, prove};
+use super::ending::{not_done, prove, tell_exchanged};
 use super::feed;
 use super::listener::{Listener, ToAgent};
 use super::listening::Listening;
@@ -42,7 +42,8 @@ pub async fn adopt(rooms: &Arc<Rooms>, run: &Run, at: Step, attempt: u32) -> Out
     let TakenUp { mut listener, transcript, said } = match take_up(rooms, run, attempt).await {
         Ok(taken_up) => taken_up,
         Err(outcome) => {
-            prove(rooms, run, attempt, &folder).await;
+            let exit = prove(rooms, run, attempt, &folder).await;
+            tell_exchanged(rooms, run, exit.as_ref(), "the agent");
             return outcome;
         }
     };
@@ -79,7 +80,10 @@ pub async fn reap(rooms: &Arc<Rooms>, run: &Run, attempt: u32) -> Outcome {
     let exit = prove(rooms, run, attempt, &folder).await;
     match take_up(rooms, run, attempt).await {
         Ok(TakenUp { listener, transcript, .. }) => over(listener, exit, transcript).await,
-        Err(outcome) => outcome,
+        Err(outcome) => {
+            tell_exchanged(rooms, run, exit.as_ref(), "the agent");
+            outcome
+        }
     }
 }
 

@@ -34,6 +34,20 @@ pub async fn prove(rooms: &Rooms, run: &Run, attempt: u32, folder: &Path) -> Opt
     }
 }
 
+/// Tells people if something was exchanged that was to stay as it is: who runs git in the
+/// workspace would run what was put there. `who` did it, such as "the agent".
+pub fn tell_exchanged(rooms: &Rooms, run: &Run, exit: Option<&Exit>, who: &str) {
+    let Some(place) = exit.and_then(|exit| exit.exchanged.first()) else { return };
+    rooms.show(Notice::Host {
+        message: format!(
+            "{}: {who} exchanged {}, which it was not to change: run nothing in its workspace; its work is safe on its branch.",
+            run.task.key,
+            place.display()
+        ),
+        warning: true,
+    });
+}
+
 /// Why an attempt ended that did not end by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {

@@ -12,7 +12,7 @@ use hostler_engine::event::Event;
 use hostler_engine::outcome::Outcome;
 use hostler_engine::run::Run;
 
-use super::ending::{settle, status};
+use super::ending::{settle, status, tell_exchanged};
 use super::feed::{self, Entry, Feed};
 use crate::attempt::reading::Reading;
 use crate::attempt::word::{NotHeard, Word};
@@ -223,6 +223,7 @@ impl Listener {
 
     /// The outcome, by what was said and how it ended.
     pub async fn finish(self, exit: Option<&Exit>) -> Outcome {
+        tell_exchanged(&self.rooms, &self.run, exit, "the agent");
         let memory = self.run.plan.as_ref().and_then(|plan| plan.limits.memory);
         settle(self.reading.finish(status(exit)).await, exit, memory)
     }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hostler_agents::{Agent, Exit, Output, Stream};
+use hostler_agents::{Agent, Output, Stream};
 use hostler_broker::egress::{EgressRules, Open};
 use hostler_components::job::StreamName;
 use hostler_engine::outcome::Outcome;
@@ -19,7 +19,7 @@ use crate::attempt::reading;
 use crate::attempt::under_way::{AttemptHandle, Said};
 use crate::attempt::word::{NotHeard, Word};
 use crate::rooms::Rooms;
-use crate::sandbox::open_way_out;
+use crate::sandbox::let_out;
 use crate::view::Notice;
 
 /// How often the engine hears of an agent that says something: often enough for
@@ -66,22 +66,10 @@ impl Listening {
         self.leave = Some(leave);
     }
 
-    /// Opens the agent's way out to the network, by these rules. One that cannot be
-    /// opened stays closed.
+    /// Opens the agent's way out to the network, by these rules.
     pub async fn let_out(&mut self, rules: EgressRules, folder: &Path) {
-        let listener = self.agent.listener().await.map_err(|error| error.to_string());
-        let opened = listener.and_then(|listener| {
-            let listener = listener.ok_or("its network has no way out")?;
-            open_way_out(&self.rooms, listener, rules, &self.run.task.key, folder)
-                .map_err(|error| error.to_string())
-        });
-        match opened {
-            Ok(open) => self.way_out = Some(open),
-            Err(why) => self.rooms.show(Notice::Host {
-                message: format!("{}: the agent reaches no network: {why}.", self.run.task.key),
-                warning: true,
-            }),
-        }
+        let Self { rooms, run, agent, .. } = &*self;
+        self.way_out = let_out(rooms, agent, rules, run, folder, "the agent").await;
     }
 
     /// Says all of it to the agent, in order.
@@ -149,24 +137,10 @@ impl Listening {
         listener.tell_news().await;
         let Self { rooms, run, attempt, agent, way_out, .. } = self;
         drop((agent, way_out));
-        tell_exchanged(&rooms, &run, exit.as_ref());
         let proven = exit.as_ref().is_some_and(|exit| exit.tree.is_empty());
         let exit = if proven { exit } else { prove(&rooms, &run, attempt, folder).await };
         listener.finish(exit.as_ref()).await
     }
-}
-
-/// A person who runs git in the workspace would run what the agent put there.
-fn tell_exchanged(rooms: &Rooms, run: &Run, exit: Option<&Exit>) {
-    let Some(place) = exit.and_then(|exit| exit.exchanged.first()) else { return };
-    rooms.show(Notice::Host {
-        message: format!(
-            "{}: the agent exchanged {}, which it was not to change: run nothing in its workspace; its work is safe on its branch.",
-            run.task.key,
-            place.display()
-        ),
-        warning: true,
-    });
 }
 
 fn heard_every(run: &Run) -> Millis {

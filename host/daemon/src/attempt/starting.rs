@@ -220,7 +220,8 @@ fn environment_lost() -> Outcome {
     Outcome::failed("lost", Class::Retryable, message)
 }
 
-const fn limits(plan: &Plan) -> Limits {
+/// What whoever works for a run of this plan may use of the machine.
+pub const fn limits(plan: &Plan) -> Limits {
     Limits { memory: plan.limits.memory, cpus: plan.limits.cpus }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hostler_agents::{Agent, Exit, Launch, Limits, Output, Stdin};
+use hostler_agents::{Agent, Exit, Launch, Output, Stdin};
 use hostler_engine::Input;
 use hostler_engine::landing::{Verification, Verify};
 use hostler_engine::outcome::EndReason;
@@ -19,12 +19,16 @@ use tokio::sync::mpsc;
 
 use crate::attempt::sandboxed::around_verify;
 use crate::attempt::under_way::AttemptHandle;
+use crate::attempt::{limits, tell_exchanged};
 use crate::record::audited::fingerprint;
 use crate::rooms::Rooms;
-use crate::sandbox::{Ready, clear, open_way_out};
+use crate::sandbox::{Ready, clear, let_out};
 
 /// The end of the output that is kept: what the contract allows a report to carry.
 const TAIL_BYTES: usize = 4 * 1024;
+
+/// What people call it.
+const WHO: &str = "the verify command";
 
 /// Below the attempt's folder; numbered, because each start has a folder of its own.
 const FOLDER: &str = "verify";
@@ -58,10 +62,7 @@ async fn judged(
         cwd: PathBuf::from(&workspace.path),
         folder: folder.clone(),
         stdin: Stdin::Closed,
-        limits: run.plan.as_ref().map_or_else(Limits::default, |plan| Limits {
-            memory: plan.limits.memory,
-            cpus: plan.limits.cpus,
-        }),
+        limits: run.plan.as_ref().map(limits).unwrap_or_default(),
         containment: rooms.containment,
         sandbox,
         secrets: rooms.secrets_of(&run.id),
@@ -70,18 +71,22 @@ async fn judged(
     let about = Event::Verify { run: id.clone(), command: command.clone() };
     let audited = rooms.audit.before(about).await;
     audited.map_err(|error| Problem::transient(format!("The verify command was not started: {error}.")))?;
-    let started = rooms.agents.start(launch).await;
-    let agent = started.map_err(not_started)?;
-    let way_out = match (rules, agent.listener().await) {
-        (Some(rules), Ok(Some(listener))) => {
-            let opened = open_way_out(rooms, listener, rules, &run.task.key, &folder);
-            opened.inspect_err(|error| tracing::warn!("the verify command reaches no network: {error}")).ok()
+    let agent = match rooms.agents.start(launch).await {
+        Ok(agent) => agent,
+        Err(error) => {
+            clear(&folder).await;
+            return Err(not_started(error));
         }
-        _ => None,
+    };
+    let way_out = match rules {
+        Some(rules) => let_out(rooms, &agent, rules, run, &folder, WHO).await,
+        None => None,
     };
     let (found, exit) = listen(rooms, run, number, agent, limit).await;
     drop(way_out);
+    tell_exchanged(rooms, run, exit.as_ref(), WHO);
     clear(&folder).await;
+    let exit = exit.as_ref().and_then(Exit::code);
     rooms.audit.note(Event::Verified { run: id, command, passed: found.passed, exit }).await;
     Ok(found)
 }
@@ -100,6 +105,7 @@ async fn free_folder(rooms: &Rooms, run: &Run, attempt: u32) -> Result<PathBuf, 
             return Ok(folder);
         }
         ended_for_sure(rooms, run, attempt, &folder).await?;
+        clear(&folder).await;
     }
     Err(Problem::permanent("There is no folder left to run the verify command in."))
 }
@@ -115,14 +121,14 @@ async fn ended_for_sure(rooms: &Rooms, run: &Run, attempt: u32, folder: &Path) -
     ))
 }
 
-/// The judgement, and the exit code if there is one.
+/// The judgement, and how the command ended, if that is known.
 async fn listen(
     rooms: &Rooms,
     run: &Run,
     attempt: u32,
     mut agent: Agent,
     limit: Millis,
-) -> (Verification, Option<i32>) {
+) -> (Verification, Option<Exit>) {
     let handle = agent.handle();
     let (messages, _nobody_speaks_to_it) = mpsc::channel(1);
     rooms.attempts.insert(run.id.clone(), attempt, AttemptHandle::new(handle.clone(), messages));
@@ -148,8 +154,7 @@ async fn listen(
             }
         }
     };
-    let code = exit.as_ref().and_then(Exit::code);
-    (judgement(exit.as_ref(), timed_out, limit, tail.text()), code)
+    (judgement(exit.as_ref(), timed_out, limit, tail.text()), exit)
 }
 
 fn judgement(exit: Option<&Exit>, timed_out: bool, limit: Millis, tail: String) -> Verification {

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hostler_agents::Agent;
 use hostler_broker::Ceiling;
 use hostler_broker::egress::{Allowed, EgressError, EgressRules, ModelRoute, Open, Passage, Passed, Way};
+use hostler_engine::run::Run;
 use hostler_engine::sandbox::SandboxNeeds;
 use hostler_engine::time::Timestamp;
 use hostler_journal::audit::Event;
@@ -51,9 +53,32 @@ pub fn variables() -> impl Iterator<Item = (&'static str, String)> {
     to_proxy.map(|name| (name, proxy.clone())).into_iter().chain(local).chain([node])
 }
 
+/// Opens the way out of whoever works for a run, by these rules, until what is returned
+/// is dropped. One that cannot be opened stays closed, and people are told. `who` is what
+/// they call it, such as "the agent".
+pub async fn let_out(
+    rooms: &Arc<Rooms>,
+    agent: &Agent,
+    rules: EgressRules,
+    run: &Run,
+    folder: &Path,
+    who: &str,
+) -> Option<Open> {
+    let listener = agent.listener().await.map_err(|error| error.to_string());
+    let opened = listener.and_then(|listener| {
+        let listener = listener.ok_or("its network has no way out")?;
+        open(rooms, listener, rules, &run.task.key, folder).map_err(|error| error.to_string())
+    });
+    let tell = |why: &String| {
+        let message = format!("{}: {who} reaches no network: {why}.", run.task.key);
+        rooms.show(Notice::Host { message, warning: true });
+    };
+    opened.inspect_err(tell).ok()
+}
+
 /// Serves an agent until what is returned is dropped. `who` is its task, for people;
 /// what it asks for is written to `folder`.
-pub fn open(
+fn open(
     rooms: &Arc<Rooms>,
     listener: std::net::TcpListener,
     rules: EgressRules,
