@@ -29,6 +29,7 @@ mod policy;
 mod providers;
 mod read_only_disk;
 mod real_claude;
+mod real_clis;
 mod record;
 mod refusals;
 mod repositories;
