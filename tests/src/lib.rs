@@ -2,7 +2,7 @@
 //!
 //! For everything the host touches there is something here that behaves like it
 //! and can be told to misbehave: agents ([`scripted_agent`]), a model service for
-//! real CLIs ([`model_server`], [`real_cli`]), repositories
+//! the real Claude Code CLI ([`model_server`], [`real_cli`]), repositories
 //! ([`scratch_repository`]), and a machine to run `host` on ([`host_sandbox`]).
 //!
 //! Nothing here is part of the product, reaches further than the loopback
@@ -25,6 +25,5 @@ pub mod waiting;
 pub use host_process::HostProcess;
 pub use host_sandbox::{HostSandbox, Output};
 pub use model_server::{ModelServer, Scenario};
-pub use real_cli::RealCli;
 pub use scratch_repository::ScratchRepository;
 pub use waiting::{PATIENCE, wait_until};

@@ -1,4 +1,4 @@
-//! Real coding CLIs, installed from their registry into the build folder.
+//! The real Claude Code CLI, installed from its registry into the build folder.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,17 +6,20 @@ use std::sync::{Arc, OnceLock};
 
 use crate::built;
 
+/// The version the tests and the recorded transcripts are about.
+pub const CLAUDE_VERSION: &str = "2.1.328";
+
 /// With this set to 1, a CLI that cannot be had is a failure of the test.
 pub const REQUIRED: &str = "HOSTLER_REQUIRE_REAL_CLI";
 
 /// Why the real CLI is not there.
 #[derive(Debug, thiserror::Error)]
-enum RealCliError {
+pub enum RealCliError {
     /// No package exists for this machine.
-    #[error("the real CLIs have no package for {0}")]
+    #[error("Claude Code has no package for {0}")]
     Platform(String),
     /// There is no npm.
-    #[error("cannot run npm, which installs the real CLIs: {0}")]
+    #[error("cannot run npm, which installs Claude Code: {0}")]
     NoNpm(std::io::Error),
     /// npm failed, mostly because the registry cannot be reached.
     #[error("npm could not install {package}: {said}")]
@@ -27,7 +30,7 @@ enum RealCliError {
         said: String,
     },
     /// A folder could not be made or moved.
-    #[error("cannot keep a real CLI in {}: {source}", folder.display())]
+    #[error("cannot keep Claude Code in {}: {source}", folder.display())]
     Io {
         /// The folder.
         folder: PathBuf,
@@ -37,105 +40,37 @@ enum RealCliError {
 }
 
 /// Whether tests must fail where they would skip the real CLI.
-fn is_required() -> bool {
+pub fn is_required() -> bool {
     std::env::var_os(REQUIRED).is_some_and(|value| value == "1")
 }
 
-/// A CLI that a registry has as a program for this machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RealCli {
-    /// Anthropic's `claude`.
-    ClaudeCode,
-    /// `codex`.
-    Codex,
-    /// `opencode`.
-    OpenCode,
+/// The path of the real `claude`; installs it on first use.
+///
+/// The native program of the platform's package is taken directly: the wrapper
+/// package wants a newer Node.js than many machines have, and runs install scripts.
+pub fn claude() -> Result<PathBuf, Arc<RealCliError>> {
+    static CLAUDE: OnceLock<Result<PathBuf, Arc<RealCliError>>> = OnceLock::new();
+    CLAUDE.get_or_init(|| find_or_install().map_err(Arc::new)).clone()
 }
 
-/// What npm is asked for, and where the program then lies.
-struct Package {
-    /// Name and version for npm.
-    wanted: String,
-    /// Below `node_modules`.
-    program: String,
+fn find_or_install() -> Result<PathBuf, RealCliError> {
+    let platform = platform()?;
+    let package = format!("@anthropic-ai/claude-code-{platform}");
+    let cache = built::target_folder().join("real-cli");
+    let folder = cache.join(format!("claude-code-{CLAUDE_VERSION}"));
+    let program = folder.join("node_modules").join(&package).join("claude");
+    if !program.is_file() {
+        install(&cache, &folder, &format!("{package}@{CLAUDE_VERSION}"))?;
+    }
+    Ok(program)
 }
 
-impl RealCli {
-    /// The version the tests and the recorded transcripts are about.
-    pub const fn version(self) -> &'static str {
-        match self {
-            Self::ClaudeCode => "2.1.328",
-            Self::Codex => "0.169.0",
-            Self::OpenCode => "1.18.33",
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::ClaudeCode => "claude-code",
-            Self::Codex => "codex",
-            Self::OpenCode => "opencode",
-        }
-    }
-
-    /// Its program; installs it on first use. `None`, with the reason printed, where it
-    /// cannot be had and need not be; where it must be, the test fails.
-    pub fn program(self) -> Option<PathBuf> {
-        match self.find() {
-            Ok(program) => Some(program),
-            Err(reason) if is_required() => panic!("{reason}"),
-            Err(reason) => {
-                eprintln!("skipped: {reason} (set {REQUIRED}=1 to fail instead)");
-                None
-            }
-        }
-    }
-
-    fn find(self) -> Result<PathBuf, Arc<RealCliError>> {
-        static FOUND: [OnceLock<Result<PathBuf, Arc<RealCliError>>>; 3] = [const { OnceLock::new() }; 3];
-        FOUND[self as usize].get_or_init(|| self.find_or_install().map_err(Arc::new)).clone()
-    }
-
-    fn find_or_install(self) -> Result<PathBuf, RealCliError> {
-        let package = self.package()?;
-        let cache = built::target_folder().join("real-cli");
-        let folder = cache.join(format!("{}-{}", self.name(), self.version()));
-        let program = folder.join("node_modules").join(&package.program);
-        if !program.is_file() {
-            install(&cache, &folder, &package.wanted)?;
-        }
-        Ok(program)
-    }
-
-    /// The native program of the platform's package is taken directly: the wrapper
-    /// packages want a newer Node.js than many machines have, and run install scripts.
-    fn package(self) -> Result<Package, RealCliError> {
-        let (platform, triple) = platform()?;
-        let version = self.version();
-        Ok(match self {
-            Self::ClaudeCode => {
-                let name = format!("@anthropic-ai/claude-code-{platform}");
-                Package { wanted: format!("{name}@{version}"), program: format!("{name}/claude") }
-            }
-            Self::Codex => Package {
-                wanted: format!("@openai/codex@{version}-{platform}"),
-                program: format!("@openai/codex/vendor/{triple}/bin/codex"),
-            },
-            Self::OpenCode => {
-                let name = format!("opencode-{platform}");
-                Package { wanted: format!("{name}@{version}"), program: format!("{name}/bin/opencode") }
-            }
-        })
-    }
-}
-
-/// This machine as npm's packages and as compilers name it.
-fn platform() -> Result<(&'static str, &'static str), RealCliError> {
+fn platform() -> Result<&'static str, RealCliError> {
     match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("linux", "x86_64") => Ok(("linux-x64", "x86_64-unknown-linux-musl")),
-        ("linux", "aarch64") => Ok(("linux-arm64", "aarch64-unknown-linux-musl")),
-        ("macos", "x86_64") => Ok(("darwin-x64", "x86_64-apple-darwin")),
-        ("macos", "aarch64") => Ok(("darwin-arm64", "aarch64-apple-darwin")),
+        ("linux", "x86_64") => Ok("linux-x64"),
+        ("linux", "aarch64") => Ok("linux-arm64"),
+        ("macos", "x86_64") => Ok("darwin-x64"),
+        ("macos", "aarch64") => Ok("darwin-arm64"),
         (os, arch) => Err(RealCliError::Platform(format!("{os} on {arch}"))),
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use hostler_tests::scripted_agent::transcript;
-use hostler_tests::{ModelServer, RealCli, Scenario, ScratchRepository};
+use hostler_tests::{ModelServer, Scenario, ScratchRepository, real_cli};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -22,8 +22,16 @@ struct Bench {
 impl Bench {
     /// `None`, with the reason printed, where the CLI cannot be had and need not be.
     fn new() -> Option<Self> {
+        let claude = match real_cli::claude() {
+            Ok(claude) => claude,
+            Err(reason) if real_cli::is_required() => panic!("{reason}"),
+            Err(reason) => {
+                eprintln!("skipped: {reason} (set {}=1 to fail instead)", real_cli::REQUIRED);
+                return None;
+            }
+        };
         Some(Self {
-            claude: RealCli::ClaudeCode.program()?,
+            claude,
             home: tempfile::tempdir().unwrap(),
             repository: ScratchRepository::new(),
             server: ModelServer::start().unwrap(),
@@ -86,7 +94,7 @@ fn version_is_the_one_the_tests_are_about() {
     let Some(bench) = Bench::new() else { return };
     let output = bench.command(&Scenario::success()).arg("--version").output().unwrap();
     let version = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(version, format!("{} (Claude Code)\n", RealCli::ClaudeCode.version()));
+    assert_eq!(version, format!("{} (Claude Code)\n", real_cli::CLAUDE_VERSION));
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn run_tests(root: &Path, totals: &mut Totals) -> anyhow::Result<()> {
     if std::env::var("CI").is_ok_and(|ci| ci == "true") {
         command.env("HOSTLER_REQUIRE_REAL_CLI", "1");
     } else {
-        println!("Where the real CLIs cannot be had, their tests are skipped; in CI they would fail.");
+        println!("Where the real Claude Code cannot be had, its tests are skipped; in CI they would fail.");
     }
     let mut child = command.spawn().context("starting cargo")?;
     let output = child.stdout.take().context("the output of cargo is piped")?;

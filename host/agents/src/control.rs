@@ -8,6 +8,7 @@
 use std::io;
 
 use hostler_engine::outcome::EndReason;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::byte_text::{self, Word};
@@ -153,12 +154,21 @@ pub(crate) enum Step {
     Exec,
 }
 
-/// What the shim would understand of a line, written as the host would write it; `None`
-/// for a line that is passed over. For tests that say anything to it.
+/// What one side would understand of a line of the other's, or of a file that it left,
+/// written as the other would write it; `None` for what is passed over. For tests that
+/// say anything to them.
 #[doc(hidden)]
 pub fn reread(line: &[u8]) -> Option<Vec<u8>> {
-    let command: Command = serde_json::from_slice(line).ok()?;
-    serde_json::to_vec(&command).ok()
+    again::<Command>(line)
+        .or_else(|| again::<Report>(line))
+        .or_else(|| again::<Orders>(line))
+        .or_else(|| again::<AgentRecord>(line))
+        .or_else(|| again::<Exit>(line))
+}
+
+fn again<T: DeserializeOwned + Serialize>(line: &[u8]) -> Option<Vec<u8>> {
+    let said: T = serde_json::from_slice(line).ok()?;
+    serde_json::to_vec(&said).ok()
 }
 
 /// One line on the socket.

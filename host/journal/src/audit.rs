@@ -20,6 +20,8 @@ mod log;
 mod resume;
 mod segments;
 
+#[doc(hidden)]
+pub use chain::walk;
 pub use chain::{Fault, Verified};
 pub use collect::Old;
 pub use damage::{Damage, Place};

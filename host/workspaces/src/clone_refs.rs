@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::clone::parse_packed;
 use crate::collect_error::CollectError;
@@ -115,6 +115,23 @@ impl ClonedRefs {
     fn unusable(&self, name: &str) -> CollectError {
         CollectError::Ref { name: name.to_owned(), path: PathBuf::from(self.git_dir.path()) }
     }
+}
+
+/// What is read of a git directory that an agent left.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct LeftRefs {
+    /// The commit that `HEAD` is on.
+    pub head: Result<Option<ObjectId>, CollectError>,
+    /// All refs by full name.
+    pub all: BTreeMap<String, ObjectId>,
+}
+
+/// Reads a git directory that an agent left. For tests that put anything there.
+#[doc(hidden)]
+pub fn left_refs(git_dir: &Path) -> Result<LeftRefs, CollectError> {
+    let refs = ClonedRefs::read(UntrustedFolder::open(git_dir)?)?;
+    Ok(LeftRefs { head: refs.head(), all: refs.all()? })
 }
 
 fn parse(content: &[u8]) -> Option<Value> {

@@ -77,6 +77,8 @@ pub use base::{Base, MIN_ID_DIGITS};
 pub use branch::MAX_BRANCH_BYTES;
 pub use cancel::Cancel;
 pub use changes::{ChangeKind, Changes, FileChange, Lines, Patch};
+#[doc(hidden)]
+pub use clone_refs::{LeftRefs, left_refs};
 pub use collect::Collected;
 pub use collect_error::CollectError;
 pub use commit::Committed;

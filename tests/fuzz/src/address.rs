@@ -93,12 +93,14 @@ fn plain(address: &str) -> Option<Plain> {
         None => (authority, if scheme == "https" { 443 } else { 80 }),
     };
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
-    let is_sign = |byte: u8| byte.is_ascii_graphic() && !b"\\#".contains(&byte);
-    if host.is_empty() || !host.bytes().all(is_name) || !path.bytes().all(is_sign) {
+    let is_sign = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    // In a query a backslash is what it is.
+    let is_plain = path.bytes().all(|byte| is_sign(byte) && byte != b'\\') && query.bytes().all(is_sign);
+    if host.is_empty() || !host.bytes().all(is_name) || !is_plain {
         return None;
     }
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    let path = path.split('?').next().unwrap_or_default();
     Some(Plain { scheme, host, port, path: walked(path) })
 }
 

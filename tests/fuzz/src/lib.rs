@@ -6,11 +6,16 @@
 
 pub mod address;
 pub mod answers;
+pub mod audit;
+pub mod clone;
 pub mod component;
+pub mod egress;
 pub mod frames;
 pub mod grant;
+pub mod lockfile;
 pub mod manifest;
 pub mod policy;
+pub mod redaction;
 pub mod transcript;
 
 /// A target: its name, which is that of its folders below `corpus` and `regressions`,
@@ -18,13 +23,18 @@ pub mod transcript;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 13] = [
     ("address", address::check),
     ("answers", answers::check),
+    ("audit", audit::check),
+    ("clone", clone::check),
     ("component", component::check),
+    ("egress", egress::check),
     ("frames", frames::check),
     ("grant", grant::check),
+    ("lockfile", lockfile::check),
     ("manifest", manifest::check),
     ("policy", policy::check),
+    ("redaction", redaction::check),
     ("transcript", transcript::check),
 ];

@@ -1,12 +1,18 @@
-//! Turns of the Anthropic Messages interface, as Claude Code and `OpenCode` expect them.
+//! Turns of the Anthropic Messages interface, as Claude Code expects them.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
 use super::http;
 use super::scenario::{Refusal, Scenario};
-use super::words::{FIRST_WORDS, HELLO, NO_TOOL, TITLE, fresh, pieces, tool_names};
+
+/// Deltas are this many characters long, so that every text comes in several.
+const DELTA: usize = 24;
+
+/// What the written file holds.
+const CONTENT: &str = "hello from the model server\n";
 
 /// One answer of the model.
 #[derive(Debug)]
@@ -21,13 +27,16 @@ impl Turn {
     /// Decides the answer to a request: call a tool once, then say that it is done.
     pub fn new(request: &Value, scenario: &Scenario) -> Self {
         let tools = tool_names(request);
+        let done = || scenario.text.as_deref().unwrap_or("All done: wrote hello.txt.");
         let blocks = if tools.is_empty() {
             vec![text(&aside_text(request))]
         } else if scenario.is_only_text() || ends_with_tool_result(request) {
-            vec![text(scenario.last_words())]
+            vec![text(done())]
         } else {
-            tool_call(&tools, scenario)
-                .map_or_else(|| vec![text(NO_TOOL)], |call| vec![text(FIRST_WORDS), call])
+            tool_call(&tools, scenario).map_or_else(
+                || vec![text("There is no tool I could use.")],
+                |call| vec![text("I will do that."), call],
+            )
         };
         Self {
             model: request["model"].as_str().unwrap_or("model").to_owned(),
@@ -137,6 +146,12 @@ fn quota_headers(seconds: u32, at: u64) -> Vec<(&'static str, String)> {
     ]
 }
 
+fn tool_names(request: &Value) -> Vec<&str> {
+    let tools = request["tools"].as_array().map(Vec::as_slice);
+    let tools = tools.unwrap_or_default().iter();
+    tools.filter_map(|tool| tool["name"].as_str()).collect()
+}
+
 /// Whether a tool has answered since the user last spoke.
 fn ends_with_tool_result(request: &Value) -> bool {
     let messages = request["messages"].as_array().map(Vec::as_slice);
@@ -164,13 +179,11 @@ fn ends_with_tool_result(request: &Value) -> bool {
 
 fn tool_call(tools: &[&str], scenario: &Scenario) -> Option<Value> {
     let (name, input) = if let Some(command) = &scenario.cmd {
-        // Of Claude Code and of OpenCode.
-        let name = if tools.contains(&"Bash") { "Bash" } else { "bash" };
-        (name, json!({ "command": command, "description": "Run" }))
+        ("Bash", json!({ "command": command, "description": "Run" }))
     } else {
         let folder = scenario.folder.as_deref().unwrap_or("/tmp");
         let path = format!("{folder}/hello.txt");
-        ("Write", json!({ "file_path": path, "content": HELLO }))
+        ("Write", json!({ "file_path": path, "content": CONTENT }))
     };
     tools
         .contains(&name)
@@ -180,7 +193,7 @@ fn tool_call(tools: &[&str], scenario: &Scenario) -> Option<Value> {
 /// A request for a title or the like may demand JSON of a schema.
 fn aside_text(request: &Value) -> String {
     let schema = &request["output_config"]["format"]["schema"];
-    if schema.is_null() { TITLE.to_owned() } else { least(schema).to_string() }
+    if schema.is_null() { "A title".to_owned() } else { least(schema).to_string() }
 }
 
 /// The smallest value of a JSON schema.
@@ -217,6 +230,18 @@ fn streamed(block: &Value) -> (Value, Vec<Value>) {
     start["input"] = json!({});
     let delta = |part| json!({ "type": "input_json_delta", "partial_json": part });
     (start, pieces(&block["input"].to_string()).map(delta).collect())
+}
+
+fn pieces(text: &str) -> impl Iterator<Item = String> {
+    let characters: Vec<char> = text.chars().collect();
+    let pieces: Vec<String> = characters.chunks(DELTA).map(|piece| piece.iter().collect()).collect();
+    pieces.into_iter()
+}
+
+/// Ids only have to differ.
+fn fresh(kind: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("{kind}_{:020}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 #[cfg(test)]

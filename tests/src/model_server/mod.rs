@@ -1,16 +1,13 @@
-//! A stand-in for the model services behind Claude Code, `OpenCode` and Codex, on the
-//! loopback interface: enough of the Anthropic Messages and the `OpenAI` Responses
-//! interface to drive the real CLIs through one tool call to their end, and through
-//! the failures of the service.
+//! A stand-in for the model service behind Claude Code, on the loopback
+//! interface: enough of the Anthropic Messages interface to drive the real CLI
+//! through one tool call to its end, and through the failures of the service.
 //!
 //! Each request names its [`Scenario`] in its path, so one server serves many
 //! tests at once.
 
 mod anthropic;
 mod http;
-mod responses;
 mod scenario;
-mod words;
 
 use std::collections::HashMap;
 use std::io;
@@ -20,9 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use scenario::Refusal;
+use anthropic::Turn;
 pub use scenario::{Fault, Scenario, ScenarioError};
-use serde_json::Value;
 
 /// How often a hanging reply looks whether it may end.
 const HANG_TICK: Duration = Duration::from_millis(20);
@@ -47,7 +43,7 @@ pub struct ReceivedRequest {
     /// Names in lower case.
     pub headers: HashMap<String, String>,
     /// Null if it was no JSON.
-    pub body: Value,
+    pub body: serde_json::Value,
 }
 
 #[derive(Debug, Default)]
@@ -114,7 +110,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         return Ok(());
     };
     let (scenario_text, path) = scenario::split_path(&request.path);
-    let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+    let body = serde_json::from_slice(&request.body).unwrap_or(serde_json::Value::Null);
     lock(&shared.requests).push(ReceivedRequest {
         method: request.method.clone(),
         path: path.to_owned(),
@@ -130,18 +126,13 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         }
     };
     match (request.method.as_str(), path) {
-        ("HEAD", _) => http::reply_json(&mut stream, 200, &[], &Value::Null),
+        ("HEAD", _) => http::reply_json(&mut stream, 200, &[], &serde_json::Value::Null),
         ("POST", "/v1/messages/count_tokens") => {
             let tokens = serde_json::json!({ "input_tokens": request.body.len() / 4 + 1 });
             http::reply_json(&mut stream, 200, &[], &tokens)
         }
         ("POST", "/v1/messages") => {
-            let turn = Turn::Anthropic(anthropic::Turn::new(&body, &scenario));
-            let fault = shared.fault_for(scenario_text, &scenario, &turn);
-            reply(&mut stream, shared, &scenario, fault, &turn)
-        }
-        ("POST", "/v1/responses") => {
-            let turn = Turn::OpenAi(responses::Turn::new(&body, &scenario));
+            let turn = Turn::new(&body, &scenario);
             let fault = shared.fault_for(scenario_text, &scenario, &turn);
             reply(&mut stream, shared, &scenario, fault, &turn)
         }
@@ -149,43 +140,6 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
             let problem = format!("no such route: {method} {path}");
             let error = anthropic::error("not_found_error", &problem);
             http::reply_json(&mut stream, 404, &[], &error)
-        }
-    }
-}
-
-/// One answer of the model, in the interface it was asked in.
-enum Turn {
-    Anthropic(anthropic::Turn),
-    OpenAi(responses::Turn),
-}
-
-impl Turn {
-    /// Whether it is about the conversation (a title, a summary), not part of it.
-    fn is_aside(&self) -> bool {
-        match self {
-            Self::Anthropic(turn) => turn.is_aside(),
-            Self::OpenAi(turn) => turn.is_aside(),
-        }
-    }
-
-    /// Sends the answer; `cut` breaks it off after its first words.
-    fn reply(&self, stream: &mut TcpStream, cut: bool) -> io::Result<()> {
-        match self {
-            Self::Anthropic(turn) => turn.reply(stream, cut),
-            Self::OpenAi(turn) => turn.reply(stream, cut),
-        }
-    }
-
-    /// Status, headers and body instead of an answer; `now` in seconds since 1970.
-    fn refuse(
-        &self,
-        refusal: Refusal,
-        scenario: &Scenario,
-        now: u64,
-    ) -> (u16, Vec<(&'static str, String)>, Value) {
-        match self {
-            Self::Anthropic(_) => anthropic::refuse(refusal, scenario, now),
-            Self::OpenAi(_) => responses::refuse(refusal, scenario, now),
         }
     }
 }
@@ -219,7 +173,7 @@ fn reply(
         Some(Fault::Refused(refusal)) => {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
             let now = now.map_or(0, |age| age.as_secs());
-            let (status, headers, body) = turn.refuse(refusal, scenario, now);
+            let (status, headers, body) = anthropic::refuse(refusal, scenario, now);
             http::reply_json(stream, status, &headers, &body)
         }
     }
@@ -251,7 +205,7 @@ mod tests {
 
     use std::io::{Read, Write};
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

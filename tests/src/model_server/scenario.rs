@@ -155,11 +155,6 @@ impl Scenario {
         self
     }
 
-    /// What the model says in the end.
-    pub(super) fn last_words(&self) -> &str {
-        self.text.as_deref().unwrap_or("All done: wrote hello.txt.")
-    }
-
     /// Whether it ends with its first turn.
     pub(super) fn is_only_text(&self) -> bool {
         self.name == "text"

@@ -29,7 +29,6 @@ mod policy;
 mod providers;
 mod read_only_disk;
 mod real_claude;
-mod real_clis;
 mod record;
 mod refusals;
 mod repositories;

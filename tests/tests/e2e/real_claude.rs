@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use hostler_tests::{ModelServer, RealCli, Scenario};
+use hostler_tests::{ModelServer, Scenario, real_cli};
 
 use crate::sandbox::possible;
 use crate::stage::Stage;
@@ -10,7 +10,14 @@ use crate::stage::Stage;
 /// A machine with the real CLI that talks to a service playing a scenario. `None`,
 /// with the reason printed, where the CLI cannot be had and need not be.
 fn stage(scenario: &Scenario) -> Option<(Stage, ModelServer)> {
-    let claude = RealCli::ClaudeCode.program()?;
+    let claude = match real_cli::claude() {
+        Ok(claude) => claude,
+        Err(reason) if real_cli::is_required() => panic!("{reason}"),
+        Err(reason) => {
+            eprintln!("skipped: {reason} (set {}=1 to fail instead)", real_cli::REQUIRED);
+            return None;
+        }
+    };
     let server = ModelServer::start().unwrap();
     let stage = Stage::allowed()
         .variable("ANTHROPIC_BASE_URL", &server.base_url(scenario))

@@ -77,9 +77,10 @@ fn endpoint(authority: &Authority, usual: Option<u16>) -> Result<Endpoint, Egres
     }
     let written = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
     let port = match written.strip_prefix(':') {
-        None => usual,
+        None if written.is_empty() => usual,
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
-        Some(_) => None,
+        // Something else stands behind an address in brackets.
+        _ => None,
     };
     port.and_then(|port| Endpoint::new(authority.host(), port)).ok_or(NO_HOST)
 }
@@ -131,6 +132,8 @@ mod tests {
         assert_eq!(asked("GET", "http://a.example/x", &["a.example", "a.example"]), Err(TWO_HOSTS));
         assert_eq!(asked("GET", "http://a.example/x", &["me@a.example"]), Err(TWO_HOSTS));
         assert_eq!(asked("GET", "http://a.example/x", &["a b"]), Err(TWO_HOSTS));
+        assert_eq!(asked("GET", "http://[::1]3/x", &[]), Err(NO_HOST));
+        assert_eq!(asked("GET", "http://[::1]:3/x", &["[::1]3"]), Err(TWO_HOSTS));
         assert_eq!(asked("GET", "https://a.example/x", &[]), Err(NOT_PLAIN));
     }
 

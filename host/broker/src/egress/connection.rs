@@ -67,6 +67,18 @@ pub(super) async fn serve(listener: TcpListener, door: Arc<Door>) {
     }
 }
 
+/// Reads what agents send.
+pub(super) fn reader(limits: &EgressLimits) -> http1::Builder {
+    let mut reader = http1::Builder::new();
+    reader
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_within.duration())
+        .max_header_size(limits.head_bytes)
+        .max_buf_size(limits.buffer())
+        .max_headers(limits.headers);
+    reader
+}
+
 impl Door {
     async fn converse(self: Arc<Self>, stream: TcpStream) {
         let activity = Activity::now();
@@ -74,15 +86,7 @@ impl Door {
         let next = Next::default();
         let service = service_fn(|request| Arc::clone(&self).answer(request, Arc::clone(&next)));
         let conversation = async {
-            let served = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(self.limits.head_within.duration())
-                .max_header_size(self.limits.head_bytes)
-                .max_buf_size(self.limits.buffer())
-                .max_headers(self.limits.headers)
-                .serve_connection(stream, service)
-                .with_upgrades()
-                .await;
+            let served = reader(&self.limits).serve_connection(stream, service).with_upgrades().await;
             if let Err(error) = served {
                 tracing::debug!(%error, "a connection of an agent broke off");
             }

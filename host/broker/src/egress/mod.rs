@@ -19,6 +19,7 @@ mod plain;
 mod redacted;
 mod rules;
 mod tunnel;
+mod understood;
 
 use std::io;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub use limits::{
 };
 pub use passage::{Passage, Passed, Way};
 pub use rules::{Allowed, EgressRules, ModelRoute, ModelRouteError};
+#[doc(hidden)]
+pub use understood::{Understood, understood};
 
 use crate::grant::GateError;
 use crate::http::certificates;

@@ -147,7 +147,8 @@ impl LockFile {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Reads the text of the file; an error says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let file: Self = toml::from_str(text).map_err(|error| error.to_string().trim().replace('\n', " "))?;
         match file.plugins.keys().find(|id| !is_id(id)) {
             Some(id) => Err(format!("`{id}` is no id of a plugin")),

@@ -1,6 +1,5 @@
 //! Whether lines hang together: a pure function over them, one after the other.
 
-use serde::Deserialize;
 use thiserror::Error;
 
 use super::entry::{AFTER_HASH, BEFORE_HASH, Entry, Event, SEAL_BYTES};
@@ -109,13 +108,6 @@ enum Told {
     Nothing,
 }
 
-#[derive(Deserialize)]
-struct Fields {
-    n: u64,
-    prev: LineHash,
-    kind: String,
-}
-
 /// Reads one line, without its line feed, and proves that it is as it was written.
 pub(crate) fn read(line: &[u8]) -> Result<Link, &'static str> {
     let body_bytes = line.len().checked_sub(SEAL_BYTES).ok_or("it is too short")?;
@@ -129,18 +121,14 @@ pub(crate) fn read(line: &[u8]) -> Result<Link, &'static str> {
     if LineHash::of(&[body, b"}"]) != stated {
         return Err("its content does not have the hash that it ends with");
     }
-    let fields: Fields = serde_json::from_slice(line).map_err(|_| "it is no entry")?;
-    let told = if matches!(&*fields.kind, "collected" | "broken") { told(line)? } else { Told::Nothing };
-    Ok(Link { head: Head { n: fields.n, hash: stated }, prev: fields.prev, told })
-}
-
-fn told(line: &[u8]) -> Result<Told, &'static str> {
+    // The whole of it, for who looks at the log is shown no line that is no entry.
     let entry: Entry = serde_json::from_slice(line).map_err(|_| "it is no entry")?;
-    Ok(match entry.event {
+    let told = match entry.event {
         Event::Collected { through } => Told::Collected(through),
         Event::Broken { problem } => Told::Broken(problem),
         _ => Told::Nothing,
-    })
+    };
+    Ok(Link { head: Head { n: entry.n, hash: stated }, prev: entry.prev, told })
 }
 
 /// Walks over a log and stops at the first fault: behind it nothing is proven. What the
@@ -218,6 +206,20 @@ impl<'a> Walk<'a> {
             _ => self.noted.map_or(Ok(Verified { first: self.first, head: self.last }), Err),
         }
     }
+}
+
+/// Walks over bytes as over the one file of a log that had these heads. For tests that
+/// write anything into it.
+#[doc(hidden)]
+pub fn walk(content: &[u8], known: &[Head]) -> Result<Verified, Fault> {
+    let mut walk = Walk::new(known, 0);
+    for line in content.split_inclusive(|byte| *byte == b'\n') {
+        match line.strip_suffix(b"\n") {
+            Some(line) => walk.line(line)?,
+            None => return Err(walk.torn()),
+        }
+    }
+    walk.end()
 }
 
 #[cfg(test)]

@@ -216,3 +216,15 @@ fn faults_are_told_with_the_numbers_of_entries() {
         "entries 1…4 are missing at the beginning, and no entry says that they were collected"
     );
 }
+
+#[test]
+fn a_line_that_nobody_would_be_shown_is_no_entry_however_good_its_hash() {
+    let (lines, head) = log(&words(1));
+    let body = format!(
+        r#"{{"n":2,"at":7,"host":"0.1.0","kind":"withdrawn","plugin":"a","plugin":"b","prev":"{}""#,
+        head.hash
+    );
+    let hash = LineHash::of(&[body.as_bytes(), b"}"]);
+    let content = [&lines[0][..], format!("{body},\"hash\":\"{hash}\"}}\n").as_bytes()].concat();
+    assert_eq!(fault(&content, &[]), Some((1, Fault::Changed { n: 2, problem: "it is no entry" })));
+}
