@@ -87,8 +87,7 @@ fn the_minimum_of_wish_and_policy_holds() {
 fn a_task_for_an_unknown_repository_is_reported_with_what_is_known() {
     let mut world = World::new();
     world.offer("a");
-    let (at, sent) = (world.at("a"), world.now);
-    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
+    world.claimed("a");
     world.planned("a", Wish { repository: Some("other".to_owned()), ..Wish::default() });
     let report = world.report("a");
     assert_eq!((report.state, report.reason.as_str()), (ReportState::Failed, "refused"));
@@ -286,8 +285,7 @@ fn a_cancelled_run_ends_its_agent_first_and_reports_afterwards() {
 fn a_wish_to_stop_that_comes_while_an_answer_is_under_way_is_kept() {
     let mut world = World::new();
     world.offer("a");
-    let (at, sent) = (world.at("a"), world.now);
-    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
+    world.claimed("a");
     world.planned("a", Wish::default());
     let preparing = world.effects.clone();
     world.tell(Input::StopAsked { run: run_id("a") });
@@ -419,8 +417,7 @@ fn a_plain_folder_takes_one_run_at_a_time() {
     let mut world = World::with(shared);
     world.running("a");
     world.offer("b");
-    let (at, sent) = (world.at("b"), world.now);
-    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
+    world.claimed("b");
     world.planned("b", Wish::default());
     assert_eq!((world.state("a"), world.state("b")), ("running", "waiting"));
     assert!(world.engine.next_deadline() > Some(world.now), "nothing is due until the folder is free");
@@ -433,8 +430,7 @@ fn a_plain_folder_takes_one_run_at_a_time() {
 fn revision(continued: bool) -> World {
     let mut world = World::new();
     world.offer("a");
-    let (at, sent) = (world.at("a"), world.now);
-    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
+    world.claimed("a");
     let session = Some("s0".to_owned());
     world.planned("a", Wish { base: Base::PreviousSession, session, ..Wish::default() });
     let Action::Prepare { order } = &world.effects[0].action else { panic!("{:?}", world.effects) };
@@ -472,8 +468,7 @@ fn without_a_session_the_workspace_of_the_last_run_is_gone_on_with() {
     for (base, last) in [(Base::PreviousSession, true), (Base::Head, false)] {
         let mut world = World::new();
         world.offer("a");
-        let (at, sent) = (world.at("a"), world.now);
-        world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
+        world.claimed("a");
         world.planned("a", Wish { base, ..Wish::default() });
         let Action::Prepare { order } = &world.effects[0].action else { panic!("{:?}", world.effects) };
         assert_eq!((order.last, &order.session), (last, &None));

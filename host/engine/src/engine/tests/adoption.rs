@@ -34,8 +34,7 @@ fn an_agent_that_ended_while_no_host_was_there_keeps_its_own_outcome() {
 fn a_start_that_was_under_way_is_looked_for_like_a_running_agent() {
     let mut world = World::new();
     world.offer("a");
-    let (at, sent) = (world.at("a"), world.now);
-    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
+    world.claimed("a");
     world.planned("a", Wish::default());
     world.prepared("a");
     assert_eq!(world.state("a"), "starting");

@@ -158,8 +158,7 @@ fn a_landing_that_nobody_allows_leaves_the_work_and_says_so() {
 fn a_verify_command_that_nobody_allows_refuses_the_run_instead_of_passing_it() {
     let mut world = World::new();
     world.offer("a");
-    let (at, sent) = (world.at("a"), world.now);
-    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
+    world.claimed("a");
     world.planned("a", wish(0));
     let report = world.report("a");
     assert_eq!(report.reason, "refused");
@@ -221,8 +220,7 @@ fn a_promise_of_no_timer_holds_unless_the_operator_set_one() {
 /// Planned, with the workspace on its way.
 fn preparing(world: &mut World) {
     world.offer("a");
-    let (at, sent) = (world.at("a"), world.now);
-    world.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
+    world.claimed("a");
     world.planned("a", Wish::default());
 }
 

@@ -94,6 +94,12 @@ impl World {
         self.run(name).at()
     }
 
+    /// The claim was answered, without a lease.
+    pub fn claimed(&mut self, name: &str) {
+        let (at, sent) = (self.at(name), self.now);
+        self.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
+    }
+
     pub fn planned(&mut self, name: &str, wish: Wish) {
         let at = self.at(name);
         self.tell(Input::Planned { at, wish: Ok(wish) });
@@ -133,8 +139,7 @@ impl World {
 
     pub fn running_as(&mut self, name: &str, wish: Wish) {
         self.offer(name);
-        let (at, sent) = (self.at(name), self.now);
-        self.tell(Input::ClaimAnswered { at, sent, answer: Ok(None), environment: vec![] });
+        self.claimed(name);
         self.planned(name, wish);
         self.prepared(name);
         self.started(name);
