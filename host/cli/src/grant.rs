@@ -135,6 +135,31 @@ pub fn ask(chosen: &Chosen, doubt: Option<String>, page: &Page) -> Result<(), Fa
     ))
 }
 
+/// Has a person agree to what a plugin asks for, with `notes` beside it: asked on a
+/// terminal; shown by `show` where the `yes` was said beforehand, as by `command`.
+pub fn agree(
+    chosen: &Chosen,
+    notes: &[String],
+    yes: bool,
+    command: &str,
+    show: impl FnOnce(&str) -> Result<(), Failure>,
+    context: &Context,
+) -> Result<(), Failure> {
+    let page = context.page();
+    let doubt = vouched(chosen, context)?;
+    note(notes)?;
+    if yes {
+        warn(doubt)?;
+        return show(&draw_request(&page, &chosen.file.display().to_string(), &chosen.inspection));
+    }
+    if can_ask() {
+        return ask(chosen, doubt, &page);
+    }
+    let title = &chosen.manifest.plugin.name;
+    let remedy = format!("to allow {title} without a question, run `{command}`");
+    Err(Failure::new(Exit::Grant, format!("nobody is there to be asked: {remedy}")))
+}
+
 /// What to type where nobody can be asked.
 pub fn missing_grants(files: &[&Path]) -> String {
     let commands: Vec<String> = files.iter().map(|file| format!("`{}`", command(file))).collect();

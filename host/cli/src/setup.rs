@@ -256,6 +256,11 @@ fn earlier(layers: &Layers, context: &Context) -> Result<Option<ConfigFile>, Con
 /// Finds a plugin and reads what it is.
 pub fn choose(name: &str, context: &Context) -> Result<Chosen, Failure> {
     let (file, inspection) = inspect(name, context)?;
+    accepted(file, inspection)
+}
+
+/// A plugin that was looked at, if it is what was installed and could run.
+pub fn accepted(file: PathBuf, inspection: Inspection) -> Result<Chosen, Failure> {
     InstallFolder::check(&file, &inspection.digest)?;
     match (&inspection.refusal, inspection.manifest.clone()) {
         (None, Some(manifest)) => Ok(Chosen { file, inspection, manifest }),

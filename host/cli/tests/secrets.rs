@@ -17,7 +17,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use guest::Guest;
-use machine::{Machine, assert_fails};
+use machine::{CODER, Machine, assert_fails};
 use secret_service::{play, private_bus};
 
 const BOARD: &str = r#"
@@ -41,20 +41,6 @@ from = "token"
 header = "Authorization"
 form = "Bearer {}"
 origin = "https://board.example.com"
-"#;
-
-const CODER: &str = r#"
-[plugin]
-id = "coder"
-name = "Coder"
-version = "0.1.0"
-contract = "hostler:plugin@0.1.0"
-description = "A coding CLI for tests."
-[program]
-name = "coder-for-tests"
-version = ["--version"]
-[program.commands.start]
-args = ["{prompt}"]
 "#;
 
 /// What must be seen nowhere but where it is kept.

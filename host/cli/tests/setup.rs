@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use guest::Guest;
-use machine::{Machine, assert_fails};
+use machine::{CODER, Machine, assert_fails};
 
 const TALE: &str = r#"
 [plugin]
@@ -42,20 +42,6 @@ from = "api-key"
 header = "Authorization"
 form = "Bearer {}"
 origin-from = "url"
-"#;
-
-const CODER: &str = r#"
-[plugin]
-id = "coder"
-name = "Coder"
-version = "0.1.0"
-contract = "hostler:plugin@0.1.0"
-description = "A coding CLI for tests."
-[program]
-name = "coder-for-tests"
-version = ["--version"]
-[program.commands.start]
-args = ["{prompt}"]
 "#;
 
 const EARLIER: &str = r#"{"baseUrl": "http://127.0.0.1:9", "apiKey": "hunter2", "daemonId": "daemon_1",

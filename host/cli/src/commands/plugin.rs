@@ -26,10 +26,9 @@ use crate::failure::Failure;
 use crate::grant;
 use crate::inside;
 use crate::output;
-use crate::question::can_ask;
-use crate::screens::inspect::{Allowed, FileOrigin, Listed, draw_inspection, draw_list, draw_request};
+use crate::screens::inspect::{Allowed, FileOrigin, Listed, draw_inspection, draw_list};
 use crate::screens::trial::draw_trial;
-use crate::setup::{Chosen, choose, inspect};
+use crate::setup::{Chosen, accepted, choose, inspect};
 
 /// Everything that is done with plugins besides running them.
 pub fn plugin(command: PluginCommand, context: &Context) -> Result<(), Failure> {
@@ -81,9 +80,10 @@ fn hidden(context: &Context) -> Result<Vec<Listed>, Failure> {
 
 fn listed(name: String, file: &Path, grants: &Grants, context: &Context) -> Listed {
     let shown = file.display().to_string();
-    let state = || InstallState::of(file, &inspect(&shown, context).ok()?.1.digest).ok();
-    let installed = state().unwrap_or(InstallState::Changed);
-    match choose(&shown, context) {
+    let found = inspect(&shown, context);
+    let state = found.as_ref().ok().and_then(|(_, found)| InstallState::of(file, &found.digest).ok());
+    let installed = state.unwrap_or(InstallState::Changed);
+    match found.and_then(|(file, found)| accepted(file, found)) {
         Ok(chosen) => Listed {
             name,
             kinds: chosen.inspection.kinds.iter().map(|kind| kind.name()).collect(),
@@ -146,21 +146,8 @@ fn allow(name: &str, yes: bool, context: &Context) -> Result<(), Failure> {
     if grant::standing(&grants, &chosen) == Allowed::Yes {
         return output::line(format!("{title} is allowed already."));
     }
-    let page = context.page();
-    let doubt = grant::vouched(&chosen, context)?;
-    grant::note(&inside::sentences(&found))?;
-    if yes {
-        grant::warn(doubt)?;
-        output::print(&draw_request(&page, &chosen.file.display().to_string(), &chosen.inspection))?;
-    } else if can_ask() {
-        grant::ask(&chosen, doubt, &page)?;
-    } else {
-        let command = grant::command(&chosen.file);
-        return Err(Failure::new(
-            Exit::Grant,
-            format!("nobody is there to be asked: to allow {title} without a question, run `{command}`"),
-        ));
-    }
+    let command = grant::command(&chosen.file);
+    grant::agree(&chosen, &inside::sentences(&found), yes, &command, output::print, context)?;
     grant::write_down(&chosen, yes, &mut grants, context)?;
     output::line(format!("\n{title} is allowed; the grant stands in {}.", path.display()))
 }

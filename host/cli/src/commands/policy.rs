@@ -70,7 +70,9 @@ fn plugin(name: &str, policies: &Policies, context: &Context) -> Result<Vec<Answ
     let grants = Grants::load(&context.home.grants())?;
     let granted = grants.find(&manifest.plugin.id, &digest).map(|grant| grant.rights.clone());
     let granted = granted.unwrap_or_default();
-    let (fields, found) = (fields(&chosen, context), program_of(&chosen, context));
+    let setup = Setup::read(&SettingsArgs::default(), context).ok();
+    let fields = setup.as_ref().map(|setup| fields(setup, &chosen, context)).unwrap_or_default();
+    let found = setup.as_ref().and_then(|setup| program_of(setup, &chosen, context));
     let real = found.as_deref().and_then(|path| path.canonicalize().ok());
     let program = found.as_deref().map(|path| Program { path, real: real.as_deref() });
     let rights = rights(&chosen, &granted, &fields, program, policies);
@@ -92,17 +94,15 @@ fn rights(
 
 /// What is configured, without secrets; rights may be explained although not everything
 /// is there that the plugin needs.
-fn fields(chosen: &Chosen, context: &Context) -> BTreeMap<String, String> {
-    let setup = Setup::read(&SettingsArgs::default(), context);
-    let known = setup.and_then(|setup| setup.fields(chosen.role(), chosen, context)).unwrap_or_default();
+fn fields(setup: &Setup, chosen: &Chosen, context: &Context) -> BTreeMap<String, String> {
+    let known = setup.fields(chosen.role(), chosen, context).unwrap_or_default();
     let is_open = |name: &String| chosen.manifest.config.get(name).is_some_and(|field| !field.secret);
     let open = known.into_iter().filter(|(name, _)| is_open(name));
     open.map(|(name, setting)| (name, setting.value.reveal().to_owned())).collect()
 }
 
 /// The program of a provider on this machine.
-fn program_of(chosen: &Chosen, context: &Context) -> Option<PathBuf> {
-    let setup = Setup::read(&SettingsArgs::default(), context).ok()?;
+fn program_of(setup: &Setup, chosen: &Chosen, context: &Context) -> Option<PathBuf> {
     let instead = setup.program(chosen, context).ok()?.map(|setting| setting.value);
     providers::find(&chosen.manifest, instead.as_deref(), &search_path(context))
 }

@@ -9,7 +9,7 @@ use hostler_daemon::sandbox::Outside;
 
 use super::configuration::absolute;
 use super::error::ConfigError;
-use super::file::{ConfigFile, Given, Written};
+use super::file::{ConfigFile, Given};
 use super::key::check_names;
 use super::layers::shown;
 
@@ -43,11 +43,7 @@ fn list<T>(
     read: impl Fn(&str) -> Option<T>,
 ) -> Result<Vec<T>, ConfigError> {
     let Some(given) = table.get(name) else { return Ok(Vec::new()) };
-    let items = match &given.written {
-        Written::Value(serde_json::Value::Array(items)) => Some(items),
-        Written::Value(_) | Written::Text(_) => None,
-    };
-    let all = items.and_then(|items| items.iter().map(|item| item.as_str().and_then(&read)).collect());
+    let all = given.texts().and_then(|texts| texts.into_iter().map(read).collect());
     all.ok_or_else(|| ConfigError::Value {
         place: given.origin.clone(),
         key: format!("agents.{name}"),

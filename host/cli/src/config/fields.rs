@@ -111,12 +111,7 @@ pub fn in_keyring(manifest: &Manifest, layers: &Layers) -> Result<Vec<SecretName
 
 /// The names in a `[keyring]` entry.
 pub fn list(plugin: &str, given: &Given) -> Result<Vec<String>, ConfigError> {
-    let names = match &given.written {
-        Written::Value(Value::Array(items)) => {
-            items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
-        }
-        _ => None,
-    };
+    let names = given.texts().map(|names| names.into_iter().map(str::to_owned).collect());
     names.ok_or_else(|| ConfigError::Value {
         place: given.origin.clone(),
         key: format!("keyring.{plugin}"),

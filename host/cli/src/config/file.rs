@@ -45,6 +45,14 @@ pub enum Written {
     Value(serde_json::Value),
 }
 
+impl Given {
+    /// What a list of texts holds; `None` for anything else.
+    pub fn texts(&self) -> Option<Vec<&str>> {
+        let Written::Value(serde_json::Value::Array(items)) = &self.written else { return None };
+        items.iter().map(serde_json::Value::as_str).collect()
+    }
+}
+
 /// Fields of plugins: by plugin id, then by field.
 pub type Tables = BTreeMap<String, BTreeMap<String, Given>>;
 

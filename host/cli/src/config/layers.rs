@@ -117,12 +117,7 @@ fn split_names(key: Key, given: &Given) -> Result<Vec<String>, ConfigError> {
     let names: Vec<String> = match &given.written {
         Written::Text(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
         Written::Value(serde_json::Value::String(text)) => vec![text.trim().to_owned()],
-        Written::Value(serde_json::Value::Array(items)) => items
-            .iter()
-            .map(|item| item.as_str().map(str::to_owned))
-            .collect::<Option<_>>()
-            .ok_or_else(wrong)?,
-        Written::Value(_) => return Err(wrong()),
+        Written::Value(_) => given.texts().ok_or_else(wrong)?.into_iter().map(str::to_owned).collect(),
     };
     if names.is_empty() || names.iter().any(String::is_empty) { Err(wrong()) } else { Ok(names) }
 }

@@ -8,7 +8,7 @@ use hostler_daemon::{NetworkSettings, Proxy};
 
 use super::configuration::absolute;
 use super::error::ConfigError;
-use super::file::{Given, Written};
+use super::file::Given;
 use super::key::check_names;
 use super::layers::{Layers, read_one};
 use super::origin::{Origin, Setting};
@@ -102,11 +102,8 @@ fn proxy(
 
 /// A list, or a text like that of `NO_PROXY`.
 fn names(given: &Given) -> Result<String, ConfigError> {
-    if let Written::Value(serde_json::Value::Array(items)) = &given.written {
-        let names: Option<Vec<&str>> = items.iter().map(serde_json::Value::as_str).collect();
-        if let Some(names) = names {
-            return Ok(names.join(","));
-        }
+    if let Some(names) = given.texts() {
+        return Ok(names.join(","));
     }
     read_one("network.no-proxy", given, |text| Ok(text.to_owned())).map(|setting| setting.value)
 }

@@ -130,15 +130,14 @@ impl Message {
         let mut head = vec![0; 16];
         stream.read_exact(&mut head)?;
         let mut fixed = Reader::new(&head[4..]);
-        let (body, serial, fields) = (fixed.number()?, fixed.number()?, fixed.number()?);
-        let (body, fields) = (body as usize, (fields as usize).next_multiple_of(8));
+        let (body, serial, end) = (fixed.number()? as usize, fixed.number()?, fixed.number()? as usize);
+        let fields = end.next_multiple_of(8);
         if head[0] != b'l' || body > MESSAGE_BYTES || fields > MESSAGE_BYTES {
             return Err(BusError::Garbled);
         }
         let mut rest = vec![0; fields + body];
         stream.read_exact(&mut rest)?;
         let mut message = Self { kind: head[1], serial, body: rest.split_off(fields), ..Self::default() };
-        let end = usize::try_from(u32::from_le_bytes([head[12], head[13], head[14], head[15]])).unwrap_or(0);
         let mut reader = Reader::new(&rest[..end]);
         while !reader.is_empty() {
             reader.align(8)?;

@@ -6,10 +6,7 @@ use hostler_daemon::engine::task::RunId;
 use crate::page::Page;
 use crate::paint::Tone;
 use crate::table::{Cell, draw, heading};
-use crate::text::count;
-
-/// Digits of a digest that people compare.
-const SHORT_DIGEST: usize = 12;
+use crate::text::{count, short_digest as short};
 
 /// A table, newest last, or what to do if there is nothing to show.
 pub fn draw_entries(page: &Page, entries: &[Entry]) -> String {
@@ -123,10 +120,6 @@ fn deed(event: &Event) -> String {
 
 fn who(By { user, how }: &By) -> String {
     format!("{user}, {how}")
-}
-
-fn short(digest: &str) -> &str {
-    digest.get(..SHORT_DIGEST).unwrap_or(digest)
 }
 
 /// That the log is whole, and how far that is proven.

@@ -7,10 +7,7 @@ use serde::Serialize;
 
 use crate::page::Page;
 use crate::paint::Tone;
-use crate::text::one_line;
-
-/// Digits of a digest that tell builds apart for people.
-const SHORT_DIGEST: usize = 12;
+use crate::text::{one_line, short_digest};
 
 /// One side of the comparison.
 #[derive(Clone, Debug, Serialize)]
@@ -51,8 +48,7 @@ pub fn draw_difference(page: &Page, old: &Build, new: &Build, found: &Difference
 }
 
 fn side(name: &str, build: &Build) -> String {
-    let digest = build.digest.get(..SHORT_DIGEST).unwrap_or(&build.digest);
-    format!("{name}  {digest}  {}\n", one_line(&build.file))
+    format!("{name}  {}  {}\n", short_digest(&build.digest), one_line(&build.file))
 }
 
 fn list(page: &Page, out: &mut String, title: &str, sign: char, tone: Tone, lines: &[String]) {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::page::Page;
 use crate::paint::Tone;
 use crate::table::{Cell, draw, heading, row};
-use crate::text::one_line;
+use crate::text::{one_line, short_digest};
 
 /// How the operator's grants stand towards a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -36,9 +36,6 @@ impl Allowed {
         }
     }
 }
-
-/// Digits of a digest that tell builds apart for people.
-const SHORT_DIGEST: usize = 12;
 
 /// Where a plugin file comes from: who vouches for it, and whether it was installed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -113,7 +110,7 @@ pub fn draw_inspection(
 /// What a plugin asks for, in plain words: the screen before the question.
 pub fn draw_request(page: &Page, file: &str, found: &Inspection) -> String {
     let digest = found.digest.to_string();
-    let digest = digest.get(..SHORT_DIGEST).unwrap_or(&digest);
+    let digest = short_digest(&digest);
     let kind = kinds(&found.kinds);
     format!("{}{kind}, digest {digest}, {}\n{}", title(page, found, file), one_line(file), asks(page, found))
 }

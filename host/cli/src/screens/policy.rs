@@ -37,7 +37,7 @@ struct PolicyFile {
 struct CeilingLine {
     name: &'static str,
     value: String,
-    by: Option<String>,
+    by: String,
 }
 
 /// What became of one question.
@@ -123,7 +123,7 @@ fn file(member: &Member) -> PolicyFile {
 fn ceilings(policies: &Policies) -> Vec<CeilingLine> {
     fn line<T>(name: &'static str, bound: Bound<T>, word: &str, value: impl Display) -> Option<CeilingLine> {
         let by = bound.by?.to_string();
-        Some(CeilingLine { name, value: format!("{word} {value}"), by: Some(by) })
+        Some(CeilingLine { name, value: format!("{word} {value}"), by })
     }
     let (permission, sandbox) = (policies.permission(), policies.minimum_sandbox());
     let signatures = policies.signatures();
@@ -136,8 +136,7 @@ fn ceilings(policies: &Policies) -> Vec<CeilingLine> {
     let landings = [LandingKind::Push, LandingKind::PullRequest, LandingKind::Merge];
     let denied =
         landings.into_iter().filter_map(|kind| Some((kind, policies.landing(kind).denied_by()?.to_string())));
-    let landings =
-        denied.map(|(kind, by)| CeilingLine { name: "landing", value: format!("no {kind}"), by: Some(by) });
+    let landings = denied.map(|(kind, by)| CeilingLine { name: "landing", value: format!("no {kind}"), by });
     values.into_iter().flatten().chain(landings).collect()
 }
 
@@ -148,10 +147,9 @@ pub fn draw_report(page: &Page, report: &Report) -> String {
         let words = format!("none; an organisation's would be {}", report.system);
         rows.push(row("policy", Cell::new(words)));
     }
-    rows.extend(report.ceilings.iter().map(|line| {
-        let by = line.by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
-        row(line.name, Cell::new(format!("{}{by}", line.value)))
-    }));
+    rows.extend(
+        report.ceilings.iter().map(|line| row(line.name, Cell::new(format!("{} ({})", line.value, line.by)))),
+    );
     let mut out = draw(&rows, page.paint, None);
     for answer in &report.asked {
         let words = page.tone(answer.tone(), &crate::text::one_line(&answer.words()));

@@ -2,12 +2,11 @@
 
 use crate::page::Page;
 use crate::paint::Tone;
-use crate::table::{Cell, draw};
+use crate::table::{Cell, draw, row};
 use crate::text::one_line;
 
 /// A plugin that somebody vouches for.
 pub fn draw_good(page: &Page, file: &str, digest: &str, signer: &str, comment: &str) -> String {
-    let row = |name: &str, value: Cell| vec![Cell::new(name).tone(Tone::Quiet), value];
     let rows = [
         row("file", Cell::new(file)),
         row("digest", Cell::new(digest)),

@@ -4,6 +4,21 @@
 use assert_cmd::Command;
 use tempfile::TempDir;
 
+/// The manifest of a provider.
+pub const CODER: &str = r#"
+[plugin]
+id = "coder"
+name = "Coder"
+version = "0.1.0"
+contract = "hostler:plugin@0.1.0"
+description = "A coding CLI for tests."
+[program]
+name = "coder-for-tests"
+version = ["--version"]
+[program.commands.start]
+args = ["{prompt}"]
+"#;
+
 /// A machine of its own: nothing of the real one is read or written.
 pub struct Machine {
     place: TempDir,

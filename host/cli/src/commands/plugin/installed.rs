@@ -9,14 +9,11 @@ use hostler_daemon::installing;
 use super::install::begin;
 use super::{in_runtime, with_settings};
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::grant;
 use crate::inside;
 use crate::output;
 use crate::person::consent;
-use crate::question::can_ask;
-use crate::screens::inspect::draw_request;
 use crate::screens::install::{Arrived, waits};
 use crate::setup::{Chosen, choose};
 use crate::text::one_line;
@@ -43,22 +40,10 @@ pub fn roll_back(id: &str, context: &Context) -> Result<(), Failure> {
 pub fn allow_pending(id: &str, file: &Path, yes: bool, context: &Context) -> Result<(), Failure> {
     let mut change = begin(context)?;
     let (chosen, found) = in_runtime(with_settings(choose(&file.display().to_string(), context)?, context))?;
-    let page = context.page();
     let path = context.home.grants();
-    let doubt = grant::vouched(&chosen, context)?;
-    grant::note(&inside::sentences(&found))?;
-    if yes {
-        grant::warn(doubt)?;
-        output::write_error(draw_request(&page, &file.display().to_string(), &chosen.inspection).as_bytes())?;
-    } else if can_ask() {
-        grant::ask(&chosen, doubt, &page)?;
-    } else {
-        let title = &chosen.manifest.plugin.name;
-        let sentence = format!(
-            "nobody is there to be asked: to allow {title} without a question, run `host plugin allow {id} --yes`"
-        );
-        return Err(Failure::new(Exit::Grant, sentence));
-    }
+    let command = format!("host plugin allow {id} --yes");
+    let show = |request: &str| output::write_error(request.as_bytes());
+    grant::agree(&chosen, &inside::sentences(&found), yes, &command, show, context)?;
     let mut grants = Grants::load(&path)?;
     grant::write_down(&chosen, yes, &mut grants, context)?;
     installing::promote(&mut change, id, &grants)?;

@@ -257,11 +257,10 @@ async fn allow_tracker(
 
 /// Whether the person gave every address on the command line that a right depends on.
 fn is_typed(rights: &Rights, args: &SetupArgs) -> bool {
-    let mut fields = rights.http.iter().filter_map(|right| right.origin_from.as_deref());
-    let url =
-        rights.http.iter().find_map(|right| right.origin_from.as_deref()).filter(|_| args.url.is_some());
+    let fields: Vec<&str> = rights.http.iter().filter_map(|right| right.origin_from.as_deref()).collect();
+    let url = fields.first().filter(|_| args.url.is_some());
     let set: Vec<&str> = args.set.iter().filter_map(|text| Some(text.split_once('=')?.0.trim())).collect();
-    fields.all(|field| url == Some(field) || set.contains(&field))
+    fields.iter().all(|field| url == Some(field) || set.contains(field))
 }
 
 /// Says what was saved, as it is now in force.
