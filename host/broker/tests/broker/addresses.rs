@@ -4,8 +4,8 @@ use hostler_engine::problem::ProblemKind;
 use hostler_engine::rights::{HttpRight, Origin};
 
 use crate::granted::{gate_on, get, http, send, token};
-use crate::names::{Names, named};
-use crate::server::Server;
+use crate::names::Names;
+use crate::server::{Server, named};
 
 fn with_addresses(origin: &str, addresses: &[&str]) -> HttpRight {
     let addresses = addresses.iter().map(|block| block.parse().unwrap()).collect();

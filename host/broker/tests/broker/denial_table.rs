@@ -12,8 +12,8 @@ use hostler_engine::rights::{Access, FileRight, HttpRight, Origin, Rights, Secre
 use hostler_engine::sandbox::Endpoint;
 
 use crate::granted::{SECRET, get, http, send, token, write};
-use crate::names::{Names, named};
-use crate::server::Server;
+use crate::names::Names;
+use crate::server::{Server, named};
 
 /// What a row is about: how the right is missing, the effect, the reason it is counted
 /// under.

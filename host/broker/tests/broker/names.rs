@@ -40,8 +40,3 @@ impl Resolver for Names {
         })
     }
 }
-
-/// The origin of a server under a name instead of its address.
-pub fn named(origin: &str, name: &str) -> String {
-    origin.replace("127.0.0.1", name)
-}

@@ -6,8 +6,8 @@ use hostler_engine::request::HttpRequest;
 use hostler_engine::rights::HttpRight;
 
 use crate::granted::{gate_on, get, http, http_gate, send, token};
-use crate::names::{Names, named};
-use crate::server::{Server, nobody};
+use crate::names::Names;
+use crate::server::{Server, named, nobody};
 
 fn observing(network: Network) -> Network {
     Network { mode: Mode::Observe, ..network }

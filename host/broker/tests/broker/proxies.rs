@@ -7,8 +7,8 @@ use hostler_engine::problem::ProblemKind;
 use hostler_engine::request::HttpRequest;
 
 use crate::granted::{SECRET, gate_on, get, http, send, token};
-use crate::names::{Names, named};
-use crate::server::Server;
+use crate::names::Names;
+use crate::server::{Server, named};
 
 /// A network whose proxy is this server, under a name that the resolver gives.
 fn behind(server: &Server, direct: &str) -> (Network, Names) {

@@ -154,3 +154,8 @@ async fn listen() -> (TcpListener, String) {
     let origin = format!("http://{}", listener.local_addr().unwrap());
     (listener, origin)
 }
+
+/// The origin of a server under a name instead of its address.
+pub fn named(origin: &str, name: &str) -> String {
+    origin.replace("127.0.0.1", name)
+}

@@ -4,6 +4,8 @@
 
 mod limits;
 mod models;
+#[path = "../broker/names.rs"]
+mod names;
 mod plain;
 mod proxied;
 mod stage;

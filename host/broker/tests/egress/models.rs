@@ -4,7 +4,8 @@ use hostler_broker::egress::{EgressLimits, EgressRules, ModelRoute, Passed, Way}
 use hostler_broker::{Network, Secret};
 use hostler_engine::rights::Origin;
 
-use crate::stage::{Names, Server, Stage, allow};
+use crate::names::Names;
+use crate::stage::{Server, Stage, allow};
 use crate::tls;
 
 const KEY: &str = "sk-real/key+1";
@@ -158,7 +159,7 @@ async fn a_redirect_is_not_followed_with_the_key() {
 #[tokio::test]
 async fn an_upstream_that_moved_to_a_private_address_is_denied() {
     let server = Server::start().await;
-    let names = Names::answering(&["127.0.0.1"]);
+    let names = Names::answering(&[&["127.0.0.1"]]);
     let with = |addresses: &[&str]| {
         let mut route = route(&format!("http://{}", server.at("model.example")), "x-api-key", "{}");
         route.addresses = addresses.iter().map(|block| block.parse().unwrap()).collect();
@@ -205,7 +206,8 @@ async fn the_address_of_a_model_is_no_way_to_its_server_without_a_rule() {
 #[tokio::test]
 async fn a_model_is_reached_over_tls_with_the_key_and_a_tunnel_carries_the_agents_own_tls() {
     let (port, mut arrived) = tls::serve().await;
-    let network = Network { extra_ca: Some(tls::authority()), ..Names::answering(&["127.0.0.1"]).network() };
+    let network =
+        Network { extra_ca: Some(tls::authority()), ..Names::answering(&[&["127.0.0.1"]]).network() };
     let mut route = route(&format!("https://model.example:{port}"), "x-api-key", "{}");
     route.addresses = vec!["127.0.0.1/32".parse().unwrap()];
     let rules =

@@ -2,7 +2,8 @@
 
 use hostler_broker::egress::{EgressLimits, Passed, Way};
 
-use crate::stage::{Names, Server, Stage, allow};
+use crate::names::Names;
+use crate::stage::{Server, Stage, allow};
 
 #[tokio::test]
 async fn a_request_is_sent_on_as_one_to_its_host_and_without_what_concerns_the_proxy() {
@@ -84,7 +85,7 @@ async fn a_name_that_stands_for_a_private_address_is_denied_here_too() {
     let server = Server::start().await;
     let to = server.at("a.example");
     let rules = allow(std::slice::from_ref(&to), &[]);
-    let stage = Stage::on(&Names::answering(&["127.0.0.1"]).network(), rules, EgressLimits::default());
+    let stage = Stage::on(&Names::answering(&[&["127.0.0.1"]]).network(), rules, EgressLimits::default());
     let answer = stage.ask(&format!("GET http://{to}/ HTTP/1.1\r\n\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
     assert_eq!(stage.denied().await, "egress-address");

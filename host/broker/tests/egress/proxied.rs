@@ -3,13 +3,14 @@
 use hostler_broker::egress::{EgressLimits, Passed};
 use hostler_broker::{Network, Proxy};
 
-use crate::stage::{Names, Server, Stage, allow};
+use crate::names::Names;
+use crate::stage::{Server, Stage, allow};
 
 fn behind(address: &str) -> Network {
     let variable = |name: &str| (name == "ALL_PROXY").then(|| address.to_owned());
     Network {
         proxy: Proxy::from_environment(variable).unwrap(),
-        ..Names::answering(&["127.0.0.1"]).network()
+        ..Names::answering(&[&["127.0.0.1"]]).network()
     }
 }
 

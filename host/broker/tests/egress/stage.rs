@@ -1,12 +1,11 @@
 //! A way out, an agent that speaks to it byte by byte, and servers behind it.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hostler_broker::Network;
 use hostler_broker::egress::{Allowed, Egress, EgressLimits, EgressRules, Open, Passage, Passed};
-use hostler_broker::{Network, Resolver, Resolving};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -156,38 +155,5 @@ impl Server {
     /// Whether nobody has connected.
     pub async fn untouched(&self) -> bool {
         timeout(Duration::ZERO, self.0.accept()).await.is_err()
-    }
-}
-
-/// A resolver that gives one answer after the other, and the last one from then on.
-#[derive(Clone, Debug)]
-pub struct Names {
-    answers: Vec<Vec<IpAddr>>,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Names {
-    pub fn answering(answers: &[&str]) -> Self {
-        let answers = answers.iter().map(|address| vec![address.parse().unwrap()]).collect();
-        Self { answers, asked: Arc::default() }
-    }
-
-    pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
-
-    pub fn network(&self) -> Network {
-        Network { resolver: Arc::new(self.clone()), ..Network::default() }
-    }
-}
-
-impl Resolver for Names {
-    fn resolve<'r>(&'r self, host: &'r str) -> Resolving<'r> {
-        Box::pin(async move {
-            let mut asked = self.asked.lock().unwrap();
-            asked.push(host.to_owned());
-            let answer = self.answers.get(asked.len() - 1).or(self.answers.last());
-            answer.cloned().ok_or_else(|| io::Error::other("no such name"))
-        })
     }
 }

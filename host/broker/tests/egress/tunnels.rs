@@ -2,7 +2,8 @@
 
 use hostler_broker::egress::{EgressLimits, EgressRules, Passed, Way};
 
-use crate::stage::{Names, Server, Stage, allow};
+use crate::names::Names;
+use crate::stage::{Server, Stage, allow};
 
 const ESTABLISHED: &str = "HTTP/1.1 200 OK\r\n";
 
@@ -64,7 +65,7 @@ async fn a_denied_host_is_not_reached_though_it_is_allowed_too() {
 async fn a_name_that_stands_for_a_private_address_is_denied_unless_that_is_allowed() {
     let server = Server::start().await;
     let to = server.at("a.example");
-    let names = Names::answering(&["127.0.0.1"]);
+    let names = Names::answering(&[&["127.0.0.1"]]);
     let rules = |addresses: &[&str]| allow(std::slice::from_ref(&to), addresses);
     let stage = Stage::on(&names.network(), rules(&[]), EgressLimits::default());
     let answer = stage.ask(&connect(&to)).await;
@@ -83,7 +84,7 @@ async fn a_name_that_moves_after_the_check_is_not_followed() {
     let server = Server::start().await;
     let to = server.at("a.example");
     // Were the name looked up once more for the connection, the first would be lost.
-    let names = Names::answering(&["127.0.0.1", "127.0.0.2"]);
+    let names = Names::answering(&[&["127.0.0.1"], &["127.0.0.2"]]);
     let rules = allow(std::slice::from_ref(&to), &["127.0.0.1/32"]);
     let stage = Stage::on(&names.network(), rules, EgressLimits::default());
     let mut agent = stage.connect().await;

@@ -8,7 +8,8 @@ use hostler_broker::{Ceiling, Network, Secret};
 use hostler_engine::rights::Origin;
 use hostler_engine::sandbox::Endpoint;
 
-use crate::stage::{Names, Server, Stage, allow};
+use crate::names::Names;
+use crate::stage::{Server, Stage, allow};
 
 /// What a row is about: how the way is closed, the rules, the request, and the reason it
 /// is counted under.
@@ -97,7 +98,7 @@ async fn every_closed_way_is_refused_and_told_once_and_nothing_gets_through() {
     let rows = rows(&server, tunnel).into_iter().chain(rows(&server, plain)).chain(models(&server));
     let mut tried = 0;
     for Row { closed, rules, request, reason } in rows {
-        let network: Network = Names::answering(&["127.0.0.1"]).network();
+        let network: Network = Names::answering(&[&["127.0.0.1"]]).network();
         let stage = Stage::on(&network, rules, EgressLimits::default());
         let answer = stage.ask(&request).await;
         let told = format!("{closed}: {request} {answer}");
