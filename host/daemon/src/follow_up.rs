@@ -14,7 +14,7 @@ use hostler_engine::follow_up::{FollowUp, Seen, Told, Watched};
 use hostler_engine::step::Step;
 use hostler_engine::task::{RunId, RunRef};
 use hostler_engine::time::Timestamp;
-use hostler_workspaces::{ForgeError, LookError, Means, PUSH_LIMIT};
+use hostler_workspaces::{ForgeError, LookError};
 use tokio::sync::oneshot;
 
 use self::pace::{SHORTEST, pause};
@@ -110,15 +110,11 @@ fn ask_the_forge(rooms: &Rooms, watched: &Watched, follow_up: FollowUp) -> Resul
     let gone = || Unseen::UntilMended("its repository is not one of this host any more".to_owned());
     let place = rooms.places.get(&watched.repository).ok_or_else(gone)?;
     let (repository, workspace) = place.workspace(&watched.record).ok_or_else(gone)?;
-    let means = Means {
-        http: Some(&rooms.forges),
-        hosts: rooms.forges.hosts(),
-        time_limit: PUSH_LIMIT,
-        cancel: &rooms.cancel,
-    };
-    repository.look_at(&workspace, REMOTE, watched.number, follow_up, &means).map_err(|error| match &error {
-        LookError::Forge(ForgeError::Unreachable { .. }) => Unseen::ForNow(error.to_string()),
-        _ => Unseen::UntilMended(error.to_string()),
+    repository.look_at(&workspace, REMOTE, watched.number, follow_up, &rooms.means()).map_err(|error| {
+        match &error {
+            LookError::Forge(ForgeError::Unreachable { .. }) => Unseen::ForNow(error.to_string()),
+            _ => Unseen::UntilMended(error.to_string()),
+        }
     })
 }
 

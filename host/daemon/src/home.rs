@@ -36,6 +36,18 @@ impl Home {
         })
     }
 
+    /// All of them in one folder.
+    #[cfg(test)]
+    pub(crate) fn below(place: &Path) -> Self {
+        let folder = |name: &str| place.join(name);
+        Self {
+            state: folder("state"),
+            config: folder("config"),
+            cache: folder("cache"),
+            data: folder("data"),
+        }
+    }
+
     /// The durable record.
     pub fn journal(&self) -> PathBuf {
         self.state.join("journal.db")

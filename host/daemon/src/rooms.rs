@@ -10,7 +10,7 @@ use hostler_components::operation::AgentEnvironment;
 use hostler_engine::Input;
 use hostler_engine::run::Run;
 use hostler_engine::task::RunId;
-use hostler_workspaces::{Cancel, Isolation};
+use hostler_workspaces::{Cancel, Isolation, Means, PUSH_LIMIT};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::attempt::environments::Environments;
@@ -136,6 +136,16 @@ impl Rooms {
     pub fn secrets_of(&self, run: &RunId) -> Vec<OsString> {
         let given = self.environments.as_ref().and_then(|environments| environments.of(run));
         self.conceal.with(given.iter().flat_map(AgentEnvironment::reveal).map(|(_, value)| value.into()))
+    }
+
+    /// What it takes to speak to a remote and its forge.
+    pub fn means(&self) -> Means<'_> {
+        Means {
+            http: Some(&self.forges),
+            hosts: self.forges.hosts(),
+            time_limit: PUSH_LIMIT,
+            cancel: &self.cancel,
+        }
     }
 
     /// The provider that a run's plan names.

@@ -48,13 +48,7 @@ mod tests {
     #[test]
     fn the_audit_log_stays_unless_the_operator_gives_it_an_age() {
         let place = tempfile::tempdir().unwrap();
-        let folder = |name: &str| place.path().join(name);
-        let home = Home {
-            state: folder("state"),
-            config: folder("config"),
-            cache: folder("cache"),
-            data: folder("data"),
-        };
+        let home = Home::below(place.path());
         // Long entries, so that there is more than one file.
         let event = Event::HostStopped { why: "x".repeat(200_000) };
         for at in 0..50 {

@@ -10,7 +10,7 @@ use hostler_engine::step::Step;
 use hostler_journal::audit::Event;
 use hostler_policy::Policies;
 use hostler_workspaces as workspaces;
-use hostler_workspaces::{LandedKind, LandingError, Means, PUSH_LIMIT, Repository, Workspace};
+use hostler_workspaces::{LandedKind, LandingError, Repository, Workspace};
 
 use crate::organisation::allowed;
 use crate::place::{Place, REMOTE};
@@ -74,12 +74,7 @@ fn carry_out(
         (rooms.place_of(run).ok_or_else(gone)?, run.workspace.as_ref().ok_or_else(gone)?);
     may_land(rooms, run, &policies, &place)?;
     let (repository, workspace) = place.workspace(&workspace.record).ok_or_else(gone)?;
-    let means = Means {
-        http: Some(&rooms.forges),
-        hosts: rooms.forges.hosts(),
-        time_limit: PUSH_LIMIT,
-        cancel: &rooms.cancel,
-    };
+    let means = rooms.means();
     let about = About { run, repository, workspace: &workspace };
     rooms
         .audit

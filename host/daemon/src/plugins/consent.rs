@@ -71,8 +71,6 @@ impl Consent {
 #[cfg(test)]
 pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::path::Path;
-
     use hostler_journal::audit::MAX_LINE_BYTES;
 
     use super::*;
@@ -80,16 +78,6 @@ pub(crate) mod tests {
     const MANIFEST: &str = "[plugin]\nid = \"demo\"\nname = \"Demo\"\nversion = \"1.0.0\"\n\
         contract = \"hostler:plugin@0.1.0\"\ndescription = \"A demo.\"\n\
         [[http]]\norigin = \"https://a.example\"\nmethods = [\"GET\"]\npath = \"/\"\nreason = \"to ask\"\n";
-
-    pub(crate) fn home(place: &Path) -> Home {
-        let folder = |name: &str| place.join(name);
-        Home {
-            state: folder("state"),
-            config: folder("config"),
-            cache: folder("cache"),
-            data: folder("data"),
-        }
-    }
 
     fn by() -> By {
         By { user: "ada (uid 1000)".to_owned(), how: "--yes".to_owned() }
@@ -107,7 +95,7 @@ pub(crate) mod tests {
     #[test]
     fn a_grant_is_in_the_audit_log_with_its_rights_and_with_who_gave_it() {
         let place = tempfile::tempdir().unwrap();
-        let home = home(place.path());
+        let home = Home::below(place.path());
         allow_demo(&home).unwrap();
         let mut grants = Grants::load(&home.grants()).unwrap();
         let gone = consent(&home).revoke(&mut grants, "demo", None).unwrap();
@@ -130,7 +118,7 @@ pub(crate) mod tests {
     #[test]
     fn a_grant_that_cannot_be_told_of_keeps_no_other_from_it() {
         let place = tempfile::tempdir().unwrap();
-        let home = home(place.path());
+        let home = Home::below(place.path());
         let grant =
             |digest: &str| format!("[[plugin]]\nid = \"demo\"\ndigest = \"{digest}\"\nversion = \"1\"\n");
         let text = [grant(&"0".repeat(MAX_LINE_BYTES)), grant("one"), grant("other")].concat();
@@ -144,7 +132,7 @@ pub(crate) mod tests {
     #[test]
     fn without_the_audit_log_nothing_is_allowed_and_everything_can_be_taken_back() {
         let place = tempfile::tempdir().unwrap();
-        let home = home(place.path());
+        let home = Home::below(place.path());
         allow_demo(&home).unwrap();
         break_audit_log(&home);
         let mut grants = Grants::load(&home.grants()).unwrap();

@@ -99,21 +99,11 @@ fn ailment(folder: &InstallFolder, id: &str, build: &LockedBuild) -> Option<Ailm
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::plugins::lockfile::{LockFile, Signer};
+    use crate::plugins::lockfile::{self, LockFile};
 
     fn build(bytes: &[u8], contract: &str) -> LockedBuild {
-        LockedBuild {
-            version: "1.0.0".to_owned(),
-            digest: Digest::of(bytes),
-            manifest: Digest::of(b"manifest"),
-            contract: contract.to_owned(),
-            surface: Digest::of(b"surface"),
-            signer: Signer::NONE,
-            grant: None,
-            source: "demo.wasm".to_owned(),
-            installed_at: "2026-11-20T15:08:43Z".to_owned(),
-            host: "0.1.0".to_owned(),
-        }
+        let (digest, contract) = (Digest::of(bytes), contract.to_owned());
+        LockedBuild { digest, contract, ..lockfile::tests::build("1.0.0") }
     }
 
     /// A folder in which these builds of a plugin were installed, one after the other.

@@ -247,14 +247,15 @@ pub fn remove(change: &mut Change, id: &str, consent: &Consent) -> Result<Slot, 
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::plugins::consent::tests::{break_audit_log, consent, home};
+    use crate::home::Home;
+    use crate::plugins::consent::tests::{break_audit_log, consent};
     use crate::plugins::install_folder::InstallFolder;
     use crate::plugins::lockfile::tests::build;
 
     #[test]
     fn a_plugin_that_is_removed_without_an_audit_log_leaves_no_grant_of_any_build() {
         let place = tempfile::tempdir().unwrap();
-        let home = home(place.path());
+        let home = Home::below(place.path());
         let (old, new) = (build("1"), build("2"));
         let manifest = "[plugin]\nid = \"demo\"\nname = \"Demo\"\nversion = \"1\"\n\
             contract = \"hostler:plugin@0.1.0\"\ndescription = \"A demo.\"\n";

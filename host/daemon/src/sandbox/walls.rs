@@ -186,13 +186,7 @@ mod tests {
     }
 
     fn host() -> Home {
-        let folder = |name: &str| PathBuf::from(format!("/{name}"));
-        Home {
-            state: folder("state"),
-            config: folder("config"),
-            cache: folder("cache"),
-            data: folder("data"),
-        }
+        Home::below(Path::new("/"))
     }
 
     fn home_path(path: &str) -> HomePath {

@@ -55,6 +55,22 @@ pub struct Answered {
     pub result: Result<(), Problem>,
 }
 
+impl Answered {
+    /// Nothing but a result.
+    const fn with(sent: Timestamp, result: Result<(), Problem>) -> Self {
+        Self {
+            sent,
+            offered: Vec::new(),
+            claimed: Vec::new(),
+            controls: Vec::new(),
+            pace: None,
+            slots: None,
+            notices: Vec::new(),
+            result,
+        }
+    }
+}
+
 /// The way to a tracker. Cheap to clone.
 #[derive(Clone)]
 pub struct Tracker {
@@ -148,16 +164,8 @@ impl Tracker {
     /// Carries an operation through, however many steps it takes.
     pub async fn operate(&self, operation: Operation) -> Answered {
         let (done, answer) = oneshot::channel();
-        let gone = || Answered {
-            sent: self.clock.now(),
-            offered: Vec::new(),
-            claimed: Vec::new(),
-            controls: Vec::new(),
-            pace: None,
-            slots: None,
-            notices: Vec::new(),
-            result: Err(Problem::transient("the connection to the tracker is closed")),
-        };
+        let closed = || Err(Problem::transient("the connection to the tracker is closed"));
+        let gone = || Answered::with(self.clock.now(), closed());
         let queue = if urgency(&operation) == Urgency::Lease { &self.urgent } else { &self.queue };
         if queue.send(Asked::Operate(operation, done)).await.is_err() {
             return gone();
@@ -233,16 +241,7 @@ impl Desk {
         let id = OperationId(self.next);
         self.next = self.next.wrapping_add(1);
         let now = self.tracker.clock.now();
-        let so_far = Answered {
-            sent: now,
-            offered: Vec::new(),
-            claimed: Vec::new(),
-            controls: Vec::new(),
-            pace: None,
-            slots: None,
-            notices: Vec::new(),
-            result: Ok(()),
-        };
+        let so_far = Answered::with(now, Ok(()));
         let limit = self.forget_later(id);
         self.open.insert(id, Open { urgency: urgency(&operation), so_far, done, limit });
         self.step(Some(id), move |connection| connection.begin(id, operation, now));
