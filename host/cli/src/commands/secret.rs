@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal, Read};
 
-use hostler_daemon::home::make_private;
 use hostler_daemon::plugins;
 
 use super::setup::save;
@@ -155,11 +154,7 @@ fn write_down(
     let path = context.secrets_file();
     let before = read_text(&path)?;
     let after = edited(&path, before.as_deref().unwrap_or_default(), &changes)?;
-    let folder = &context.home.config;
-    make_private(folder).map_err(|error| {
-        let what = format!("{} cannot be made private ({error})", folder.display());
-        Failure::new(Exit::Configuration, format!("{what}; change its owner or permissions"))
-    })?;
+    save::make_folder(&context.home.config)?;
     let head = if before.is_none() { HEAD } else { "" };
     save::secrets(&path, &format!("{head}{after}"))
 }

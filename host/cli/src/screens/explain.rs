@@ -5,21 +5,16 @@ use std::fmt::Write;
 use hostler_daemon::engine::time::Timestamp;
 use hostler_daemon::explained::Explained;
 
-use super::run_words::{looked, sign, tone};
+use super::run_words::{looked, title};
 use crate::page::Page;
 use crate::paint::Tone;
 use crate::table::{Cell, draw};
-use crate::text::{count, one_line};
+use crate::text::count;
 
 /// Why a run is in its state, and what led there.
 pub fn draw_explained(page: &Page, explained: &Explained) -> String {
     let (run, now) = (&explained.run, &explained.explanation);
-    let mut out = format!(
-        "{} {}  {}\n\n",
-        page.tone(tone(run), sign(run)),
-        page.tone(Tone::Strong, &one_line(&run.task_key)),
-        one_line(&run.title)
-    );
+    let mut out = title(page, run);
     let until = now.until.map(|until| {
         let left = until.since(page.now);
         let when = if until > page.now { format!("in {left}") } else { "due".to_owned() };

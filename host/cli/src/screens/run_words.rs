@@ -28,6 +28,12 @@ pub fn tone(run: &RunView) -> Tone {
     }
 }
 
+/// The head of a screen about one run: its sign, key and title, and an empty line.
+pub fn title(page: &Page, run: &RunView) -> String {
+    let key = page.tone(Tone::Strong, &one_line(&run.task_key));
+    format!("{} {key}  {}\n\n", page.tone(tone(run), sign(run)), one_line(&run.title))
+}
+
 /// One sign for it.
 pub fn sign(run: &RunView) -> &'static str {
     match tone(run) {

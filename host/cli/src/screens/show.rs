@@ -7,7 +7,7 @@ use hostler_daemon::standing::Standing;
 use hostler_daemon::supervision::Supervision;
 use hostler_daemon::view::{AttemptView, RunView};
 
-use super::run_words::{elapsed, files, looked, quoted, sign, state, tone, usage, why};
+use super::run_words::{elapsed, files, looked, quoted, state, title, usage, why};
 use super::supervision;
 use crate::page::Page;
 use crate::paint::Tone;
@@ -33,12 +33,7 @@ pub struct Places {
 
 /// A run in full.
 pub fn draw_run(page: &Page, run: &RunView, places: &Places) -> String {
-    let mut out = format!(
-        "{} {}  {}\n\n",
-        page.tone(tone(run), sign(run)),
-        page.tone(Tone::Strong, &one_line(&run.task_key)),
-        one_line(&run.title)
-    );
+    let mut out = title(page, run);
     out += &facts(page, run, places);
     out += &attempts(page, run);
     out += &changes(page, run);

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use hostler_daemon::engine::rights::Rights;
 use hostler_daemon::grants::Grants;
-use hostler_daemon::home::make_private;
 use hostler_daemon::plugins::{self, Kind};
 
 use self::interview::{Answers, Question, interview};
@@ -97,11 +96,7 @@ impl Files {
     }
 
     fn save(&self, context: &Context, secrets_before: Option<&str>) -> Result<(), Failure> {
-        let folder = &context.home.config;
-        make_private(folder).map_err(|error| {
-            let what = format!("{} cannot be made private ({error})", folder.display());
-            Failure::new(Exit::Configuration, format!("{what}; change its owner or permissions"))
-        })?;
+        save::make_folder(&context.home.config)?;
         if let Some(secrets) = self.secrets.as_deref().filter(|secrets| Some(*secrets) != secrets_before) {
             save::secrets(&self.secrets_path, secrets)?;
         }

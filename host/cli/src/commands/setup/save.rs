@@ -4,11 +4,21 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use hostler_daemon::home::make_private;
+
 use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Readable by its owner only.
 const PRIVATE: u32 = 0o600;
+
+/// Makes the folder of settings, or closes it to others.
+pub fn make_folder(folder: &Path) -> Result<(), Failure> {
+    make_private(folder).map_err(|error| {
+        let what = format!("{} cannot be made private ({error})", folder.display());
+        Failure::new(Exit::Configuration, format!("{what}; change its owner or permissions"))
+    })
+}
 
 /// Replaces a file of settings; one that is there keeps its mode.
 pub fn settings(path: &Path, text: &str) -> Result<(), Failure> {
