@@ -34,6 +34,7 @@ mod clone_refs;
 mod collect;
 mod collect_error;
 mod commit;
+mod deletion;
 mod error;
 mod exclude;
 mod fetch;

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::changes::Inspection;
+use crate::deletion::delete_tree;
 use crate::error::WorkspaceError;
 use crate::files::{ensure_real_dir, is_real_dir, occupied};
 use crate::lock::Lock;
@@ -300,27 +301,4 @@ fn check_head(workspace: &Workspace, tip: ObjectId) -> Result<(), Doubt> {
         return Ok(());
     }
     Err(unproven("its HEAD is on a commit that is on no branch"))
-}
-
-/// Deletes a tree, links not followed. Directories an agent made unreadable
-/// are made readable first.
-fn delete_tree(path: &Path) -> std::io::Result<()> {
-    if fs::remove_dir_all(path).is_ok() {
-        return Ok(());
-    }
-    open_up(path)?;
-    fs::remove_dir_all(path)
-}
-
-fn open_up(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_up(&entry.path())?;
-        }
-    }
-    Ok(())
 }
