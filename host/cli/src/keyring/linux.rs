@@ -183,14 +183,21 @@ fn failed(error: BusError) -> KeyringError {
         BusError::Io(cause) if matches!(cause.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
             KeyringError::Silent
         }
+        BusError::Io(cause) if is_end(cause.kind()) => KeyringError::Gone,
         BusError::Refused { name, message } => match name.rsplit('.').next().unwrap_or_default() {
             "ServiceUnknown" | "NameHasNoOwner" => KeyringError::Absent,
-            "NoReply" => KeyringError::Silent,
+            // The bus says so when whoever was asked has left it.
+            "NoReply" => KeyringError::Gone,
             "IsLocked" => KeyringError::Locked,
             _ => KeyringError::Refused(message),
         },
         other => KeyringError::Refused(other.to_string()),
     }
+}
+
+/// Whether nobody is at the other side any more.
+const fn is_end(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }
 
 #[cfg(test)]

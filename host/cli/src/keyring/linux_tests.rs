@@ -1,9 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::Bounded;
-use super::super::played::{play, private_bus};
+use super::super::gnome::GnomeKeyring;
+use super::super::played::{play, play_the_end, private_bus};
 use super::super::tests::name;
 use super::*;
 
@@ -38,6 +40,47 @@ fn a_service_that_wants_a_person_first_is_locked() {
     let Some(bus) = private_bus(folder.path()) else { return };
     let _played = play(&bus.address, true);
     assert_eq!(keyring(&bus.address).write(&name("tale", "api-key"), "x"), Err(KeyringError::Locked));
+}
+
+#[test]
+fn a_service_or_a_bus_that_ends_in_the_middle_is_told_as_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(bus) = private_bus(folder.path()) else { return };
+    let ended = play_the_end(&bus.address);
+    assert_eq!(keyring(&bus.address).read(&name("tale", "api-key")), Err(KeyringError::Gone));
+    ended.join().unwrap();
+    assert_eq!(failed(BusError::Io(ErrorKind::UnexpectedEof.into())), KeyringError::Gone);
+}
+
+/// Needs a keyring that is installed on few machines without a desktop.
+#[test]
+fn the_real_keyring_of_gnome_keeps_secrets_and_one_that_is_locked_or_hangs_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(bus) = private_bus(folder.path()) else { return };
+    let Some(unlocked) = GnomeKeyring::unlocked(&bus.address, folder.path()) else { return };
+    let keyring = keyring(&bus.address);
+    let (one, other) = (name("tale", "api-key"), name("trakkar", "token"));
+    assert_eq!(keyring.read(&one), Ok(None));
+    keyring.write(&one, "first").unwrap();
+    keyring.write(&one, "gr\u{fc}n, and a \"quote\"").unwrap();
+    keyring.write(&other, "x").unwrap();
+    keyring.remove(&other).unwrap();
+    assert_eq!(keyring.read(&other), Ok(None));
+    drop(unlocked);
+    // Whether the bus has heard of its end by now.
+    assert!(matches!(keyring.read(&one), Err(KeyringError::Absent | KeyringError::Gone)));
+
+    let locked = GnomeKeyring::locked(&bus.address, folder.path()).unwrap();
+    assert_eq!(keyring.read(&one), Err(KeyringError::Locked));
+    assert_eq!(keyring.write(&other, "y"), Err(KeyringError::Locked));
+    assert_eq!(keyring.remove(&one), Err(KeyringError::Locked));
+    locked.hang();
+    let hurried = Bounded { patience: Duration::from_millis(50), ..keyring.clone() };
+    assert_eq!(hurried.read(&one), Err(KeyringError::Silent));
+    drop(locked);
+
+    let _again = GnomeKeyring::unlocked(&bus.address, folder.path()).unwrap();
+    assert_eq!(keyring.read(&one), Ok(Some("gr\u{fc}n, and a \"quote\"".to_owned())));
 }
 
 #[test]

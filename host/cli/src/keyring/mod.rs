@@ -13,6 +13,10 @@ mod system;
 #[path = "../../tests/machine/secret_service.rs"]
 mod played;
 
+#[cfg(all(test, target_os = "linux"))]
+#[path = "../../tests/machine/gnome_keyring.rs"]
+mod gnome;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -55,6 +59,11 @@ pub enum KeyringError {
     /// It did not answer in time.
     #[error("the keyring did not answer within {} s: unlock or restart it and try again", PATIENCE.as_secs())]
     Silent,
+    /// It, or the bus to it, is not there any more.
+    #[error(
+        "the keyring ended before it answered: start it again, such as by logging in to the desktop, and try again"
+    )]
+    Gone,
     /// It answered that it cannot.
     #[error("the keyring refuses ({0}): look at it with its own program")]
     Refused(String),

@@ -57,8 +57,8 @@ struct Entry {
     value: Vec<u8>,
 }
 
-/// Plays a Secret Service, by its specification, until the bus is gone.
-pub fn play(address: &str, is_locked: bool) -> std::thread::JoinHandle<()> {
+/// A connection that is asked what is asked of the Secret Service.
+fn service(address: &str) -> Bus {
     let mut bus = Bus::connect(address, Duration::from_mins(1)).unwrap();
     let mut owned = Writer::default();
     owned.text(BUS_NAME);
@@ -66,6 +66,18 @@ pub fn play(address: &str, is_locked: bool) -> std::thread::JoinHandle<()> {
     let daemon = "org.freedesktop.DBus";
     let request = Message::call(daemon, "/org/freedesktop/DBus", daemon, "RequestName");
     bus.call(request.with("su", owned)).unwrap();
+    bus
+}
+
+/// Plays one that ends as soon as it is asked something.
+pub fn play_the_end(address: &str) -> std::thread::JoinHandle<()> {
+    let mut bus = service(address);
+    std::thread::spawn(move || while bus.receive().unwrap().kind != CALL {})
+}
+
+/// Plays a Secret Service, by its specification, until the bus is gone.
+pub fn play(address: &str, is_locked: bool) -> std::thread::JoinHandle<()> {
+    let mut bus = service(address);
     std::thread::spawn(move || {
         let mut entries: Vec<Entry> = Vec::new();
         let mut made = 0;

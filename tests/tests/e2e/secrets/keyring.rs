@@ -6,12 +6,15 @@ mod bus_address;
 #[allow(dead_code, missing_docs)]
 #[path = "../../../../host/cli/src/keyring/dbus.rs"]
 mod dbus;
+#[path = "../../../../host/cli/tests/machine/gnome_keyring.rs"]
+mod gnome_keyring;
 #[path = "../../../../host/cli/tests/machine/secret_service.rs"]
 mod secret_service;
 
 use std::io::Write;
 use std::process::Stdio;
 
+use gnome_keyring::GnomeKeyring;
 use hostler_tests::scripted_agent::imitations;
 use secret_service::{play, private_bus};
 
@@ -21,10 +24,24 @@ use crate::tale::scene::{KEY, Scene};
 
 #[test]
 fn a_key_in_the_keyring_does_its_work_and_stands_in_no_file_message_or_request() {
-    let mut scene = Scene::playing(&imitations::does_its_task());
+    let scene = Scene::playing(&imitations::does_its_task());
     let Some(bus) = private_bus(&scene.stage.sandbox.folder().join("home")) else { return };
     let _played = play(&bus.address, false);
-    scene.stage = scene.stage.variable("DBUS_SESSION_BUS_ADDRESS", &bus.address);
+    does_its_work(scene, &bus.address);
+}
+
+#[test]
+fn so_does_one_in_the_real_keyring_of_gnome() {
+    let scene = Scene::playing(&imitations::does_its_task());
+    let Some(bus) = private_bus(&scene.stage.sandbox.folder().join("home")) else { return };
+    let folder = scene.stage.sandbox.folder().join("home");
+    let Some(_keyring) = GnomeKeyring::unlocked(&bus.address, &folder) else { return };
+    does_its_work(scene, &bus.address);
+}
+
+/// Keeps the key, has a run done with it, and looks for it everywhere.
+fn does_its_work(mut scene: Scene, bus: &str) {
+    scene.stage = scene.stage.variable("DBUS_SESSION_BUS_ADDRESS", bus);
     let mut keeping = scene
         .stage
         .sandbox
