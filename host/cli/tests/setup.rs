@@ -141,6 +141,11 @@ fn without_a_set_up_the_file_of_tale_daemon_is_the_weakest_layer() {
         assert!(line.contains(value) && line.contains(file), "{line}");
     }
     assert!(!shown.contains("hunter2"), "{shown}");
+    let listed = machine.run(&["secret", "list"]).1;
+    let line = listed.lines().find(|line| line.starts_with("tale.api-key ")).unwrap();
+    assert!(line.ends_with(file) && !listed.contains("hunter2"), "{listed}");
+    let removed = machine.run(&["secret", "remove", "tale.api-key"]).1;
+    assert!(removed.contains(&format!("From now on it comes from {file}.")), "{removed}");
     machine.set("TALE_DAEMON_API_KEY", "");
     let run = ["run", "--plugin", "tale", "--provider", "coder"];
     assert_fails(&machine, &run, 3, &["TALE_DAEMON_API_KEY is set but empty"]);

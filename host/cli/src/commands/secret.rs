@@ -9,7 +9,7 @@ use crate::arguments::SecretCommand;
 use crate::config::edit::{Change, edited};
 use crate::config::file::read_text;
 use crate::config::secret_field::{ByHand, SecretField, kept_in_keyring};
-use crate::config::{Layers, Origin};
+use crate::config::{Layers, Origin, tale_daemon};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -165,8 +165,15 @@ fn beside(secret: &SecretField, context: &Context) -> String {
     set.map(|name| format!(" While {name} is set, that is used instead.")).unwrap_or_default()
 }
 
+/// With what the program left that Tale's users had before; one that cannot be read is
+/// told where it is used.
+fn all_layers(context: &Context) -> Result<Layers, Failure> {
+    let earlier = tale_daemon::read(context.tale_daemon_file().as_deref()).ok().flatten();
+    Ok(Layers { earlier, ..context.layers_with_secrets()? })
+}
+
 fn list(as_json: bool, context: &Context) -> Result<(), Failure> {
-    let layers = context.layers_with_secrets()?;
+    let layers = all_layers(context)?;
     let mut views: Vec<SecretView> = Vec::new();
     for (name, _) in plugins::available(&context.plugin_folders())? {
         // A file that is no plugin has no secrets; `host plugin list` tells about it.
@@ -205,7 +212,11 @@ fn remove(text: &str, context: &Context) -> Result<(), Failure> {
             .map_err(|error| Failure::new(Exit::Configuration, format!("{name} is not removed: {error}")))?;
     }
     write_down(&secret, &layers, Place::Nowhere, context)?;
-    output::line(format!("{name} is kept nowhere by Hostler any more.{}", beside(&secret, context)))
+    let left = match secret.sources(&all_layers(context)?)?.from {
+        Some(Origin::Environment(_)) | None => beside(&secret, context),
+        Some(other) => format!(" From now on it comes from {other}."),
+    };
+    output::line(format!("{name} is kept nowhere by Hostler any more.{left}"))
 }
 
 /// A word about the keyring in the file that no command changes, and what to do.
