@@ -107,16 +107,19 @@ fn journal(home: &Home) -> Use {
     Use { count: files.len() as u64, bytes: files.iter().map(|file| size(file)).sum(), path }
 }
 
-/// Bytes on the disk of a file, or of a folder with all that is below it. Links are
-/// not followed; what cannot be looked at counts as nothing.
+/// Bytes on the disk of a file, or of a folder with all that is below it, however deep an
+/// agent made it. Links are not followed; what cannot be looked at counts as nothing.
 pub fn size(path: &Path) -> u64 {
-    let Ok(found) = fs::symlink_metadata(path) else { return 0 };
-    let own = found.blocks() * BLOCK;
-    if !found.is_dir() {
-        return own;
+    let (mut bytes, mut open) = (0, vec![path.to_owned()]);
+    while let Some(path) = open.pop() {
+        let Ok(found) = fs::symlink_metadata(&path) else { continue };
+        bytes += found.blocks() * BLOCK;
+        if found.is_dir() {
+            let below = fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+            open.extend(below.map(|entry| entry.path()));
+        }
     }
-    let below = fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
-    own + below.map(|entry| size(&entry.path())).sum::<u64>()
+    bytes
 }
 
 #[cfg(test)]
@@ -135,5 +138,19 @@ mod tests {
         std::os::unix::fs::symlink(place.path(), elsewhere.path().join("link")).unwrap();
         assert!(size(elsewhere.path()) < 100_000);
         assert_eq!(size(&place.path().join("not there")), 0);
+    }
+
+    /// Enough for this, and not for a frame per folder.
+    const STACK: usize = 64 * 1024;
+
+    #[test]
+    fn folders_that_lie_deep_in_one_another_take_no_stack() {
+        let place = tempfile::tempdir().unwrap();
+        let deepest = (0..500).fold(place.path().to_owned(), |path, _| path.join("d"));
+        fs::create_dir_all(&deepest).unwrap();
+        fs::write(deepest.join("file"), vec![1; 100_000]).unwrap();
+        let top = place.path().to_owned();
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        assert!(thread.spawn(move || size(&top)).unwrap().join().unwrap() >= 100_000);
     }
 }
