@@ -20,7 +20,7 @@ use super::denial::{EgressDenial, Refusal};
 use super::headers;
 use super::passage::Underway;
 use super::redacted::Redacted;
-use super::rules::{EgressRules, ModelRoute};
+use super::rules::{EgressRules, Keyed, ModelRoute};
 use crate::denial::Denial;
 use crate::http::{causes, client, problem};
 use crate::network::{Network, Reach};
@@ -55,17 +55,12 @@ impl Models {
         network: &Network,
         certificates: &[Certificate],
     ) -> Result<Self, EgressError> {
-        rules.check_models()?;
-        let model = |route: &ModelRoute| {
+        let model = |(route, Keyed { credential, redaction }): (&ModelRoute, Keyed)| {
             let reach = Reach::new(route.upstream.clone(), route.addresses.clone());
-            let model = Model {
-                client: client(network, certificates, reach, None)?,
-                credential: route.credential()?,
-                redaction: route.redaction()?,
-            };
-            Ok((route.name.clone(), model))
+            let client = client(network, certificates, reach, None)?;
+            Ok((route.name.clone(), Model { client, credential, redaction }))
         };
-        rules.models.iter().map(model).collect::<Result<_, EgressError>>().map(Self)
+        rules.keyed_models()?.into_iter().map(model).collect::<Result<_, EgressError>>().map(Self)
     }
 
     /// Sends a request to the route's upstream and gives the answer as it begins.

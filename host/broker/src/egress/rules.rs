@@ -112,7 +112,9 @@ impl ModelRoute {
         Redaction::of([self.key.reveal()]).map_err(|_| ModelRouteError::Key(self.name.clone()))
     }
 
-    fn check(&self) -> Result<(), ModelRouteError> {
+    /// What sends its key and finds it in what comes back; none for a route that makes no
+    /// sense.
+    fn keyed(&self) -> Result<Keyed, ModelRouteError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         if self.name.is_empty() || !self.name.bytes().all(plain) {
             return Err(ModelRouteError::Name(self.name.clone()));
@@ -120,9 +122,14 @@ impl ModelRoute {
         if !self.form.contains("{}") {
             return Err(ModelRouteError::Form(self.name.clone()));
         }
-        self.redaction()?;
-        self.credential().map(drop)
+        Ok(Keyed { redaction: self.redaction()?, credential: self.credential()? })
     }
+}
+
+/// What a route's key is sent and found by.
+pub(super) struct Keyed {
+    pub(super) credential: HeaderValue,
+    pub(super) redaction: Redaction,
 }
 
 /// The route's name and the rest of the path, for the path of a model.
@@ -177,15 +184,17 @@ impl EgressRules {
         self.ceiling.connects(to).map_err(|by| EgressDenial::Ceiling { to: to.clone(), by })
     }
 
-    /// That every route can be used and is told apart from the others.
-    pub(super) fn check_models(&self) -> Result<(), ModelRouteError> {
+    /// Each route with what its key is sent and found by; none if one of them cannot be
+    /// used, or told apart from the others.
+    pub(super) fn keyed_models(&self) -> Result<Vec<(&ModelRoute, Keyed)>, ModelRouteError> {
+        let mut keyed = Vec::new();
         for (position, route) in self.models.iter().enumerate() {
-            route.check()?;
+            keyed.push((route, route.keyed()?));
             if self.models[..position].iter().any(|other| other.name == route.name) {
                 return Err(ModelRouteError::Twice(route.name.clone()));
             }
         }
-        Ok(())
+        Ok(keyed)
     }
 }
 
