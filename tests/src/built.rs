@@ -41,6 +41,12 @@ pub fn plugin(name: &str) -> Result<PathBuf, BuildError> {
     if path.is_file() { Ok(path) } else { Err(BuildError::NoPlugin { path }) }
 }
 
+/// A plugin that only tests use, which `cargo xtask plugins` builds, too.
+pub fn guest(name: &str) -> Result<PathBuf, BuildError> {
+    let path = target_folder().join("guests").join(format!("{name}.wasm"));
+    if path.is_file() { Ok(path) } else { Err(BuildError::NoPlugin { path }) }
+}
+
 /// The `host` program, brought up to date once per test process: cargo does not
 /// build the programs of other packages for a test. `HOSTLER_TEST_HOST` names
 /// one to use as it is.

@@ -23,7 +23,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Verb {
-    /// Build every plugin to a component in target/plugins
+    /// Build every plugin to a component in target/plugins, and those of the tests in target/guests
     Plugins,
     /// Run one task from its file to its branch, with a stand-in for the agent
     Demo(demo::Options),
@@ -62,7 +62,7 @@ fn carry_out(verb: &Verb) -> anyhow::Result<()> {
             for component in plugins::build(root)? {
                 println!("{}", component.display());
             }
-            Ok(())
+            plugins::build_guests(root).map(drop)
         }
         Verb::Demo(options) => demo::demo(root, *options),
         Verb::Test(options) => test::test(root, *options),

@@ -1,6 +1,7 @@
 //! Builds every plugin to a component.
 //!
-//! A plugin is a folder below `plugins/` with a `plugin.toml`. All are built by
+//! A plugin is a folder below `plugins/` with a `plugin.toml`; those that only tests use
+//! lie below `tests/guests/`. All are built by
 //! one cargo in a target directory of its own, so that their flags do not make
 //! the host's build start over. `wasm-component-ld`, which every toolchain
 //! brings, links and encodes the component in one step; no other tool is needed.
@@ -28,33 +29,59 @@ struct Toolchain {
     sysroot: Option<PathBuf>,
 }
 
+/// Where a family of plugins lies, and how its packages are called.
+struct Family {
+    folder: &'static str,
+    prefix: &'static str,
+    components: &'static str,
+}
+
+/// What users get.
+const BUNDLED: Family = Family { folder: "plugins", prefix: "hostler-plugin-", components: "target/plugins" };
+
+/// What only tests use.
+const GUESTS: Family =
+    Family { folder: "tests/guests", prefix: "hostler-guest-", components: "target/guests" };
+
 /// Builds all plugins and gives the paths of their components, in
 /// `target/plugins`. A component that did not change is not written again.
 pub fn build(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let names = names(root)?;
-    let toolchain = find_toolchain(root)?;
-    let target = root.join("target/plugins-build");
-    compile(root, &target, &toolchain, &names)?;
-    let components = root.join("target/plugins");
-    fs::create_dir_all(&components)?;
-    names.iter().map(|name| install(&target, &components, name)).collect()
+    build_family(root, &BUNDLED)
 }
 
-/// The folders below `plugins/` that hold a plugin, sorted.
-fn names(root: &Path) -> anyhow::Result<Vec<String>> {
+/// The same for the plugins that only tests use, in `target/guests`.
+pub fn build_guests(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    build_family(root, &GUESTS)
+}
+
+fn build_family(root: &Path, family: &Family) -> anyhow::Result<Vec<PathBuf>> {
+    let names = names(root, family)?;
+    let toolchain = find_toolchain(root)?;
+    let target = root.join("target/plugins-build");
+    let packages: Vec<String> = names.iter().map(|name| format!("{}{name}", family.prefix)).collect();
+    compile(root, &target, &toolchain, &packages)?;
+    let components = root.join(family.components);
+    fs::create_dir_all(&components)?;
+    let built = names.iter().zip(&packages);
+    built.map(|(name, package)| install(&target, &components, name, package)).collect()
+}
+
+/// The folders of a family that hold a plugin, sorted.
+fn names(root: &Path, family: &Family) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(root.join("plugins")).context("reading the folder plugins")? {
+    let folder = family.folder;
+    for entry in fs::read_dir(root.join(folder)).with_context(|| format!("reading the folder {folder}"))? {
         let entry = entry?;
         if entry.path().join("plugin.toml").is_file() {
             names.push(entry.file_name().to_string_lossy().into_owned());
         }
     }
     names.sort();
-    ensure!(!names.is_empty(), "no folder below plugins has a plugin.toml");
+    ensure!(!names.is_empty(), "no folder below {folder} has a plugin.toml");
     Ok(names)
 }
 
-fn compile(root: &Path, target: &Path, toolchain: &Toolchain, names: &[String]) -> anyhow::Result<()> {
+fn compile(root: &Path, target: &Path, toolchain: &Toolchain, packages: &[String]) -> anyhow::Result<()> {
     let mut flags = OsString::from("-Ctarget-feature=+simd128");
     if let Some(sysroot) = &toolchain.sysroot {
         flags.push(" --sysroot=");
@@ -70,8 +97,8 @@ fn compile(root: &Path, target: &Path, toolchain: &Toolchain, names: &[String]) 
     if let Some(rustc) = &toolchain.rustc {
         cargo.env("RUSTC", rustc);
     }
-    for name in names {
-        cargo.args(["--package", &package(name)]);
+    for package in packages {
+        cargo.args(["--package", package]);
     }
     let status = cargo.status().context("starting cargo")?;
     ensure!(status.success(), "building the plugins failed, see the messages above");
@@ -87,13 +114,9 @@ fn clean_command(program: &str) -> Command {
     command
 }
 
-fn package(name: &str) -> String {
-    format!("hostler-plugin-{name}")
-}
-
 /// Checks one built component and copies it if it changed.
-fn install(target: &Path, components: &Path, name: &str) -> anyhow::Result<PathBuf> {
-    let file = format!("{}.wasm", package(name).replace('-', "_"));
+fn install(target: &Path, components: &Path, name: &str, package: &str) -> anyhow::Result<PathBuf> {
+    let file = format!("{}.wasm", package.replace('-', "_"));
     let built = target.join(TARGET).join("plugin").join(file);
     let bytes = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
     ensure!(

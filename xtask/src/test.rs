@@ -69,7 +69,7 @@ pub fn test(root: &Path, options: Options) -> anyhow::Result<()> {
     let mut totals = Totals::default();
     let mut steps = Steps(Vec::new());
     steps.step("format", || succeed(&mut cargo(root, &["fmt", "--all", "--check"])).map(ok));
-    steps.step("plugins", || plugins::build(root).map(ok));
+    steps.step("plugins", || plugins::build(root).and(plugins::build_guests(root)).map(ok));
     // Tests and programs in one go: apart, they would want other features of the
     // same crates, and compile them twice.
     steps

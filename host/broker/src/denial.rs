@@ -76,6 +76,8 @@ pub(crate) enum Denial {
     FileEscape { handle: String, path: String },
     #[error("no grant can cover a WebSocket yet: poll with HTTP requests instead")]
     Socket,
+    #[error("{why}")]
+    Withdrawn { effect: &'static str, why: String },
 }
 
 impl Denial {
@@ -97,6 +99,7 @@ impl Denial {
             Self::FilePath { .. } => "file-path",
             Self::FileEscape { .. } => "file-escape",
             Self::Socket => "socket",
+            Self::Withdrawn { effect, .. } => effect,
         }
     }
 }

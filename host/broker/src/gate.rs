@@ -108,6 +108,19 @@ impl Gate {
         carried_out.map_err(|refusal| self.denials.note(refusal))
     }
 
+    /// Refuses and counts an effect whatever its right, because the leave to use the plugin
+    /// itself is gone: `why`, in a sentence.
+    pub fn refuse(&self, effect: &PluginEffect, why: &impl ToString) -> Problem {
+        let effect = match effect {
+            PluginEffect::Http(_) => "http-withdrawn",
+            PluginEffect::File(_) => "file-withdrawn",
+            PluginEffect::Socket { .. } | PluginEffect::Send { .. } => "socket-withdrawn",
+            PluginEffect::Wake(_) => "wake-withdrawn",
+            PluginEffect::Other { .. } => "other-withdrawn",
+        };
+        self.denials.note(Denial::Withdrawn { effect, why: why.to_string() }.into())
+    }
+
     /// The address to which a request would be sent now, in the form in which it was
     /// matched. Sends nothing and counts nothing.
     pub fn destination(&self, request: HttpRequest) -> Result<String, Problem> {

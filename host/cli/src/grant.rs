@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use hostler_daemon::Candidate;
 use hostler_daemon::grants::{GrantError, Grants};
 use hostler_daemon::install_folder::InstallFolder;
+use hostler_daemon::{Candidate, audit};
 
 use crate::config::{Setting, Signatures};
 use crate::context::Context;
@@ -31,7 +31,14 @@ pub fn standing(grants: &Grants, chosen: &Chosen) -> Allowed {
 /// Refuses a plugin without a good signature where one is required; gives what should
 /// be told elsewhere, and first of all that a grant would not help.
 pub fn vouched(chosen: &Chosen, context: &Context) -> Result<Option<String>, Failure> {
-    let rule = signatures(context)?;
+    Ok(looked_at(chosen, &signatures(context)?, context)?)
+}
+
+fn looked_at(
+    chosen: &Chosen,
+    rule: &Setting<Signatures>,
+    context: &Context,
+) -> Result<Option<String>, hostler_daemon::Failure> {
     if let Some(denied) = denied(&candidate(chosen, context), &chosen.file, context) {
         return Ok(Some(denied));
     }
@@ -72,22 +79,28 @@ pub fn note(sentences: &[String]) -> Result<(), Failure> {
 /// Makes sure that every one of these plugins is allowed: asks on a terminal, else
 /// tells the commands.
 pub fn ensure(chosen: &[&Chosen], context: &Context, page: &Page) -> Result<(), Failure> {
-    let looked_at: Vec<(&Chosen, Option<String>)> = chosen
-        .iter()
-        .map(|chosen| Ok((*chosen, vouched(chosen, context)?)))
-        .collect::<Result<_, Failure>>()?;
-    let path = context.home.grants();
-    let mut grants = Grants::load(&path)?;
-    let missing: Vec<_> =
-        looked_at.into_iter().filter(|(chosen, _)| standing(&grants, chosen) != Allowed::Yes).collect();
+    let (rule, mut grants) = (signatures(context)?, Grants::load(&context.home.grants())?);
+    let mut missing = Vec::new();
+    for chosen in chosen {
+        let refused = |why: &_| audit::start_refused(&context.home, &chosen.file, why);
+        let doubt = looked_at(chosen, &rule, context).inspect_err(refused)?;
+        let allowed = grants.check(&chosen.manifest, &chosen.inspection.digest, &chosen.file);
+        if let Err(why) = allowed {
+            missing.push((*chosen, doubt, hostler_daemon::Failure::from(why)));
+        }
+    }
     if missing.is_empty() {
         return Ok(());
     }
     if !can_ask() {
-        let files: Vec<&Path> = missing.iter().map(|(chosen, _)| chosen.file.as_path()).collect();
+        let refused = |(chosen, _, why): &(&Chosen, _, _)| {
+            audit::start_refused(&context.home, &chosen.file, why);
+        };
+        missing.iter().for_each(refused);
+        let files: Vec<&Path> = missing.iter().map(|(chosen, ..)| chosen.file.as_path()).collect();
         return Err(Failure::new(Exit::Grant, missing_grants(&files)));
     }
-    for (chosen, doubt) in missing {
+    for (chosen, doubt, _) in missing {
         ask(chosen, doubt, page)?;
         write_down(chosen, false, &mut grants, context)?;
     }

@@ -26,7 +26,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 
 use self::loading::{conceal, detect, environments, load_providers, load_tracker, plain_environment};
-use self::terms::{granted_policy, open_places, with_advice};
+use self::terms::{granted_policy, may_work_in, open_places, with_advice};
 use crate::attempt::under_way::Attempts;
 use crate::ceiling_notice::CeilingNotice;
 use crate::clock::Clock;
@@ -48,7 +48,7 @@ use crate::plugins::{Installed, runtime};
 use crate::record::audit;
 use crate::record::audited::{self, Audited};
 use crate::record::copying::{copy, copy_now_and_then};
-use crate::record::denied::{self, DeniedSoFar};
+use crate::record::denied::{self, RefusedSoFar};
 use crate::record::recovery;
 use crate::remote_check;
 use crate::revocation;
@@ -123,7 +123,7 @@ impl Host {
         let providers = detect(installed, &settings, &organisation).await?;
         let conceal = conceal(&tracker, &providers, &settings)?;
         let places = open_places(&settings).await?;
-        organisation.check_places(&places)?;
+        may_work_in(&places, &organisation, &home, &tracker)?;
         remote_check::every_place_has_one(&tracker, &places)?;
         let operators = granted_policy(&settings, &tracker, &providers, &places);
         let policy = organisation::cut(&operators, &policies);
@@ -167,7 +167,7 @@ impl Host {
             organisation,
             ceiling: CeilingNotice::new(policy.permission_ceiling),
             audit,
-            denied_so_far: DeniedSoFar::default(),
+            refused_so_far: RefusedSoFar::default(),
             home: home.clone(),
         });
         let (mut core, hands) = Core::new(engine, journal, Arc::clone(&rooms), telling, settings.once);

@@ -32,6 +32,7 @@ pub mod organisation;
 mod place;
 pub mod plugins;
 mod record;
+mod refusal;
 mod remote_check;
 mod revocation;
 mod rooms;

@@ -27,7 +27,8 @@ use crate::place::Place;
 use crate::plugins::builds::Builds;
 use crate::plugins::providers::Provider;
 use crate::record::audited::Audited;
-use crate::record::denied::DeniedSoFar;
+use crate::record::denied::RefusedSoFar;
+use crate::refusal::{Lack, Refusal};
 use crate::sandbox::Sandboxes;
 use crate::tracker::Tracker;
 use crate::tracker::progress::Couriers;
@@ -86,7 +87,7 @@ pub struct Rooms {
     /// What was allowed, refused, started and let out, for ever.
     pub audit: Audited,
     /// What it was told of refused effects.
-    pub denied_so_far: DeniedSoFar,
+    pub refused_so_far: RefusedSoFar,
 }
 
 impl Rooms {
@@ -104,10 +105,14 @@ impl Rooms {
         let _ = self.notices.send(notice);
     }
 
-    /// Effects that no grant covered, by reason.
+    /// What plugins were refused, by reason.
     pub fn denied(&self) -> BTreeMap<String, u64> {
-        let denials = self.tracker.denials().by_reason;
-        denials.into_iter().map(|(reason, refused)| (reason.to_owned(), refused.times)).collect()
+        self.refused_so_far.by_reason(self.tracker.name(), &self.tracker.denials())
+    }
+
+    /// Counts what the host itself refuses a plugin; the audit log is told soon.
+    pub fn refused(&self, plugin: &str, refusal: Refusal) {
+        self.refused_so_far.count(plugin, refusal);
     }
 
     /// The rights that would cover all that the tracker plugin sent, as they stand in its
@@ -121,13 +126,14 @@ impl Rooms {
         match &self.environments {
             Some(environments) => environments.keep(run.clone(), variables),
             None if variables.reveal().is_empty() => {}
-            None => self.show(Notice::Host {
-                message: format!(
-                    "{} sent environment variables for agents, which its grant does not cover; they are left out.",
-                    self.tracker.name()
-                ),
-                warning: true,
-            }),
+            None => {
+                let tracker = self.tracker.name();
+                self.refused(tracker, Refusal::Environment(Lack::Grant));
+                let message = format!(
+                    "{tracker} sent environment variables for agents, which its grant does not cover; they are left out."
+                );
+                self.show(Notice::Host { message, warning: true });
+            }
         }
     }
 

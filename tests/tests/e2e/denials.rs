@@ -136,6 +136,10 @@ fn walk(stage: &Stage, rows: &[Row], words: &[&str]) {
         assert_one_sentence(&output.stderr);
         assert!(output.stderr.contains("host plugin allow"), "{plugin} without {missing}: {output:?}");
         assert!(output.stderr.contains(&format!("{plugin}.wasm")), "{plugin} without {missing}: {output:?}");
+        let told = stage.sandbox.host(&["audit", "--kind", "denied", "--json"]).stdout;
+        let told: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+        let reason = if *missing == THIS_BUILD { "grant-missing" } else { "grant-too-little" };
+        assert_eq!([&told["plugin"], &told["effect"], &told["reason"]], [*plugin, "start", reason]);
         let inspected = stage.sandbox.host(&["plugin", "inspect", plugin, "--json"]).stdout;
         let inspected: serde_json::Value = serde_json::from_str(&inspected).unwrap();
         let standing = if *missing == THIS_BUILD { "no" } else { "too-little" };

@@ -39,3 +39,4 @@ mod slots;
 mod stopping;
 mod tale;
 mod trakkar;
+mod walk;

@@ -83,6 +83,8 @@ fn a_policy_can_ask_for_signatures_that_the_operator_does_not_care_about() {
     let (stage, _) = ready("[plugins]\nsignatures = \"require\"\n");
     stage.sandbox.configure("signatures = \"off\"\n");
     refuses(&stage, &[], 4, &["folder.wasm", "not signed"]);
+    let told = stage.sandbox.host(&["audit", "--kind", "denied", "--json"]).stdout;
+    assert!(told.contains(r#""plugin":"folder","effect":"start","reason":"signature""#), "{told}");
 }
 
 #[test]

@@ -297,4 +297,6 @@ fn a_sandbox_below_what_the_organisation_asks_for_is_refused_and_never_lowered()
     assert_eq!(output.code, Some(10), "{output:?}");
     let report = stage.task_file("hello").text;
     assert!(report.contains("the sandbox `none` is less than the `contained`"), "{report}");
+    let denied = stage.sandbox.host(&["audit", "--kind", "denied", "--json"]).stdout;
+    assert!(denied.contains("\"launch-ceiling\""), "{denied}");
 }

@@ -30,6 +30,7 @@ fn allowed(package: &str) -> Option<Vec<&'static str>> {
         "hostler-workspaces" => Some(vec!["hostler-engine", "standin-forge"]),
         middle if MIDDLE.contains(&middle) => Some(vec!["hostler-engine"]),
         plugin if plugin.starts_with("hostler-plugin-") => Some(vec!["hostler-sdk"]),
+        guest if guest.starts_with("hostler-guest-") => Some(vec!["hostler-sdk"]),
         // It plays the engine's world: trackers, processes, disks, networks.
         "hostler-simulation" => Some(vec!["hostler-engine"]),
         // The tests see the host as a user does, with stand-ins for what it meets.

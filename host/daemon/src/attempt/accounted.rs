@@ -55,16 +55,6 @@ impl About<'_> {
     }
 }
 
-/// A command line that the grant does not cover: once per attempt at most.
-pub fn command_denied(provider: &Provider) -> Event {
-    Event::Denied {
-        plugin: provider.plugin.id().to_owned(),
-        effect: "launch".to_owned(),
-        reason: "command-line".to_owned(),
-        times: 1,
-    }
-}
-
 /// An agent that nobody could account for does not start; the disk may have room again.
 pub fn not_audited(error: &AuditError) -> Outcome {
     Outcome::failed("could-not-start", Class::Retryable, format!("The agent could not be started: {error}."))

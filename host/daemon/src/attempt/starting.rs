@@ -12,13 +12,14 @@ use hostler_engine::outcome::{Class, Outcome};
 use hostler_engine::plan::Plan;
 use hostler_engine::prompt;
 use hostler_engine::run::{HeldLease, Run};
+use hostler_engine::sandbox::NoTier;
 use hostler_engine::step::Step;
 use hostler_engine::time::Timestamp;
 use hostler_engine::{Input, follow_up};
 use hostler_journal::audit::Event;
 use hostler_policy::PolicyError;
 
-use super::accounted::{About, command_denied, not_audited};
+use super::accounted::{About, not_audited};
 use super::ending::not_done;
 use super::listener::Listener;
 use super::listening::Listening;
@@ -29,6 +30,7 @@ use crate::attempt::reading::Reading;
 use crate::plugins::judgement;
 use crate::plugins::providers::Provider;
 use crate::plugins::store::Build;
+use crate::refusal::{Lack, Refusal};
 use crate::rooms::Rooms;
 use crate::sandbox::Ready;
 
@@ -99,11 +101,16 @@ impl Starting {
             .await
             .map_err(plugin_failed)?
             .map_err(could_not_start)?;
-        let tier = tier_of(rooms, &provider).map_err(could_not_start)?;
+        let tier = tier_of(rooms, &provider).map_err(|why| {
+            if matches!(why, NoTier::TooLittle { .. }) {
+                rooms.refused(provider.plugin.id(), Refusal::Launch(Lack::Ceiling));
+            }
+            could_not_start(why)
+        })?;
         let args = match provider.words(&invocation.command, &invocation.slots, tier) {
             Ok(args) => args,
             Err(error) => {
-                rooms.audit.note(command_denied(&provider)).await;
+                rooms.refused(provider.plugin.id(), Refusal::CommandLine);
                 return Err(could_not_start(error));
             }
         };
@@ -145,10 +152,12 @@ impl Starting {
         let Self { rooms, run, attempt, provider, job, launch, rules, audited } = self;
         let folder = launch.folder.clone();
         if let Err(why) = provider.permit().check() {
+            rooms.refused(provider.plugin.id(), Refusal::Launch(Lack::Leave));
             return could_not_start(why);
         }
         let allowed = rooms.organisation.check_program(&launch.program);
         if let Err(why) = allowed.and_then(|()| rooms.organisation.check_sandbox(launch.sandbox.tier())) {
+            rooms.refused(provider.plugin.id(), Refusal::Launch(Lack::Ceiling));
             return could_not_start(why);
         }
         let reading = Reading::start(Arc::clone(&provider.plugin), job).await;

@@ -14,6 +14,7 @@ use hostler_workspaces::{LandedKind, LandingError, Repository, Workspace};
 
 use crate::organisation::allowed;
 use crate::place::{Place, REMOTE};
+use crate::refusal::{Lack, Refusal};
 use crate::rooms::Rooms;
 
 /// Carries `Action::Land` out. Safe to do again: what is pushed or open already is found.
@@ -66,7 +67,10 @@ fn carry_out(
     title: &str,
 ) -> Result<Landed, Problem> {
     // The leave to push is the tracker's, and may have been taken back since the plan.
-    rooms.tracker.permit().check().map_err(|why| Problem::transient(why.to_string()))?;
+    rooms.tracker.permit().check().map_err(|why| {
+        rooms.refused(rooms.tracker.name(), Refusal::Landing(Lack::Leave));
+        Problem::transient(why.to_string())
+    })?;
     let policies = rooms.organisation.now();
     policies.soundness().map_err(|error| Problem::transient(error.to_string()))?;
     let gone = || Problem::permanent("Its repository or workspace is not there any more.");
@@ -131,7 +135,10 @@ fn may_land(rooms: &Rooms, run: &Run, policies: &Policies, place: &Place) -> Res
     let kind = run.plan.as_ref().map_or(LandingKind::Leave, |plan| plan.landing.kind());
     allowed(&policies.landing(kind), || format!("work to land by `{kind}`"))
         .and_then(|()| rooms.organisation.check_place(place))
-        .map_err(|why| Problem::permanent(format!("{why}.")))
+        .map_err(|why| {
+            rooms.refused(rooms.tracker.name(), Refusal::Landing(Lack::Ceiling));
+            Problem::permanent(format!("{why}."))
+        })
 }
 
 fn problem(error: &LandingError) -> Problem {

@@ -21,6 +21,7 @@ use crate::attempt::sandboxed::around_verify;
 use crate::attempt::under_way::AttemptHandle;
 use crate::attempt::{limits, tell_exchanged};
 use crate::record::audited::fingerprint;
+use crate::refusal::{Lack, Refusal};
 use crate::rooms::Rooms;
 use crate::sandbox::{Ready, clear, let_out};
 
@@ -49,6 +50,11 @@ async fn judged(
 ) -> Result<Verification, Problem> {
     let workspace =
         run.workspace.as_ref().ok_or_else(|| Problem::permanent("There is no workspace to judge."))?;
+    // The command is the tracker's, and its leave may have been taken back since the plan.
+    rooms.tracker.permit().check().map_err(|why| {
+        rooms.refused(rooms.tracker.name(), Refusal::Verify(Lack::Leave));
+        Problem::transient(format!("The verify command was not started: {why}."))
+    })?;
     let folder = free_folder(rooms, run, number).await?;
     let Ready { sandbox, environment, rules } =
         around_verify(rooms, run, &folder, rooms.plain_environment.clone()).map_err(not_started)?;

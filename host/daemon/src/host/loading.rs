@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::organisation::Organisation;
 use crate::plugins::providers::Provider;
 use crate::plugins::{Installed, install};
+use crate::record::audit;
 use crate::settings::{PluginSettings, Settings};
 
 pub(super) fn plain_environment(settings: &Settings) -> Vec<(OsString, OsString)> {
@@ -55,7 +56,11 @@ async fn load(
 ) -> Result<Installed, Failure> {
     let (runtime, home, signatures) = (runtime.clone(), settings.home.clone(), settings.signatures);
     let organisation = Arc::clone(organisation);
-    crate::blocking::run(move || install(&runtime, &home, signatures, &organisation, &plugin, wanted)).await?
+    let work = move || {
+        let installed = install(&runtime, &home, signatures, &organisation, &plugin, wanted);
+        installed.inspect_err(|failure| audit::start_refused(&home, &plugin.file, failure))
+    };
+    crate::blocking::run(work).await?
 }
 
 /// Finds the programs of the providers.
@@ -67,7 +72,9 @@ pub(super) async fn detect(
     let environment = variables(settings);
     let mut providers = Vec::new();
     for one in installed {
-        providers.push(Provider::detect(one, &environment, organisation).await?);
+        let file = one.file.clone();
+        let detected = Provider::detect(one, &environment, organisation).await;
+        providers.push(detected.inspect_err(|failure| audit::start_refused(&settings.home, &file, failure))?);
     }
     Ok(providers)
 }

@@ -9,9 +9,12 @@ use hostler_workspaces::{Operator, Repository, WorkspaceError};
 
 use super::loading::variables;
 use crate::failure::Failure;
+use crate::home::Home;
+use crate::organisation::Organisation;
 use crate::place::Place;
 use crate::plugins::Installed;
 use crate::plugins::providers::Provider;
+use crate::record::audit;
 use crate::settings::{RepositorySettings, Settings};
 
 /// A tracker does not advise more runs at once than so many: each takes a good part of
@@ -58,6 +61,17 @@ fn granted_verify(policy: &Policy, tracker: &Installed) -> VerifyRule {
 fn shared(places: &BTreeMap<String, Place>) -> Vec<String> {
     let plain = places.iter().filter(|(_, place)| matches!(place, Place::Folder(_)));
     plain.map(|(key, _)| key.clone()).collect()
+}
+
+/// The organisation lets a host work in all of them.
+pub(super) fn may_work_in(
+    places: &BTreeMap<String, Place>,
+    organisation: &Organisation,
+    home: &Home,
+    tracker: &Installed,
+) -> Result<(), Failure> {
+    let allowed = organisation.check_places(places);
+    allowed.inspect_err(|failure| audit::start_refused(home, &tracker.file, failure))
 }
 
 pub(super) async fn open_places(settings: &Settings) -> Result<BTreeMap<String, Place>, Failure> {

@@ -24,6 +24,7 @@ use crate::plugins::builds::BuildError;
 use crate::plugins::providers::Provider;
 use crate::plugins::store::{self, Build};
 use crate::record::calls::{self, Call, Question};
+use crate::refusal::beyond;
 use crate::rooms::Rooms;
 use crate::view::Notice;
 
@@ -50,9 +51,13 @@ pub async fn plan(rooms: &Rooms, run: &Run) -> Result<Result<Wish, Problem>, Jud
     let (config, task) = (rooms.judge_config.clone(), run.task.clone());
     let question = Question::Plan { config: config.clone(), task: Box::new(task.clone()) };
     let asked = ask(rooms, run, &judge, question, move |judge| judge.plan(&config, task)).await?;
+    let tracker = &rooms.tracker;
+    for refusal in asked.iter().flat_map(|wish| beyond(wish, tracker.permit().rights())) {
+        rooms.refused(tracker.name(), refusal);
+    }
     let wished = asked.as_ref().ok().and_then(|wish| wish.permission);
     let organisation = rooms.organisation.now().permission();
-    if let Some(message) = rooms.ceiling.of(rooms.tracker.name(), wished, &organisation) {
+    if let Some(message) = rooms.ceiling.of(tracker.name(), wished, &organisation) {
         rooms.show(Notice::Host { message, warning: true });
     }
     Ok(asked)

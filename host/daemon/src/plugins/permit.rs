@@ -59,6 +59,11 @@ impl Permit {
         &self.build.id
     }
 
+    /// What was granted at the start.
+    pub const fn rights(&self) -> &Rights {
+        &self.rights
+    }
+
     /// Whether the organisation still allows the build, and the grant still covers all
     /// that was granted at the start.
     pub fn check(&self) -> Result<(), Withdrawn> {

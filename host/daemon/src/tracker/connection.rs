@@ -85,8 +85,15 @@ pub struct Tracker {
 
 enum Asked {
     Operate(Operation, oneshot::Sender<Answered>),
-    Reply(Generation, CallId, Result<PluginReply, Problem>),
+    Reply(Generation, CallId, Carried),
     Forget(OperationId),
+}
+
+/// What came of an effect.
+struct Carried {
+    reply: Result<PluginReply, Problem>,
+    /// Refused because the leave to use the plugin is gone.
+    withdrawn: bool,
 }
 
 /// Counts connections, so that a reply to an earlier one is not given to the next.
@@ -142,13 +149,12 @@ impl Tracker {
     }
 
     /// Does something for the plugin, if it has the leave to at this moment and a right to
-    /// this. Without the leave nothing is final: it may be given again.
-    async fn carry_out(&self, effect: PluginEffect, urgency: Urgency) -> Result<PluginReply, Problem> {
+    /// this.
+    async fn carry_out(&self, effect: PluginEffect, urgency: Urgency) -> Carried {
         if let Err(why) = self.permit.check() {
-            tracing::warn!(tracker = %self.name, "refused: {why}");
-            return Err(Problem::transient(why.to_string()));
+            return Carried { reply: Err(self.gate.refuse(&effect, &why)), withdrawn: true };
         }
-        self.gate.carry_out_with(effect, urgency).await
+        Carried { reply: self.gate.carry_out_with(effect, urgency).await, withdrawn: false }
     }
 
     /// What the gate refused so far.
@@ -188,6 +194,21 @@ struct Open {
     so_far: Answered,
     done: oneshot::Sender<Answered>,
     limit: AbortHandle,
+    /// Whether an effect of it was refused because the plugin's leave is gone.
+    withdrawn: bool,
+}
+
+impl Open {
+    /// A denial for want of the leave is not final: it may be given again, and no report
+    /// is lost by then.
+    fn judged(&self, result: Result<(), Problem>) -> Result<(), Problem> {
+        match result {
+            Err(Problem { kind: ProblemKind::Denied, message, .. }) if self.withdrawn => {
+                Err(Problem::transient(message))
+            }
+            result => result,
+        }
+    }
 }
 
 /// Owns the connection.
@@ -221,8 +242,8 @@ impl Desk {
             let Some(asked) = next else { return };
             match asked {
                 Asked::Operate(operation, done) => self.begin(operation, done),
-                Asked::Reply(generation, call, reply) if generation == self.generation => {
-                    self.resume(call, reply);
+                Asked::Reply(generation, call, carried) if generation == self.generation => {
+                    self.resume(call, carried);
                 }
                 Asked::Reply(..) => {}
                 Asked::Forget(id) => {
@@ -243,12 +264,16 @@ impl Desk {
         let now = self.tracker.clock.now();
         let so_far = Answered::with(now, Ok(()));
         let limit = self.forget_later(id);
-        self.open.insert(id, Open { urgency: urgency(&operation), so_far, done, limit });
+        let urgency = urgency(&operation);
+        self.open.insert(id, Open { urgency, so_far, done, limit, withdrawn: false });
         self.step(Some(id), move |connection| connection.begin(id, operation, now));
     }
 
-    fn resume(&mut self, call: CallId, reply: Result<PluginReply, Problem>) {
+    fn resume(&mut self, call: CallId, Carried { reply, withdrawn }: Carried) {
         let operation = self.calls.remove(&call);
+        if let Some(open) = operation.and_then(|id| self.open.get_mut(&id)) {
+            open.withdrawn |= withdrawn;
+        }
         let now = self.tracker.clock.now();
         self.step(operation, move |connection| connection.resume(call, reply, now));
     }
@@ -351,19 +376,21 @@ impl Desk {
         let urgency = open.map(|open| open.urgency).unwrap_or_default();
         let (tracker, generation) = (self.tracker.clone(), self.generation);
         tokio::spawn(async move {
-            let reply = tracker.carry_out(effect, urgency).await;
-            if let Err(problem) = &reply
+            let carried = tracker.carry_out(effect, urgency).await;
+            if let Err(problem) = &carried.reply
                 && problem.kind == ProblemKind::Denied
             {
                 tracing::warn!(tracker = %tracker.name, "refused: {problem}");
             }
             // A closed queue means that the host is ending: nobody waits any more.
-            let _ = tracker.urgent.send(Asked::Reply(generation, call, reply)).await;
+            let _ = tracker.urgent.send(Asked::Reply(generation, call, carried)).await;
         });
     }
 
     fn finish(&mut self, id: OperationId, result: Result<(), Problem>) {
-        if let Some(Open { mut so_far, done, limit, .. }) = self.open.remove(&id) {
+        if let Some(open) = self.open.remove(&id) {
+            let result = open.judged(result);
+            let Open { mut so_far, done, limit, .. } = open;
             limit.abort();
             so_far.result = result;
             // Whoever asked may have gone away; the answer then matters to nobody.

@@ -104,7 +104,8 @@ pub enum Event {
     Denied {
         /// The plugin's id.
         plugin: String,
-        /// What kind of effect: `http`, `files`, `socket`.
+        /// What kind of effect: `http`, `files`, `socket`, `wake`, `launch`, `landing`,
+        /// `verify`, `environment`, `egress`; `start` where no host starts with it.
         effect: String,
         /// Why it was refused, in one word.
         reason: String,
