@@ -1,9 +1,19 @@
 //! Deleting a folder that an agent has written to, whatever it made of it.
 
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+#[cfg(target_os = "linux")]
+use linux::is_mounted;
+#[cfg(target_os = "macos")]
+use macos::is_mounted;
 
 /// How many folders may lie in one another when they are deleted: each takes a descriptor
 /// and a frame of the stack, of which an agent could use up any number. So many of the
@@ -14,18 +24,23 @@ const DEPTH: usize = 8;
 const EVERYTHING: u32 = 0o700;
 
 /// Deletes a folder with all below it. Links are not followed; folders that an agent
-/// closed are opened first.
+/// closed are opened first. Should something be mounted in it, which nobody has looked
+/// at, that is an error, and nothing is deleted.
 pub(crate) fn delete_tree(top: &Path) -> io::Result<()> {
-    flatten(top)?;
+    flatten(top, is_mounted)?;
     fs::remove_dir_all(top)
 }
 
 /// Brings what lies deeper than [`DEPTH`] up into the top, with all below it, until
 /// nothing does. What somebody else has deleted meanwhile is no trouble.
-fn flatten(top: &Path) -> io::Result<()> {
+fn flatten(top: &Path, is_mounted: fn(&Path) -> io::Result<bool>) -> io::Result<()> {
     let mut names = 0_u64;
     let mut open = vec![(top.to_owned(), 1)];
     while let Some((folder, depth)) = open.pop() {
+        if folder != top && unless_gone(is_mounted(&folder))? == Some(true) {
+            let why = format!("something is mounted at `{}`; unmount it", folder.display());
+            return Err(io::Error::new(ErrorKind::CrossesDevices, why));
+        }
         let Some(entries) = unless_gone(entries(&folder))? else { continue };
         for entry in entries {
             let entry = entry?;
@@ -131,6 +146,27 @@ mod tests {
             delete_tree(&top).unwrap();
             assert!(!top.exists(), "{count}");
         }
+    }
+
+    #[test]
+    fn where_something_is_mounted_nothing_is_deleted() {
+        let home = tempfile::tempdir().unwrap();
+        let top = home.path().join("trash");
+        fs::create_dir_all(top.join("work/data")).unwrap();
+        fs::write(top.join("work/file"), "").unwrap();
+        let refused = flatten(&top, |folder| Ok(folder.ends_with("work/data"))).unwrap_err().to_string();
+        assert!(refused.contains("trash/work/data`; unmount it"), "{refused}");
+        assert!(top.join("work/file").exists());
+        flatten(&top, |folder| Ok(folder.ends_with("trash"))).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_mounted_is_told_from_what_is_not() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(is_mounted(Path::new("/proc")).unwrap());
+        assert!(!is_mounted(home.path()).unwrap());
+        assert!(is_mounted(&home.path().join("nothing")).is_err());
     }
 
     #[test]
