@@ -65,7 +65,7 @@ pub use probe::Probed;
 pub use process::ProcessId;
 pub use program::{ProgramError, find_program};
 pub use reap::{ReapError, Reaped};
-pub use removal::remove_private;
+pub use removal::remove_tree;
 pub use sandbox::{Access, HomePath, Network, Sandbox, Walls, WallsError};
 pub use shim::{LOG_LIMIT, shim_main};
 pub use start_error::StartError;

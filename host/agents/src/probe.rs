@@ -16,7 +16,7 @@ use crate::agents::{Agents, Launch};
 use crate::containment::Containment;
 use crate::limits::Limits;
 use crate::process::boot_time;
-use crate::removal::remove_private;
+use crate::removal::remove_tree;
 use crate::sandbox::{Network, Sandbox, Walls};
 use crate::start_error::StartError;
 use crate::stdin::Stdin;
@@ -63,7 +63,7 @@ impl Agents {
             Err(error) => Err(format!("`{}` cannot be written: {error}", place.display())),
         };
         // What stays is a few small files that the next clean-up of temporary files takes.
-        let _ = remove_private(&place);
+        let _ = remove_tree(&place);
         tried
     }
 

@@ -21,10 +21,11 @@ use rustix::io::Errno;
 /// of which an agent could use up any number.
 const DEPTH: u32 = 32;
 
-/// Deletes what an agent had for itself, [`crate::Walls::private`], after its end. A
-/// link is deleted, not followed. Should something be mounted in it, that is an error,
-/// and nothing of what is mounted is deleted. No trouble if it is not there.
-pub fn remove_private(folder: &Path) -> io::Result<()> {
+/// Deletes what an agent has written, a folder with all below it, after its end: such as
+/// what it had for itself, [`crate::Walls::private`]. A link is deleted, not followed.
+/// Should something be mounted in it, that is an error, and nothing of what is mounted is
+/// deleted. No trouble if it is not there.
+pub fn remove_tree(folder: &Path) -> io::Result<()> {
     let (Some(parent), Some(_)) = (folder.parent(), folder.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
@@ -140,14 +141,14 @@ mod tests {
         symlink(path("outside"), path("private/tmp/deep/link")).unwrap();
         symlink("../outside/folder/file", path("private/file")).unwrap();
         fs::hard_link(path("outside/folder/file"), path("private/hard")).unwrap();
-        remove_private(&path("private")).unwrap();
+        remove_tree(&path("private")).unwrap();
         assert!(!path("private").exists());
         assert_eq!(fs::read_to_string(path("outside/folder/file")).unwrap(), "intact");
 
         symlink("outside", path("private")).unwrap();
-        remove_private(&path("private")).unwrap();
+        remove_tree(&path("private")).unwrap();
         assert!(path("outside/folder/file").exists() && !path("private").is_symlink());
-        remove_private(&path("private")).unwrap();
+        remove_tree(&path("private")).unwrap();
     }
 
     #[test]
@@ -157,7 +158,7 @@ mod tests {
         fs::create_dir_all(&cache).unwrap();
         fs::write(cache.join("package"), "").unwrap();
         fs::set_permissions(&cache, fs::Permissions::from_mode(0o500)).unwrap();
-        remove_private(&home.path().join("private")).unwrap();
+        remove_tree(&home.path().join("private")).unwrap();
         assert!(!home.path().join("private").exists());
     }
 
@@ -187,7 +188,7 @@ mod tests {
         mkdirat(&bottom, c"closed", Mode::RUSR).unwrap();
         let private = path("private");
         let thread = std::thread::Builder::new().stack_size(STACK);
-        thread.spawn(move || remove_private(&private)).unwrap().join().unwrap().unwrap();
+        thread.spawn(move || remove_tree(&private)).unwrap().join().unwrap().unwrap();
         assert!(!path("private").exists());
         assert_eq!(fs::read_to_string(path("outside/file")).unwrap(), "intact");
     }
@@ -199,7 +200,7 @@ mod tests {
             let private = home.path().join("private");
             drop(make_deep(&private, count));
             fs::write(private.join("deep-2"), "taken").unwrap();
-            remove_private(&private).unwrap();
+            remove_tree(&private).unwrap();
             assert!(!private.exists(), "{count}");
         }
     }

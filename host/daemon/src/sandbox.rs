@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 pub use hostler_agents::Probed;
-use hostler_agents::{Network, Sandbox, remove_private};
+use hostler_agents::{Network, Sandbox, remove_tree};
 use hostler_broker::egress::{Egress, EgressRules};
 use hostler_engine::rights::AddressBlock;
 use hostler_engine::run::Run;
@@ -134,7 +134,7 @@ impl Sandboxes {
 pub async fn clear(folder: &Path) {
     let private = folder.join(PRIVATE);
     let shown = private.display().to_string();
-    let cleared = crate::blocking::run(move || remove_private(&private)).await;
+    let cleared = crate::blocking::run(move || remove_tree(&private)).await;
     if let Err(error) =
         cleared.map_err(|error| error.to_string()).and_then(|it| it.map_err(|e| e.to_string()))
     {

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use hostler_agents::remove_tree;
 use hostler_engine::time::Timestamp;
 use hostler_journal::Journal;
 use hostler_workspaces::{Removal, RemovalProof, Workspace, forget_removed, known_workspaces};
@@ -50,7 +51,7 @@ fn carry_out(home: &Home, finding: &Finding, deed: Deed) -> Result<(), String> {
         Deed::Worktree { workspace, proof, users } => worktree(home, &workspace, &proof, &users),
         Deed::Forget(desk) => forget(home, &desk),
         Deed::Logs => logs(&finding.path).map_err(|error| not_deleted(&finding.path, &error)),
-        Deed::Folder => fs::remove_dir_all(&finding.path).map_err(|error| not_deleted(&finding.path, &error)),
+        Deed::Folder => remove_tree(&finding.path).map_err(|error| not_deleted(&finding.path, &error)),
         Deed::File => fs::remove_file(&finding.path).map_err(|error| not_deleted(&finding.path, &error)),
         Deed::Prune { before } => prune(home, before),
         Deed::Audit { old, now } => super::audit::remove(home, &old, now),
@@ -111,13 +112,8 @@ fn forget(home: &Home, desk: &Path) -> Result<(), String> {
 fn logs(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name() == WORKSPACE_FILE {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
+        if entry.file_name() != WORKSPACE_FILE {
+            remove_tree(&entry.path())?;
         }
     }
     Ok(())
@@ -132,4 +128,28 @@ fn prune(home: &Home, before: Timestamp) -> Result<(), String> {
     let keep = folders.map(|folder| folder.file_name().to_string_lossy().into_owned()).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| error.to_string())?;
     runtime.block_on(journal.prune_except(before.0, keep)).map(drop).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// Enough for this, and not for a frame per folder.
+    const STACK: usize = 64 * 1024;
+
+    #[test]
+    fn of_a_runs_folder_only_the_way_to_its_worktree_stays_however_deep_an_agent_made_the_rest() {
+        let place = tempfile::tempdir().unwrap();
+        let run = place.path().to_owned();
+        fs::create_dir_all((0..500).fold(run.join("attempt-1/private"), |path, _| path.join("d"))).unwrap();
+        fs::write(run.join("events.jsonl"), "").unwrap();
+        fs::write(run.join(WORKSPACE_FILE), "").unwrap();
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        thread.spawn(move || logs(&run)).unwrap().join().unwrap().unwrap();
+        let left: Vec<_> =
+            fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [WORKSPACE_FILE]);
+    }
 }
