@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use guest::Guest;
 use machine::{CODER, Machine, assert_fails};
-use secret_service::{play, private_bus};
+use secret_service::{Mood, play, private_bus};
 
 const BOARD: &str = r#"
 [plugin]
@@ -127,7 +127,7 @@ fn without_a_keyring_a_secret_goes_into_a_file_that_only_its_owner_reads() {
 fn a_secret_in_the_keyring_stands_in_no_file_and_comes_from_there() {
     let mut machine = machine();
     let Some(bus) = private_bus(&machine.path("work")) else { return };
-    let _played = play(&bus.address, false);
+    let _played = play(&bus.address, Mood::Open);
     set(&machine, &["secret", "set", "board.token"], "an old one");
     machine.set("DBUS_SESSION_BUS_ADDRESS", bus.address.as_str());
     let (exit, said) = set(&machine, &["secret", "set", "board.token"], CANARY);
@@ -207,7 +207,7 @@ fn a_keyring_that_is_gone_is_told_and_no_other_secret_is_taken() {
 fn a_locked_keyring_is_told_with_the_way_around_it() {
     let mut machine = machine();
     let Some(bus) = private_bus(&machine.path("work")) else { return };
-    let _played = play(&bus.address, true);
+    let _played = play(&bus.address, Mood::Locked);
     machine.set("DBUS_SESSION_BUS_ADDRESS", bus.address.as_str());
     let (exit, said) = set(&machine, &["secret", "set", "board.token"], CANARY);
     assert_eq!(exit, 3, "{said}");

@@ -18,6 +18,8 @@ const BUS_ITSELF: &str = "org.freedesktop.DBus";
 pub const CALL: u8 = 1;
 pub const ANSWER: u8 = 2;
 pub const ERROR: u8 = 3;
+#[cfg(test)]
+const SIGNAL: u8 = 4;
 
 /// Fields of a head, by number.
 const PATH: u8 = 1;
@@ -52,7 +54,7 @@ pub enum BusError {
 /// One message.
 #[derive(Clone, Debug, Default)]
 pub struct Message {
-    /// [`CALL`], [`ANSWER`] or [`ERROR`]; anything else is passed over.
+    /// [`CALL`], [`ANSWER`] or [`ERROR`]; anything else is a signal.
     pub kind: u8,
     /// Counts from 1 on each connection.
     pub serial: u32,
@@ -86,8 +88,15 @@ impl Message {
         Self { kind: ANSWER, reply_to: self.serial, fields: vec![(DESTINATION, sender)], ..Self::default() }
     }
 
-    /// What is called, at which path.
+    /// A signal to everybody who waits for it.
     #[cfg(test)]
+    pub fn signal(path: &str, interface: &str, member: &str) -> Self {
+        let fields = [(PATH, path), (INTERFACE, interface), (MEMBER, member)];
+        let fields = fields.map(|(number, text)| (number, text.to_owned()));
+        Self { kind: SIGNAL, fields: fields.into(), ..Self::default() }
+    }
+
+    /// At which path what is called, or is told by a signal.
     pub fn called(&self) -> (&str, &str) {
         (self.text(PATH).unwrap_or_default(), self.text(MEMBER).unwrap_or_default())
     }
@@ -189,6 +198,11 @@ impl Bus {
         bus.stream.get_mut().write_all(b"BEGIN\r\n")?;
         bus.call(Message::call(BUS_ITSELF, "/org/freedesktop/DBus", BUS_ITSELF, "Hello"))?;
         Ok(bus)
+    }
+
+    /// Waits this long for each message from here on.
+    pub fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        self.stream.get_ref().set_read_timeout(Some(patience))
     }
 
     /// Sends a message; gives its number.

@@ -4,6 +4,8 @@
 //! Values go over the bus as they are: it is a socket of this user, and whoever could
 //! read along could ask for them as well.
 
+mod prompt;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -52,12 +54,13 @@ impl System {
         plain.variant("s", "");
         let answer = conversation.ask(SERVICE_PATH, SERVICE_INTERFACE, "OpenSession", "sv", plain)?;
         let mut reader = Reader::new(&answer);
-        // What the two sides agreed on: nothing, for values that go as they are.
-        let agreed = reader.signature().map_err(failed)?;
-        if agreed != "s" {
-            return Err(KeyringError::Refused("it does not talk without encryption".to_owned()));
+        // What the two sides agreed on: nothing, for values that go as they are. By the
+        // specification that is an empty text; KWallet says it in bytes.
+        match reader.signature().map_err(failed)?.as_str() {
+            "s" => drop(reader.text().map_err(failed)?),
+            "ay" => drop(reader.bytes().map_err(failed)?),
+            _ => return Err(KeyringError::Refused("it does not talk without encryption".to_owned())),
         }
-        reader.text().map_err(failed)?;
         conversation.session = reader.text().map_err(failed)?;
         Ok(conversation)
     }
@@ -97,8 +100,12 @@ impl Conversation {
         let mut wanted = Writer::default();
         wanted.array(4, |out| out.text(&path));
         let answer = self.ask(SERVICE_PATH, SERVICE_INTERFACE, "Unlock", "ao", wanted)?;
-        let unlocked = Reader::new(&answer).texts().map_err(failed)?;
-        if unlocked.contains(&path) { Ok(path) } else { Err(KeyringError::Locked) }
+        let mut reader = Reader::new(&answer);
+        let unlocked = reader.texts().map_err(failed)?;
+        let prompt = reader.text().map_err(failed)?;
+        let is_open = unlocked.contains(&path)
+            || prompt != NO_PATH && prompt::is_answered(&mut self.bus.borrow_mut(), &prompt)?;
+        if is_open { Ok(path) } else { Err(KeyringError::Locked) }
     }
 
     /// Where new entries go.
@@ -149,7 +156,9 @@ impl Keyring for System {
         entry.text(&conversation.session);
         entry.bytes(&[]);
         entry.bytes(value.as_bytes());
-        entry.text("text/plain; charset=utf8");
+        // Without the character set that the specification has in its example: to KWallet
+        // it would be no text.
+        entry.text("text/plain");
         // In place of an earlier one.
         entry.number(1);
         let answer = conversation.ask(&collection, COLLECTION, "CreateItem", "a{sv}(oayays)b", entry)?;

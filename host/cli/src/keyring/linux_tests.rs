@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::Bounded;
 use super::super::gnome::GnomeKeyring;
-use super::super::played::{play, play_the_end, private_bus};
+use super::super::played::{Mood, play, play_the_end, private_bus};
 use super::super::tests::name;
 use super::*;
 
@@ -17,7 +17,7 @@ fn keyring(address: &str) -> Bounded {
 fn secrets_are_kept_by_a_secret_service_on_a_real_bus() {
     let folder = tempfile::tempdir().unwrap();
     let Some(bus) = private_bus(folder.path()) else { return };
-    let played = play(&bus.address, false);
+    let played = play(&bus.address, Mood::Open);
     let keyring = keyring(&bus.address);
     let (one, other) = (name("tale", "api-key"), name("trakkar", "token"));
     assert_eq!(keyring.read(&one), Ok(None));
@@ -38,7 +38,28 @@ fn secrets_are_kept_by_a_secret_service_on_a_real_bus() {
 fn a_service_that_wants_a_person_first_is_locked() {
     let folder = tempfile::tempdir().unwrap();
     let Some(bus) = private_bus(folder.path()) else { return };
-    let _played = play(&bus.address, true);
+    let _played = play(&bus.address, Mood::Locked);
+    assert_eq!(keyring(&bus.address).write(&name("tale", "api-key"), "x"), Err(KeyringError::Locked));
+}
+
+#[test]
+fn a_wallet_of_kde_is_asked_where_nobody_has_to_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(bus) = private_bus(folder.path()) else { return };
+    let _played = play(&bus.address, Mood::KWallet);
+    let keyring = keyring(&bus.address);
+    let name = name("tale", "api-key");
+    keyring.write(&name, "value").unwrap();
+    assert_eq!(keyring.read(&name), Ok(Some("value".to_owned())));
+    keyring.remove(&name).unwrap();
+    assert_eq!(keyring.read(&name), Ok(None));
+}
+
+#[test]
+fn a_wallet_of_kde_that_waits_for_a_person_is_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(bus) = private_bus(folder.path()) else { return };
+    let _played = play(&bus.address, Mood::LockedKWallet);
     assert_eq!(keyring(&bus.address).write(&name("tale", "api-key"), "x"), Err(KeyringError::Locked));
 }
 

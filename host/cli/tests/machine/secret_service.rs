@@ -14,6 +14,9 @@ const BUS_NAME: &str = "org.freedesktop.secrets";
 /// Where a path would stand and none does.
 const NO_PATH: &str = "/";
 
+/// The question to a person.
+const PROMPT: &str = "/org/freedesktop/secrets/prompt/1";
+
 /// A bus of its own, by the reference implementation; it ends with the test.
 pub struct PrivateBus {
     daemon: Child,
@@ -60,13 +63,17 @@ struct Entry {
 /// A connection that is asked what is asked of the Secret Service.
 fn service(address: &str) -> Bus {
     let mut bus = Bus::connect(address, Duration::from_mins(1)).unwrap();
+    own(&mut bus, BUS_NAME);
+    bus
+}
+
+fn own(bus: &mut Bus, name: &str) {
     let mut owned = Writer::default();
-    owned.text(BUS_NAME);
+    owned.text(name);
     owned.number(0);
     let daemon = "org.freedesktop.DBus";
     let request = Message::call(daemon, "/org/freedesktop/DBus", daemon, "RequestName");
     bus.call(request.with("su", owned)).unwrap();
-    bus
 }
 
 /// Plays one that ends as soon as it is asked something.
@@ -75,29 +82,64 @@ pub fn play_the_end(address: &str) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || while bus.receive().unwrap().kind != CALL {})
 }
 
+/// What kind of a service is played.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    /// Unlocked, as GNOME's after a login.
+    Open,
+    /// It wants a person first.
+    Locked,
+    /// KDE's after a login: it has everybody ask, and answers by itself.
+    KWallet,
+    /// KDE's, which waits for a person to answer.
+    LockedKWallet,
+}
+
+impl Mood {
+    fn is_kwallet(self) -> bool {
+        matches!(self, Self::KWallet | Self::LockedKWallet)
+    }
+}
+
 /// Plays a Secret Service, by its specification, until the bus is gone.
-pub fn play(address: &str, is_locked: bool) -> std::thread::JoinHandle<()> {
+pub fn play(address: &str, mood: Mood) -> std::thread::JoinHandle<()> {
     let mut bus = service(address);
+    if mood.is_kwallet() {
+        own(&mut bus, "org.kde.kwalletd6");
+    }
     std::thread::spawn(move || {
         let mut entries: Vec<Entry> = Vec::new();
         let mut made = 0;
         while let Ok(message) = bus.receive() {
             if message.kind == CALL {
-                let answer = serve(&message, &mut entries, &mut made, is_locked);
+                let answer = serve(&message, &mut entries, &mut made, mood);
                 bus.send(answer).unwrap();
+                if message.called().1 == "Prompt" && mood == Mood::KWallet {
+                    let mut result = Writer::default();
+                    result.number(0);
+                    result.variant("s", "");
+                    let prompt = "org.freedesktop.Secret.Prompt";
+                    bus.send(Message::signal(PROMPT, prompt, "Completed").with("bv", result)).unwrap();
+                }
             }
         }
     })
 }
 
-fn serve(message: &Message, entries: &mut Vec<Entry>, made: &mut u32, is_locked: bool) -> Message {
+fn serve(message: &Message, entries: &mut Vec<Entry>, made: &mut u32, mood: Mood) -> Message {
+    let is_locked = mood != Mood::Open;
     let mut asked = Reader::new(&message.body);
     let mut out = Writer::default();
     let (path, member) = message.called();
     let signature = match member {
         "OpenSession" => {
             assert_eq!(asked.text().unwrap(), "plain");
-            out.variant("s", "");
+            if mood.is_kwallet() {
+                out.signature("ay");
+                out.bytes(&[]);
+            } else {
+                out.variant("s", "");
+            }
             out.text("/org/freedesktop/secrets/session/1");
             "vo"
         }
@@ -118,7 +160,7 @@ fn serve(message: &Message, entries: &mut Vec<Entry>, made: &mut u32, is_locked:
         "Unlock" => {
             let wanted = asked.texts().unwrap();
             out.array(4, |out| wanted.iter().filter(|_| !is_locked).for_each(|path| out.text(path)));
-            out.text(if is_locked { "/org/freedesktop/secrets/prompt/1" } else { NO_PATH });
+            out.text(if is_locked { PROMPT } else { NO_PATH });
             "aoo"
         }
         "CreateItem" => {
@@ -143,6 +185,7 @@ fn serve(message: &Message, entries: &mut Vec<Entry>, made: &mut u32, is_locked:
             out.text(NO_PATH);
             "o"
         }
+        "Prompt" | "Dismiss" if mood.is_kwallet() => return message.answer(),
         other => panic!("{other} was called"),
     };
     message.answer().with(signature, out)
@@ -173,7 +216,7 @@ fn created(reader: &mut Reader<'_>, number: u32) -> Entry {
     assert_eq!(reader.text().unwrap(), "/org/freedesktop/secrets/session/1");
     reader.bytes().unwrap();
     let value = reader.bytes().unwrap().to_vec();
-    assert!(reader.text().unwrap().starts_with("text/plain"));
+    assert_eq!(reader.text().unwrap(), "text/plain");
     assert_eq!(reader.number().unwrap(), 1, "an earlier one is replaced");
     Entry { path: format!("/org/freedesktop/secrets/collection/login/{number}"), attributes, value }
 }

@@ -16,7 +16,7 @@ use std::process::Stdio;
 
 use gnome_keyring::GnomeKeyring;
 use hostler_tests::scripted_agent::imitations;
-use secret_service::{play, private_bus};
+use secret_service::{Mood, play, private_bus};
 
 use super::canaries::Search;
 use crate::stage::LONG;
@@ -26,7 +26,7 @@ use crate::tale::scene::{KEY, Scene};
 fn a_key_in_the_keyring_does_its_work_and_stands_in_no_file_message_or_request() {
     let scene = Scene::playing(&imitations::does_its_task());
     let Some(bus) = private_bus(&scene.stage.sandbox.folder().join("home")) else { return };
-    let _played = play(&bus.address, false);
+    let _played = play(&bus.address, Mood::Open);
     does_its_work(scene, &bus.address);
 }
 
