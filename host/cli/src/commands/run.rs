@@ -84,12 +84,16 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<ExitCode, Failure>
     Ok(exit(&summary, args.once).into())
 }
 
-/// Where keys come from, so that a variable that somebody forgot is seen to win.
+/// Where keys come from; a variable that somebody forgot is seen to win, whatever is logged.
 fn log_secrets(setup: &Setup, tracker: &Chosen, providers: &[Chosen]) -> Result<(), Failure> {
     let providers = providers.iter().map(|provider| (Role::Provider, provider));
     for (role, chosen) in std::iter::once((Role::Tracker, tracker)).chain(providers) {
         for (name, sources) in setup.secrets(role, chosen)? {
-            tracing::info!("{name} comes from {sources}");
+            if sources.overridden.is_empty() {
+                tracing::info!("{name} comes from {sources}");
+            } else {
+                tracing::warn!("{name} comes from {sources}");
+            }
         }
     }
     Ok(())
