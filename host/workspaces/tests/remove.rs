@@ -5,8 +5,10 @@ mod scene;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
 use hostler_workspaces::{Removal, RemovalProof, Repository, Workspace};
+use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use scene::{Scene, git, write};
 
 fn into_main() -> RemovalProof {
@@ -244,4 +246,28 @@ fn the_branch_the_user_is_on_stays() {
     scene.git(&["checkout", "-q", "--ignore-other-worktrees", "hostler/a"]);
     let removal = repository.remove(&workspace, &RemovalProof::NoChanges);
     assert_removed(&scene, &workspace, &removal, false);
+}
+
+/// So many folders in one another that no path leads to the last one, with a file in it.
+fn nest(top: &Path, count: u32) {
+    let folder = |at, name: &Path| openat(at, name, OFlags::DIRECTORY, Mode::empty()).unwrap();
+    let mut at = folder(CWD, top);
+    for _ in 0..count {
+        mkdirat(&at, "node_modules", Mode::RWXU).unwrap();
+        at = openat(&at, "node_modules", OFlags::DIRECTORY, Mode::empty()).unwrap();
+    }
+    openat(&at, "file", OFlags::CREATE | OFlags::WRONLY, Mode::RWXU).unwrap();
+}
+
+#[test]
+fn work_that_no_path_reaches_is_not_taken_for_no_changes_and_can_be_given_up() {
+    let scene = Scene::new();
+    let repository = scene.open();
+    let workspace = scene::workspace(&repository, "a");
+    nest(&workspace.path, 400);
+    assert_eq!(repository.changes(&workspace).unwrap().omitted.len(), 1);
+    assert_kept(&repository, &workspace, &RemovalProof::NoChanges, "cannot be compared");
+    let removal = repository.remove(&workspace, &RemovalProof::OperatorSaid);
+    assert_removed(&scene, &workspace, &removal, true);
+    assert!(!repository.workspace_root().join(".trash").exists());
 }
