@@ -21,7 +21,9 @@ pub(crate) struct Plan {
     pub kept: Vec<Word>,
     /// The port of the only way out to the network; `None` is every way.
     pub port: Option<u16>,
-    /// Whether the agent may wall in what it runs, also where it is root.
+    /// Whether the agent may wall in what it runs, also where it is root. A host of before
+    /// says nothing of it, and may start a shim of now while it is replaced.
+    #[serde(default)]
     pub nests: bool,
 }
 
@@ -157,6 +159,8 @@ fn pinned(places: &Places, closed: &[Spot]) -> Vec<Spot> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::sandbox::places::{Contained, Shown};
 
@@ -212,6 +216,13 @@ mod tests {
             told_with_all(&places),
             ["/tmp=/runs/1/tmp:rw", "/runs=nothing", "/srv/a=/srv/a:rw", REALLY]
         );
+    }
+
+    #[test]
+    fn the_plan_of_a_host_that_knows_nothing_of_nesting_is_understood() {
+        let mut told = serde_json::to_value(Plan::of(&places())).unwrap();
+        told.as_object_mut().unwrap().remove("nests");
+        assert_eq!(serde_json::from_value::<Plan>(told).unwrap(), Plan::of(&places()));
     }
 
     #[test]
