@@ -48,8 +48,10 @@ async fn a_tree_that_does_not_want_to_end_is_gone_in_every_containment() {
         let heard = hear(&mut agent).await;
         assert_eq!(bench.marked(), Vec::<i32>::new());
         assert_eq!(heard.exit().ending, Ending::Signal(Signal::KILL.as_raw()));
+        // A namespace is ended by one blow after one look, which may miss the two that hop.
+        let seen = if wanted == ContainedBy::PidNamespace { 3 } else { 5 };
         assert!(
-            matches!(heard.exit().tree, TreeProof::Empty { killed } if killed >= 5),
+            matches!(heard.exit().tree, TreeProof::Empty { killed } if killed >= seen),
             "{:?}",
             heard.exit()
         );
