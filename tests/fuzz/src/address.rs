@@ -100,7 +100,8 @@ fn plain(address: &str) -> Option<Plain> {
     if host.is_empty() || !host.bytes().all(is_name) || !is_plain {
         return None;
     }
-    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    // A name is sent without its dots at the end, so it is matched without them.
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
     Some(Plain { scheme, host, port, path: walked(path) })
 }
 

@@ -24,7 +24,8 @@ pub fn check(data: &[u8]) {
     let spelled: Vec<Vec<u8>> = secrets
         .iter()
         .map(|secret| secret.trim_ascii())
-        .filter(|secret| secret.len() >= SHORTEST_SECRET && secret.iter().any(|byte| *byte != b'*'))
+        // Stars stand for secrets, so one with stars in it may come to be by masking another.
+        .filter(|secret| secret.len() >= SHORTEST_SECRET && !secret.contains(&b'*'))
         .flat_map(spellings)
         .collect();
     // What is printed, and then each secret in each spelling between its letters.

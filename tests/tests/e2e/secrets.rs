@@ -2,6 +2,7 @@
 
 mod canaries;
 mod keyring;
+mod network_canaries;
 
 use std::path::Path;
 

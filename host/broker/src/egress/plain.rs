@@ -69,7 +69,7 @@ fn onward(
     let (mut parts, body) = request.into_parts();
     headers::of_request(&mut parts.headers);
     let host = if to.port() == 80 { to.host().to_owned() } else { to.to_string() };
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = path(&parts.uri);
     parts.uri = match &end {
         End::Server => path.parse()?,
         End::Proxy(_) => {
@@ -82,4 +82,30 @@ fn onward(
     }
     parts.version = Version::HTTP_11;
     Ok(Request::from_parts(parts, Counted::new(body, Direction::Up, Arc::clone(passage))))
+}
+
+/// The path and query that the next server gets: where an address has no path, the root.
+pub(super) fn path(uri: &Uri) -> String {
+    let written = uri.path_and_query().map_or("", |written| written.as_str());
+    let rooted = written.starts_with('/') || written == "*";
+    if rooted { written.to_owned() } else { format!("/{written}") }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_request_for_an_address_without_a_path_goes_to_the_root() {
+        for (address, expected) in
+            [("http://a.example", "/"), ("http://a.example?x=/y", "/?x=/y"), ("http://a.example/x?y", "/x?y")]
+        {
+            let path = path(&address.parse().unwrap());
+            assert_eq!(path, expected);
+            assert!(path.parse::<Uri>().is_ok(), "{path} can be sent");
+        }
+        assert!("?x=/y".parse::<Uri>().is_err(), "what stands there is none by itself");
+    }
 }

@@ -16,6 +16,7 @@ use super::asked::{self, Asked};
 use super::connection::reader;
 use super::headers;
 use super::limits::EgressLimits;
+use super::plain;
 use hostler_engine::sandbox::Endpoint;
 
 /// One request as it is understood.
@@ -50,7 +51,7 @@ pub fn understood(bytes: &[u8], port: u16) -> io::Result<Vec<Understood>> {
                 let mut onward = parts.headers;
                 headers::of_request(&mut onward);
                 let onward = onward.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
-                let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+                let path = plain::path(&parts.uri);
                 Understood::Plain { to, path, headers: onward.collect() }
             }
             Ok(Asked::Model { name, path }) => Understood::Model(name, path),

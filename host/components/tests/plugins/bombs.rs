@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use hostler_components::limits::{CORE_INSTANCES, MEMORIES, TABLES};
 use hostler_components::{Refusal, inspect};
 
 use crate::guest::{Guest, append, append_section};
@@ -14,7 +15,10 @@ const REQUIRED: &str = "HOSTLER_REQUIRE_PLUGINS";
 /// Far more than any of these files takes on a busy machine, and far less than harm.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
-/// The kind of section that holds a component inside of a component.
+/// The kinds of sections that hold a module, instances of modules, and a component
+/// inside of a component.
+const MODULE: u8 = 1;
+const INSTANCES: u8 = 2;
 const COMPONENT: u8 = 4;
 
 fn at_once<T>(work: impl FnOnce() -> T) -> T {
@@ -77,6 +81,31 @@ fn a_type_that_doubles_a_hundred_times_is_refused() {
     let text = format!("(component (type $t0 (tuple u8 u8)) {})", doublings.concat());
     let refusal = refusal(&wat::parse_str(text).unwrap());
     assert!(matches!(refusal, Refusal::Invalid(_)), "{refusal}");
+}
+
+/// A good plugin, which is one instance with one memory, and so many instances more.
+fn with_instances(module: &str, count: usize) -> Vec<u8> {
+    let mut bytes = Guest::provider().build();
+    append(&mut bytes, MODULE, &wat::parse_str(module).unwrap());
+    // Each of the second module, and without arguments.
+    let mut section = vec![u8::try_from(count).unwrap()];
+    section.extend([0, 1, 0].repeat(count));
+    append(&mut bytes, INSTANCES, &section);
+    bytes
+}
+
+#[test]
+fn as_many_parts_as_are_allowed_are_made_and_not_one_more() {
+    let two_tables = "(module (table 0 funcref) (table 0 funcref))";
+    for (module, most) in
+        [("(module)", CORE_INSTANCES - 1), ("(module (memory 0))", MEMORIES - 1), (two_tables, TABLES / 2)]
+    {
+        let host = Host::new();
+        let plugin = at_once(|| host.load_bytes(&with_instances(module, most)).unwrap());
+        assert_eq!(plugin.detect("1").unwrap().version, "1", "{module}");
+        let refusal = refusal(&with_instances(module, most + 1));
+        assert!(matches!(refusal, Refusal::Start(_)), "{module}: {refusal:?}");
+    }
 }
 
 /// Plugins of this repository, if they were built.

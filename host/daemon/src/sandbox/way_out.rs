@@ -2,12 +2,15 @@
 //! it asked for.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostler_agents::Agent;
 use hostler_broker::Ceiling;
 use hostler_broker::egress::{Allowed, EgressError, EgressRules, ModelRoute, Open, Passage, Passed, Way};
+use hostler_engine::redaction::{Redaction, RedactionError};
 use hostler_engine::run::Run;
 use hostler_engine::sandbox::SandboxNeeds;
 use hostler_engine::time::Timestamp;
@@ -67,7 +70,10 @@ pub async fn let_out(
     let listener = agent.listener().await.map_err(|error| error.to_string());
     let opened = listener.and_then(|listener| {
         let listener = listener.ok_or("its network has no way out")?;
-        open(rooms, listener, rules, &run.task.key, folder).map_err(|error| error.to_string())
+        let masks = Masks::of(&rooms.secrets_of(&run.id)).map_err(|error| error.to_string())?;
+        let book =
+            Book { who: run.task.key.clone(), file: folder.join(NETWORK_FILE), masks, told: BTreeSet::new() };
+        open(rooms, listener, rules, book).map_err(|error| error.to_string())
     });
     let tell = |why: &String| {
         let message = format!("{}: {who} reaches no network: {why}.", run.task.key);
@@ -76,18 +82,16 @@ pub async fn let_out(
     opened.inspect_err(tell).ok()
 }
 
-/// Serves an agent until what is returned is dropped. `who` is its task, for people;
-/// what it asks for is written to `folder`.
+/// Serves an agent until what is returned is dropped; what it asks for is written to
+/// its book.
 fn open(
     rooms: &Arc<Rooms>,
     listener: std::net::TcpListener,
     rules: EgressRules,
-    who: &str,
-    folder: &Path,
+    book: Book,
 ) -> Result<Open, EgressError> {
     let rules = EgressRules { ceiling: Arc::clone(&rooms.organisation) as Arc<dyn Ceiling>, ..rules };
     let (tell, passages) = mpsc::unbounded_channel();
-    let book = Book { who: who.to_owned(), file: folder.join(NETWORK_FILE), told: BTreeSet::new() };
     tokio::spawn(book.keep(Arc::clone(rooms), passages));
     rooms.sandboxes.egress.serve(listener, Arc::new(rules), move |passage| {
         // The book is kept as long as anybody can tell it something.
@@ -97,8 +101,10 @@ fn open(
 
 /// What an agent asked for, written down as it happens.
 struct Book {
+    /// The agent's task, for people.
     who: String,
     file: PathBuf,
+    masks: Masks,
     /// Refused places that were told.
     told: BTreeSet<String>,
 }
@@ -122,12 +128,12 @@ impl Book {
     async fn keep(mut self, rooms: Arc<Rooms>, mut passages: mpsc::UnboundedReceiver<Passage>) {
         let mut lines = None;
         while let Some(passage) = passages.recv().await {
-            let line = line(rooms.clock.now(), &passage);
-            if let Passed::Denied { reason, told } = &passage.outcome
+            let line = line(rooms.clock.now(), &passage, &self.masks);
+            if let Passed::Denied { reason, .. } = &passage.outcome
                 && self.told.len() < TOLD
                 && self.told.insert(line.to.clone())
             {
-                let message = format!("{}: {told}", self.who);
+                let message = format!("{}: {}", self.who, line.why);
                 rooms.show(Notice::Host { message, warning: true });
                 rooms.audit.note(denied(&self.who, reason)).await;
             }
@@ -152,7 +158,24 @@ fn denied(who: &str, reason: &str) -> Event {
     }
 }
 
-fn line(at: Timestamp, passage: &Passage) -> Line {
+/// Finds secrets in what an agent asks for. Whoever wants one to leave the machine may
+/// ask for a host of that name, and names of hosts are in lower case.
+struct Masks([Redaction; 2]);
+
+impl Masks {
+    fn of(secrets: &[OsString]) -> Result<Self, RedactionError> {
+        let small = secrets.iter().map(|secret| secret.as_bytes().to_ascii_lowercase());
+        let as_they_are = secrets.iter().map(|secret| secret.as_bytes());
+        Ok(Self([Redaction::of(as_they_are)?, Redaction::of(small)?]))
+    }
+
+    fn text(&self, mut text: String) -> String {
+        self.0.iter().for_each(|redaction| redaction.text(&mut text));
+        text
+    }
+}
+
+fn line(at: Timestamp, passage: &Passage, masks: &Masks) -> Line {
     let (outcome, why) = match &passage.outcome {
         Passed::Allowed { .. } => ("allowed", String::new()),
         Passed::Denied { told, .. } => ("denied", told.clone()),
@@ -165,6 +188,7 @@ fn line(at: Timestamp, passage: &Passage) -> Line {
         Way::Unclear => "unclear".to_owned(),
     };
     let to = passage.to.as_ref().map(ToString::to_string).unwrap_or_default();
+    let [way, to, why] = [way, to, why].map(|text| masks.text(text));
     Line { at, way, to, outcome, why, up: passage.up, down: passage.down, ms: passage.took.0 }
 }
 
@@ -200,8 +224,23 @@ mod tests {
             took: Millis(3),
         };
         assert_eq!(
-            serde_json::to_string(&line(Timestamp(7), &passage)).unwrap(),
+            serde_json::to_string(&line(Timestamp(7), &passage, &Masks::of(&[]).unwrap())).unwrap(),
             r#"{"at":7,"way":"tunnel","to":"evil.example:443","outcome":"denied","why":"agents may not","up":1,"down":2,"ms":3}"#
         );
+    }
+    #[test]
+    fn a_secret_that_an_agent_asks_the_network_for_is_not_written_down() {
+        let passage = |host: &str| Passage {
+            way: Way::Model("sk-Secret".to_owned()),
+            to: Endpoint::new(host, 443),
+            outcome: Passed::Failed { told: format!("the host could not look up {host}") },
+            up: 0,
+            down: 0,
+            took: Millis(0),
+        };
+        let masks = Masks::of(&["sk-Secret".into()]).unwrap();
+        let line = line(Timestamp(7), &passage("sk-Secret.evil.example"), &masks);
+        assert_eq!((&*line.way, &*line.to), ("model *********", "*********.evil.example:443"));
+        assert_eq!(line.why, "the host could not look up *********.evil.example");
     }
 }

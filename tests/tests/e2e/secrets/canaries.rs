@@ -51,7 +51,7 @@ fn spellings(secret: &str) -> Vec<String> {
     all
 }
 
-fn in_json(text: &str) -> String {
+pub fn in_json(text: &str) -> String {
     let quoted = serde_json::to_string(text).unwrap();
     quoted[1..quoted.len() - 1].to_owned()
 }
@@ -66,7 +66,7 @@ fn in_address(text: &str) -> String {
 }
 
 /// An event of the CLI with a text, in two writes that cut the secret in it.
-fn said_in_pieces(secret: &str) -> Step {
+pub fn said_in_pieces(secret: &str) -> Step {
     let text = format!("In pieces: {secret}.");
     let event = serde_json::json!({
         "type": "assistant",
