@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::Child;
@@ -22,13 +22,17 @@ use crate::shim::now;
 /// speak any more to turn out dead.
 const GONE_LIMIT: Duration = Duration::from_secs(3);
 
+/// The longest line that is listened to, in bytes: an exit that names every survivor is
+/// far shorter, and whoever took a shim's place may talk without end.
+const LINE_BYTES: usize = 1024 * 1024;
+
 /// How often a shim that is not our child is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(2);
 
 /// One conversation, before anybody listens to it.
 #[derive(Debug)]
 pub(crate) struct Conversation {
-    reports: Lines<BufReader<OwnedReadHalf>>,
+    reports: BufReader<OwnedReadHalf>,
     pub control: OwnedWriteHalf,
 }
 
@@ -36,7 +40,7 @@ impl Conversation {
     pub(crate) fn new(socket: std::os::unix::net::UnixStream) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let (reports, control) = UnixStream::from_std(socket)?.into_split();
-        Ok(Self { reports: BufReader::new(reports).lines(), control })
+        Ok(Self { reports: BufReader::new(reports), control })
     }
 
     /// What the shim says next. A report that this host does not know is of
@@ -91,17 +95,24 @@ pub(crate) struct Supervised {
     pub shim: Option<Child>,
 }
 
-async fn next(reports: &mut Lines<BufReader<OwnedReadHalf>>) -> io::Result<Report> {
+async fn next(reports: &mut BufReader<OwnedReadHalf>) -> io::Result<Report> {
     loop {
-        let line = reports.next_line().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        if let Ok(report) = serde_json::from_str(&line) {
+        let mut line = Vec::new();
+        // One more, for the line feed.
+        let mut bounded = (&mut *reports).take(LINE_BYTES as u64 + 1);
+        bounded.read_until(b'\n', &mut line).await?;
+        if line.pop_if(|last| *last == b'\n').is_none() {
+            let whole = line.len() <= LINE_BYTES;
+            return Err(if whole { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::InvalidData }.into());
+        }
+        if let Ok(report) = serde_json::from_slice(&line) {
             return Ok(report);
         }
     }
 }
 
 async fn listen(
-    mut reports: Lines<BufReader<OwnedReadHalf>>,
+    mut reports: BufReader<OwnedReadHalf>,
     mut supervised: Supervised,
     heard: watch::Sender<Heard>,
 ) {
@@ -175,5 +186,20 @@ mod tests {
         assert_eq!(conversation.next().await.unwrap(), Report::TakenOver);
         drop(shim);
         assert!(conversation.next().await.is_err());
+    }
+    #[tokio::test]
+    async fn a_line_at_the_limit_is_listened_to_and_a_longer_one_ends_the_conversation() {
+        for (length, heard) in [(LINE_BYTES, true), (LINE_BYTES + 1, false)] {
+            let (host, mut shim) = std::os::unix::net::UnixStream::pair().unwrap();
+            let mut conversation = Conversation::new(host).unwrap();
+            let mut line = serde_json::to_vec(&Report::TakenOver).unwrap();
+            line.resize(length, b' ');
+            line.push(b'\n');
+            let talking = std::thread::spawn(move || shim.write_all(&line).is_ok());
+            let next = conversation.next().await;
+            assert_eq!(next.as_ref().ok() == Some(&Report::TakenOver), heard, "{next:?}");
+            drop(conversation);
+            let _ = talking.join().unwrap();
+        }
     }
 }
