@@ -61,12 +61,7 @@ pub(crate) fn admit<'g>(
 
 /// Parses an address once, for matching and for sending.
 fn address(text: &str) -> Result<(Url, Origin), Refusal> {
-    if text.len() > URL_BYTES {
-        let length = text.len();
-        let message =
-            format!("the address has {length} bytes, more than the {URL_BYTES} allowed: shorten it");
-        return Err(Problem::permanent(message).into());
-    }
+    within_limit(text)?;
     let mut url = Url::parse(text).map_err(|error| malformed(text, &error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Denial::Scheme { scheme: quoted(url.scheme()) }.into());
@@ -80,7 +75,18 @@ fn address(text: &str) -> Result<(Url, Origin), Refusal> {
     let origin = Origin::of_url(&url).map_err(|error| malformed(text, &error.to_string()))?;
     // The origin has lost a trailing dot; what is sent must be what was matched.
     url.set_host(Some(&origin.host)).map_err(|error| malformed(text, &error.to_string()))?;
+    // Its normal form may be three times as long.
+    within_limit(url.as_str())?;
     Ok((url, origin))
+}
+
+fn within_limit(address: &str) -> Result<(), Problem> {
+    let length = address.len();
+    if length <= URL_BYTES {
+        return Ok(());
+    }
+    let message = format!("the address has {length} bytes, more than the {URL_BYTES} allowed: shorten it");
+    Err(Problem::permanent(message))
 }
 
 fn method(name: &str) -> Result<Method, Problem> {

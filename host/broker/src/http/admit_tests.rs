@@ -146,6 +146,11 @@ fn addresses_and_bodies_are_capped() {
     let of_length = |length: usize| get(&format!("{start}{}", "x".repeat(length - start.len())));
     assert!(admit(of_length(URL_BYTES), &grant(), &Limits::default(), Mode::Enforce).is_ok());
     assert!(admit(of_length(URL_BYTES + 1), &grant(), &Limits::default(), Mode::Enforce).is_err());
+    // A control character is three bytes of what is sent.
+    let prefix = format!("{GRANTED}/v1/");
+    let encoded = |length: usize| prefix.clone() + "\u{1}" + &"a".repeat(length - prefix.len() - 3);
+    assert_eq!(sent(&encoded(URL_BYTES)).unwrap().len(), URL_BYTES);
+    assert_eq!(sent(&encoded(URL_BYTES + 1)), None);
     let with_body = |length: usize| HttpRequest { body: vec![0; length], ..get(start) };
     assert!(admit(with_body(REQUEST_BODY_BYTES), &grant(), &Limits::default(), Mode::Enforce).is_ok());
     assert!(admit(with_body(REQUEST_BODY_BYTES + 1), &grant(), &Limits::default(), Mode::Enforce).is_err());
