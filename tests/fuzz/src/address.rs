@@ -88,7 +88,9 @@ fn plain(address: &str) -> Option<Plain> {
     let (authority, path) = rest.split_at(at);
     let (host, port) = match authority.split_once(':') {
         Some((host, port)) => {
-            (host, Some(port).filter(|port| port.len() < 6 && !port.is_empty())?.parse().ok()?)
+            // Rust would take a plus in front.
+            let plain = (1..6).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
+            (host, Some(port).filter(|_| plain)?.parse().ok()?)
         }
         None => (authority, if scheme == "https" { 443 } else { 80 }),
     };
