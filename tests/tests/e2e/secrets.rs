@@ -6,9 +6,11 @@ mod network_canaries;
 
 use std::path::Path;
 
+use hostler_tests::PATIENCE;
 use hostler_tests::scripted_agent::{Replacement, Script, Step, imitations, transcript};
 
 use crate::stage::Stage;
+use crate::tale::scene::Scene;
 
 /// Credentials of trackers, clouds and tools, as they stand in people's shells.
 const FOREIGN: [(&str, &str); 8] = [
@@ -126,4 +128,21 @@ fn a_key_that_the_agent_prints_does_not_reach_the_report() {
     let report = stage.task_file("hello").text;
     assert!(report.contains(&format!("My key is {}", "*".repeat(OWN.1.len()))), "{report}");
     assert!(!report.contains(OWN.1), "{report}");
+}
+
+#[test]
+fn a_key_that_a_variable_gives_instead_of_the_one_that_is_kept_is_told_once_at_the_start() {
+    let scene = Scene::playing(&imitations::does_its_task());
+    let host = scene.start();
+    host.wait_for_stdout("tale", PATIENCE);
+    scene.wait_for(&scene.run, "completed", &host);
+    assert!(!host.stdout().contains("comes from"), "{}", host.stdout());
+    scene.drain(host);
+    let key = scene.server.key().to_owned();
+    let scene = Scene { stage: scene.stage.variable("TALE_DAEMON_API_KEY", &key), ..scene };
+    let host = scene.start();
+    host.wait_for_stdout("tale.api-key comes from TALE_DAEMON_API_KEY, instead of ", PATIENCE);
+    let said = host.stdout() + &host.stderr();
+    assert!(said.matches("comes from").count() == 1 && !said.contains(&key), "{said}");
+    scene.drain(host);
 }

@@ -92,14 +92,15 @@ fn tasks_of_higher_priority_come_first() {
 
 #[test]
 fn a_failing_task_does_not_disturb_the_one_beside_it() {
+    // Words that no number of a run, which is part of its folder's name, can spell.
     let script = Script::new()
-        .attempt_when("bad", [Step::exit(1)])
-        .attempt_when("good", [Step::Pause { ms: 300 }, Step::transcript(transcript("claude-success"))])
+        .attempt_when("wrong", [Step::exit(1)])
+        .attempt_when("right", [Step::Pause { ms: 300 }, Step::transcript(transcript("claude-success"))])
         .count_per_folder();
     let (stage, _) = Stage::with_claude(&script);
-    stage.task("bad", "Fail\n");
-    stage.task("good", "Work\n");
+    stage.task("wrong", "Fail\n");
+    stage.task("right", "Work\n");
     assert_eq!(stage.run_once(&["--attempts", "1"]).code, Some(10), "one did not succeed");
-    stage.assert_reported_once("bad", "failed");
-    stage.assert_reported_once("good", "done");
+    stage.assert_reported_once("wrong", "failed");
+    stage.assert_reported_once("right", "done");
 }

@@ -35,7 +35,7 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<ExitCode, Failure>
     let setup = Setup::read(&args.settings, context)?;
     let (tracker, providers) = (setup.tracker(context)?, setup.providers(context)?);
     let settings = setup.settings(&tracker, &providers, args.once, context)?;
-    log_secrets(&setup, &tracker, &providers)?;
+    let instead = log_secrets(&setup, &tracker, &providers)?;
     let plugins: Vec<&Chosen> = std::iter::once(&tracker).chain(&providers).collect();
     grant::ensure(&plugins, context, &page)?;
     let waiting = installed::waiting(&plugins, context)?;
@@ -50,6 +50,7 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<ExitCode, Failure>
         .value
         .doubt()
         .into_iter()
+        .chain(instead)
         .chain(ready.doubts)
         .chain(waiting)
         .chain(observing);
@@ -84,19 +85,21 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<ExitCode, Failure>
     Ok(exit(&summary, args.once).into())
 }
 
-/// Where keys come from; a variable that somebody forgot is seen to win, whatever is logged.
-fn log_secrets(setup: &Setup, tracker: &Chosen, providers: &[Chosen]) -> Result<(), Failure> {
+/// Logs where keys come from. Gives a sentence for each that is used instead of another:
+/// a variable that somebody forgot is seen to win.
+fn log_secrets(setup: &Setup, tracker: &Chosen, providers: &[Chosen]) -> Result<Vec<String>, Failure> {
+    let mut told = Vec::new();
     let providers = providers.iter().map(|provider| (Role::Provider, provider));
     for (role, chosen) in std::iter::once((Role::Tracker, tracker)).chain(providers) {
         for (name, sources) in setup.secrets(role, chosen)? {
-            if sources.overridden.is_empty() {
-                tracing::info!("{name} comes from {sources}");
-            } else {
-                tracing::warn!("{name} comes from {sources}");
+            let sentence = format!("{name} comes from {sources}");
+            tracing::info!("{sentence}");
+            if !sources.overridden.is_empty() {
+                told.push(format!("{sentence}."));
             }
         }
     }
-    Ok(())
+    Ok(told)
 }
 
 fn take_the_rest(notices: &mut Receiver<Notice>, progress: &mut Progress) {
