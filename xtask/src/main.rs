@@ -54,9 +54,9 @@ fn main() -> ExitCode {
 }
 
 fn carry_out(verb: &Verb) -> anyhow::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("xtask stands in the root of the repository")?;
+    // As cargo says now, not as it was when this was compiled: a checkout may be moved.
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").context("start this as `cargo xtask`")?;
+    let root = Path::new(&folder).parent().context("xtask stands in the root of the repository")?;
     match verb {
         Verb::Plugins => {
             for component in plugins::build(root)? {

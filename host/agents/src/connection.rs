@@ -187,6 +187,7 @@ mod tests {
         drop(shim);
         assert!(conversation.next().await.is_err());
     }
+
     #[tokio::test]
     async fn a_line_at_the_limit_is_listened_to_and_a_longer_one_ends_the_conversation() {
         for (length, heard) in [(LINE_BYTES, true), (LINE_BYTES + 1, false)] {

@@ -45,8 +45,7 @@ fn landed() -> Stage {
         Step::transcript(transcript("claude-success")),
     ];
     let (stage, _) = Stage::with_claude(&Script::always(work.to_vec()));
-    let names = "[user]\n\tname = Ann Operator\n\temail = ann@example.invalid\n";
-    fs::write(stage.sandbox.folder().join("home/.gitconfig"), names).unwrap();
+    stage.name_the_operator();
     stage.repository.add_origin();
     stage
         .task("hello", "---\nverify: test -f hello.txt\nlanding: push\n---\nWrite hello.txt, quietly-4711\n");

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use hostler_tests::scripted_agent::{Script, Step, transcript};
-use hostler_tests::{PATIENCE, wait_until};
+use hostler_tests::{HostProcess, PATIENCE, wait_until};
 
 use crate::sandbox::possible;
 use crate::stage::{LONG, Stage};
@@ -61,6 +61,16 @@ impl Scene {
         stage.sandbox.install_agent("claude", &script);
         stage.task("hello", &format!("---\nverify: {verify}\n---\nWrite hello.txt\n"));
         Some(Self { stage, trap, canary })
+    }
+
+    /// The agent is done, and the command that judges its work waits.
+    fn verifying() -> Option<(Self, HostProcess)> {
+        let scene = Self::new(&WAITS.replace("$0", "verify"))?;
+        let host = scene.stage.start_once(&[]);
+        scene.wait_until_ready("agent");
+        scene.let_go("agent");
+        scene.wait_until_ready("verify");
+        Some((scene, host))
     }
 
     fn workspace(&self) -> PathBuf {
@@ -126,12 +136,7 @@ fn what_an_agent_exchanged_is_told_and_never_run_also_by_a_host_that_comes_back(
 
 #[test]
 fn what_the_verify_command_exchanged_is_told_too() {
-    let verify = WAITS.replace("$0", "verify");
-    let Some(scene) = Scene::new(&verify) else { return };
-    let mut host = scene.stage.start_once(&[]);
-    scene.wait_until_ready("agent");
-    scene.let_go("agent");
-    scene.wait_until_ready("verify");
+    let Some((scene, mut host)) = Scene::verifying() else { return };
     scene.exchange();
     scene.let_go("verify");
     assert_eq!(host.wait(LONG).code(), Some(0), "{}", host.stderr());
@@ -142,12 +147,7 @@ fn what_the_verify_command_exchanged_is_told_too() {
 
 #[test]
 fn of_a_verify_command_that_outlived_its_host_no_folder_of_its_own_is_left() {
-    let verify = WAITS.replace("$0", "verify");
-    let Some(scene) = Scene::new(&verify) else { return };
-    let mut host = scene.stage.start_once(&[]);
-    scene.wait_until_ready("agent");
-    scene.let_go("agent");
-    scene.wait_until_ready("verify");
+    let Some((scene, mut host)) = Scene::verifying() else { return };
     let folder = |number: u32| scene.stage.attempt_folder("hello", 1).join(format!("verify-{number}"));
     assert!(folder(1).join("private/tmp").exists());
     host.kill_9();

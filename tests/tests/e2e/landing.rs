@@ -52,8 +52,7 @@ impl Scene {
         std::fs::create_dir_all(&root).unwrap();
         let forge = Forge::start(&root, 0).unwrap();
         let bare = forge.create_repository(REPOSITORY).unwrap();
-        let names = "[user]\n\tname = Ann Operator\n\temail = ann@example.invalid\n";
-        std::fs::write(stage.sandbox.folder().join("home/.gitconfig"), names).unwrap();
+        stage.name_the_operator();
         stage.repository.git(&["remote", "add", "origin", &forge.url(REPOSITORY)]);
         stage.repository.git(&["push", "--quiet", "origin", "main"]);
         Self { stage, agent, forge, bare }

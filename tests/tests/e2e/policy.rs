@@ -9,25 +9,10 @@ use standin_trakkar::Endpoint;
 use crate::stage::{LONG, Stage, assert_one_sentence};
 use crate::trakkar::scene::{Scene, does_its_task};
 
-/// Puts a stage under a policy of its own.
-fn under(stage: Stage, text: &str) -> Stage {
-    let path = stage.sandbox.folder().join("policy.toml").display().to_string();
-    let stage = stage.variable("HOSTLER_POLICY", &path);
-    write(&stage, text);
-    stage
-}
-
-/// Replaces the policy, whole or not at all, as a good administrator does.
-fn write(stage: &Stage, text: &str) {
-    let path = stage.sandbox.folder().join("policy.toml");
-    std::fs::write(path.with_extension("new"), text).unwrap();
-    std::fs::rename(path.with_extension("new"), path).unwrap();
-}
-
 fn ready(text: &str) -> (Stage, Installed) {
     let (stage, agent) = Stage::with_claude(&imitations::does_its_task());
     stage.task("hello", "Write hello.txt\n");
-    (under(stage, text), agent)
+    (stage.under_policy(text), agent)
 }
 
 /// The host does not begin, and says so in one sentence.
@@ -56,7 +41,7 @@ fn a_plugin_is_used_only_if_the_policy_names_it_by_name_bytes_or_publisher() {
     let (stage, agent) = ready("[plugins]\nids = [\"folder\"]\n");
     refuses(&stage, &[], 5, &["claude-code.wasm", "line 2 of ", "policy.toml", "host policy check"]);
     let bytes = |digest: &str| format!("[plugins]\nids = [\"folder\"]\ndigests = [\"{digest}\"]\n");
-    write(&stage, &bytes(&"0".repeat(64)));
+    stage.write_policy(&bytes(&"0".repeat(64)));
     refuses(&stage, &[], 5, &["claude-code.wasm", "line 3 of ", "policy.toml"]);
 
     let key = stage.sandbox.folder().join("ada.key").display().to_string();
@@ -65,14 +50,14 @@ fn a_plugin_is_used_only_if_the_policy_names_it_by_name_bytes_or_publisher() {
     let public = std::fs::read_to_string(format!("{key}.pub")).unwrap();
     let public = public.trim().lines().last().unwrap();
     let publisher = format!("[plugins]\nids = [\"folder\"]\npublishers = [\"{public}\"]\n");
-    write(&stage, &publisher);
+    stage.write_policy(&publisher);
     refuses(&stage, &[], 5, &["claude-code.wasm", "policy.toml"]);
     let signed = stage.sandbox.host(&["plugin", "sign", "claude-code", "--key", &key]);
     assert_eq!(signed.code, Some(0), "{signed:?}");
     assert_eq!(stage.run_once(&[]).code, Some(0));
     stage.assert_reported_once("hello", "done");
 
-    write(&stage, &bytes(&digest_of(&stage, "claude-code")));
+    stage.write_policy(&bytes(&digest_of(&stage, "claude-code")));
     stage.task("again", "Write it again\n");
     assert_eq!(stage.run_once(&[]).code, Some(0));
     assert_eq!(agent.starts().unwrap().len(), 2, "nothing was started while it was refused");
@@ -90,10 +75,10 @@ fn a_policy_can_ask_for_signatures_that_the_operator_does_not_care_about() {
 #[test]
 fn an_origin_is_cut_off_at_the_gate_while_the_host_runs_and_comes_back_with_the_policy() {
     let mut scene = Scene::playing(&Script::always(does_its_task()));
-    scene.stage = under(scene.stage, "");
+    scene.stage = scene.stage.under_policy("");
     let host = scene.start(&[]);
     scene.wait_for_requests(Endpoint::Claim, 1, &host);
-    write(&scene.stage, "[http]\norigins = [\"https://elsewhere.example\"]\n");
+    scene.stage.write_policy("[http]\norigins = [\"https://elsewhere.example\"]\n");
     let denied = || {
         let status = scene.stage.sandbox.host(&["status", "--json"]).stdout;
         let status: Value = serde_json::from_str(&status).map_err(|_| status.clone())?;
@@ -108,7 +93,7 @@ fn an_origin_is_cut_off_at_the_gate_while_the_host_runs_and_comes_back_with_the_
         same => Err(same.to_string()),
     });
     assert_eq!((scene.sent(Endpoint::Claim).len(), scene.starts().len()), (before, 0));
-    write(&scene.stage, "");
+    scene.stage.write_policy("");
     scene.wait_for(&run, "pr_opened", &host);
     scene.drain(host);
 }
@@ -133,7 +118,7 @@ fn agents_may_do_no_more_than_the_organisation_allows_and_show_says_who_set_it()
     assert!(!start.env.contains_key("ANTHROPIC_API_KEY"), "{:?}", start.env);
     assert!(start.env.contains_key("PATH") && start.env.contains_key("HOME"));
 
-    write(&stage, "[agents]\nenvironment = [\"ANTHROPIC_API_KEY\"]\n");
+    stage.write_policy("[agents]\nenvironment = [\"ANTHROPIC_API_KEY\"]\n");
     stage.task("again", "Write it again\n");
     assert_eq!(stage.run_once(&["--permission", "auto-edits"]).code, Some(0));
     let start = agent.wait_for_start(2);
@@ -145,12 +130,14 @@ fn agents_may_do_no_more_than_the_organisation_allows_and_show_says_who_set_it()
 fn a_repository_and_a_program_that_the_policy_does_not_name_are_refused() {
     let (stage, agent) = ready("[repositories]\nallow = [\"https://github.com/acme/\"]\n");
     refuses(&stage, &[], 5, &["repositories/app", "line 2 of ", "policy.toml"]);
-    write(&stage, "\n[programs]\nallow = [\"codex\"]\n");
+    stage.write_policy("\n[programs]\nallow = [\"codex\"]\n");
     refuses(&stage, &[], 5, &["bin/claude", "line 3 of ", "policy.toml"]);
     assert_eq!(agent.starts().unwrap().len(), 0);
     let folder = stage.repository.path().canonicalize().unwrap();
     let folder = folder.parent().unwrap().display().to_string();
-    write(&stage, &format!("[repositories]\nallow = [\"{folder}/\"]\n[programs]\nallow = [\"claude\"]\n"));
+    stage.write_policy(&format!(
+        "[repositories]\nallow = [\"{folder}/\"]\n[programs]\nallow = [\"claude\"]\n"
+    ));
     assert_eq!(stage.run_once(&[]).code, Some(0));
     stage.assert_reported_once("hello", "done");
 }
@@ -169,13 +156,12 @@ fn work_lands_no_further_than_the_policy_allows_in_that_moment() {
     stage.repository.git(&["init", "--quiet", "--bare", &origin]);
     stage.repository.git(&["remote", "add", "origin", &origin]);
     stage.repository.git(&["push", "--quiet", "origin", "main"]);
-    let names = "[user]\n\tname = Ann Operator\n\temail = ann@example.invalid\n";
-    std::fs::write(stage.sandbox.folder().join("home/.gitconfig"), names).unwrap();
-    let stage = under(stage, "");
+    stage.name_the_operator();
+    let stage = stage.under_policy("");
     stage.task("hello", "---\nlanding: push\n---\nWrite hello.txt\n");
     let mut host = stage.start_once(&[]);
     agent.wait_for_mark("working");
-    write(&stage, "[landing]\nallow = [\"pull-request\"]\n");
+    stage.write_policy("[landing]\nallow = [\"pull-request\"]\n");
     agent.let_go("go").unwrap();
     host.wait(LONG);
     let run = stage.wait_for_state("hello", "closed");
@@ -195,7 +181,7 @@ fn a_plugin_that_is_denied_while_it_is_used_ends_its_host() {
     let (stage, _) = ready("");
     let mut host = stage.start(&[]);
     stage.wait_for_state("hello", "closed");
-    write(&stage, "[plugins]\nids = [\"claude-code\"]\n");
+    stage.write_policy("[plugins]\nids = [\"claude-code\"]\n");
     assert_eq!(host.wait(LONG).code(), Some(5), "{}", host.stderr());
     assert!(host.stderr().contains("line 2 of "), "{}", host.stderr());
 }
@@ -219,7 +205,7 @@ fn a_policy_that_breaks_while_a_host_runs_stops_new_work_until_it_is_mended() {
     let (stage, agent) = ready("");
     let mut host = stage.start(&[]);
     stage.wait_for_state("hello", "closed");
-    write(&stage, "half a fi");
+    stage.write_policy("half a fi");
     host.wait_for_stdout("No work is begun", PATIENCE);
     stage.task("later", "Write it again\n");
     wait_until(PATIENCE, "the host looked for work", || {
@@ -227,7 +213,7 @@ fn a_policy_that_breaks_while_a_host_runs_stops_new_work_until_it_is_mended() {
         if status.contains("no work is begun") { Ok(()) } else { Err(status) }
     });
     assert!(stage.try_run("later").is_err(), "nothing was taken");
-    write(&stage, "");
+    stage.write_policy("");
     assert_eq!(stage.wait_for_state("later", "closed")["result"], "succeeded");
     assert_eq!(agent.starts().unwrap().len(), 2);
     host.terminate();
@@ -236,7 +222,7 @@ fn a_policy_that_breaks_while_a_host_runs_stops_new_work_until_it_is_mended() {
 
 #[test]
 fn a_check_tells_each_right_of_a_plugin_with_what_is_left_of_it() {
-    let stage = under(Stage::bare(), "[programs]\nallow = [\"codex\"]\n[agents]\nenvironment = []\n");
+    let stage = Stage::bare().under_policy("[programs]\nallow = [\"codex\"]\n[agents]\nenvironment = []\n");
     let standing = |told: &Value, what: &str| {
         let asked = told["asked"].as_array().unwrap().iter();
         let found = asked.clone().find(|one| one["what"].as_str().unwrap().contains(what));
@@ -253,7 +239,7 @@ fn a_check_tells_each_right_of_a_plugin_with_what_is_left_of_it() {
     assert_eq!(check(&stage, &["folder"]).0, Some(0));
     assert_eq!(check(&stage, &["--origin", "https://a.example", "--permission", "full-auto"]).0, Some(0));
     assert_eq!(check(&stage, &["--program", "claude"]).0, Some(5));
-    write(&stage, "[repositories]\nallow = []\n");
+    stage.write_policy("[repositories]\nallow = []\n");
     let shown = stage.sandbox.host(&["policy", "check", "--repository", "."]);
     assert!(shown.code == Some(5) && shown.stdout.contains("denied by line 2 of "), "{shown:?}");
 }

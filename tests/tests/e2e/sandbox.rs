@@ -8,7 +8,7 @@ use hostler_tests::scripted_agent::{Script, Step, transcript};
 
 use standin_trakkar::board as trakkar_board;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, shell};
 use crate::tale::scene as tale_scene;
 use crate::trakkar::scene as trakkar_scene;
 
@@ -23,10 +23,6 @@ fn says_done(stage: &Stage) -> Step {
     let recording = stage.sandbox.bin_folder().join("recording.jsonl");
     std::fs::copy(transcript("claude-success"), &recording).unwrap();
     Step::transcript(recording)
-}
-
-fn shell(text: &str) -> Step {
-    Step::Run { argv: vec!["/bin/bash".to_owned(), "-c".to_owned(), text.to_owned()] }
 }
 
 /// Tries everything and commits what became of it, then says that it is done.

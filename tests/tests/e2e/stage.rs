@@ -69,6 +69,27 @@ impl Stage {
         self.variable("HOSTLER_CONTAINMENT", "sweep")
     }
 
+    /// Whoever works here has a name, by which commits can be made.
+    pub fn name_the_operator(&self) {
+        let names = "[user]\n\tname = Ann Operator\n\temail = ann@example.invalid\n";
+        std::fs::write(self.sandbox.folder().join("home/.gitconfig"), names).unwrap();
+    }
+
+    /// Under a policy of its own for every later `host`.
+    pub fn under_policy(self, text: &str) -> Self {
+        let path = self.sandbox.folder().join("policy.toml").display().to_string();
+        let stage = self.variable("HOSTLER_POLICY", &path);
+        stage.write_policy(text);
+        stage
+    }
+
+    /// Replaces the policy, whole or not at all, as a good administrator does.
+    pub fn write_policy(&self, text: &str) {
+        let path = self.sandbox.folder().join("policy.toml");
+        std::fs::write(path.with_extension("new"), text).unwrap();
+        std::fs::rename(path.with_extension("new"), path).unwrap();
+    }
+
     /// Writes a task and commits it, so that the checkout is clean.
     pub fn task(&self, key: &str, text: &str) {
         self.repository.write(&format!("tasks/{key}.md"), text);
@@ -147,6 +168,11 @@ impl Stage {
         assert_eq!((file.status().as_deref(), file.reports()), (Some(status), 1), "{}", file.text);
         self.wait_until_nothing_lives();
     }
+}
+
+/// An agent has a shell do this.
+pub fn shell(text: &str) -> Step {
+    Step::Run { argv: vec!["/bin/bash".to_owned(), "-c".to_owned(), text.to_owned()] }
 }
 
 /// The command line of `host run` with the usual plugins, unless others are named.

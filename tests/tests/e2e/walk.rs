@@ -165,7 +165,7 @@ fn ceilings() {
     let server = quiet(None);
     let api = format!("{}/api/", server.url());
     let machine = Machine::new(&server.url(), &[], &imitations::does_its_task());
-    machine.policy("[http]\norigins = [\"https://elsewhere.example\"]\n");
+    machine.stage.write_policy("[http]\norigins = [\"https://elsewhere.example\"]\n");
     let rows: &[Row] = &[
         ("the organisation's word", http("GET", &api), "http", "http-ceiling"),
         ("the organisation's word", with("token", &api), "http", "http-ceiling"),

@@ -13,11 +13,7 @@ use super::name_of_inside;
 use super::server::Server;
 use crate::guest::{Guest, manifest};
 use crate::sandbox::possible;
-use crate::stage::{LONG, Stage};
-
-fn shell(text: &str) -> Step {
-    Step::Run { argv: vec!["/bin/bash".to_owned(), "-c".to_owned(), text.to_owned()] }
-}
+use crate::stage::{LONG, Stage, shell};
 
 /// Does this, then its task.
 fn does(text: &str) -> Script {
@@ -120,8 +116,7 @@ pub fn withdrawn_at_the_end() {
         let damage = damage.replace("../..", &machine.stage.sandbox.folder().display().to_string());
         machine.stage.sandbox.install_agent("claude", &does(&damage));
         machine.stage.repository.add_origin();
-        let names = "[user]\n\tname = Ann Operator\n\temail = ann@example.invalid\n";
-        fs::write(machine.stage.sandbox.folder().join("home/.gitconfig"), names).unwrap();
+        machine.stage.name_the_operator();
         machine.stage.task("hello", &format!("---\n{wish}\n---\nWrite hello.txt\n"));
         let host = machine.stage.start(&[]);
         machine.wait_for("folder", effect, reason, &host);
@@ -157,10 +152,8 @@ pub fn ways_out() {
     }
     let (port, inside) = (open.port, name_of_inside());
     let listed = inside.as_ref().map_or_else(String::new, |name| format!(", \"{name}:*\""));
-    let policy = machine.stage.sandbox.folder().join("policy.toml");
-    fs::write(&policy, format!("[agents]\nnetwork = [\"127.0.0.1:*\", \"b.invalid:*\"{listed}]\n")).unwrap();
-    let machine =
-        Machine { stage: machine.stage.variable("HOSTLER_POLICY", &policy.display().to_string()), ..machine };
+    let policy = format!("[agents]\nnetwork = [\"127.0.0.1:*\", \"b.invalid:*\"{listed}]\n");
+    let machine = Machine { stage: machine.stage.under_policy(&policy), ..machine };
     machine.stage.sandbox.configure(&format!(
         "[agents]\nnetwork = [\"127.0.0.1:{port}\", \"c.invalid:443\"{listed}]\n\
          network-deny = [\"127.0.0.1:9\"]\n"

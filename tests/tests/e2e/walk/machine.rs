@@ -46,10 +46,7 @@ impl Machine {
         for folder in ["tasks", "notes", "others"] {
             fs::create_dir_all(stage.repository.path().join(folder)).unwrap();
         }
-        let machine = Self { stage: stage.variable("HOSTLER_POLICY", ""), agent };
-        let policy = machine.policy_file().display().to_string();
-        let machine = Self { stage: machine.stage.variable("HOSTLER_POLICY", &policy), ..machine };
-        machine.policy("");
+        let machine = Self { stage: stage.under_policy(""), agent };
         machine.asks(url, &json!([]), &Value::Null);
         machine
     }
@@ -60,17 +57,6 @@ impl Machine {
         self.stage.sandbox.configure(&format!(
             "[tracker.asker]\nurl = '{url}'\ntoken = 'walk-token-4711'\nasks = '{asks}'\noffers = '{offers}'\n"
         ));
-    }
-
-    /// Replaces the policy of the organisation.
-    pub fn policy(&self, text: &str) {
-        let path = self.policy_file();
-        fs::write(path.with_extension("new"), text).unwrap();
-        fs::rename(path.with_extension("new"), path).unwrap();
-    }
-
-    fn policy_file(&self) -> PathBuf {
-        self.stage.sandbox.folder().join("policy.toml")
     }
 
     /// The file of grants.
